@@ -1,0 +1,35 @@
+# Each tests/{unit,vectors}/test_*.c is a program. Its first lines name the folders it uses:
+#   /* uses: base crypto core/feed */
+function(test_program label source)
+  get_filename_component(name ${source} NAME_WE)
+  file(STRINGS ${source} line LIMIT_COUNT 8 REGEX "/\\* uses:")
+  string(REGEX REPLACE ".*uses:([^*]*)\\*/.*" "\\1" folders "${line}")
+  separate_arguments(folders)
+  if(folders STREQUAL "all")
+    set(folders ${ALL})
+  endif()
+  add_executable(${name} ${source})
+  use(${name} ${folders})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE PkgConfig::CMOCKA Threads::Threads)
+  target_compile_definitions(${name} PRIVATE
+    VECTORS_OWN="${CMAKE_SOURCE_DIR}/tests/vectors"
+    VECTORS_OFFICIAL="${CMAKE_SOURCE_DIR}/../shared/vectors")
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 120)
+endfunction()
+
+if(BUILD_TESTING)
+  foreach(label unit vectors)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${label}/test_*.c)
+    foreach(source ${sources})
+      test_program(${label} ${source})
+    endforeach()
+  endforeach()
+endif()
+
+foreach(part tests/sim fuzz bench)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/${part}/CMakeLists.txt)
+    add_subdirectory(${part})
+  endif()
+endforeach()
