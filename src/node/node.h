@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * node: everything one person's daemon does, behind one object: their enclaves,
+ * votes, words and files. It reaches the world through ports only, so the
+ * daemon (libuv, SQLite, TLS) and the simulator (doubles) run the same code.
+ *
+ * Owns: itself and all enclaves in it; ports and options are borrowed and
+ *     outlive it. Strings and views in results and visits are valid during the
+ *     call only.
+ * Errors: a refused call returns at once with a status and calls nothing back;
+ *     an accepted one (ST_OK) calls done exactly once, later. node_result.text
+ *     says in plain words what happened and what to type next.
+ *     Every call but node_new/free needs node_start first: ST_LOCKED else.
+ * Order: node_new, node_start (vault open), operations, node_stop, node_free.
+ *     node_tick whenever node_next_ms says so.
+ * Thread: loop thread only.
+ */
+#ifndef ENCLAVE_NODE_NODE_H
+#define ENCLAVE_NODE_NODE_H
+
+#include "base/bytes.h"
+#include "base/env.h"
+#include "core/ports/file.h"
+#include "core/ports/kv.h"
+#include "core/ports/link.h"
+#include "core/ports/shard_store.h"
+#include "core/ports/work.h"
+
+#define NODE_ENCLAVES_MAX 64
+#define NODE_NAME_MAX 64    /* an enclave's local name: letters, digits, '-', '_', '.' */
+#define NODE_NICK_MAX 64    /* bytes of UTF-8 */
+#define NODE_TEXT_MAX 32768 /* bytes of one message */
+#define NODE_PATH_MAX 4096
+#define NODE_CODE_MAX 600 /* an invitation as text */
+#define NODE_SAFETY_SIZE 72 /* 12 groups of 5 digits, spaces, terminator */
+#define NODE_REASON_MAX 256
+
+struct node;
+
+struct node_ports {
+    const struct env *env;
+    struct work work;
+    struct kv kv;
+    struct link_port link;
+    struct file_port file;
+    struct shard_store shards;
+};
+
+struct node_options {
+    const char *listen; /* "host:0" to listen for members on; NULL: circuits only */
+    uint64_t offer;     /* most bytes of shards this machine keeps */
+    const char *hosted; /* "host:port#pin" of the sentinel inside this daemon, or NULL */
+};
+
+struct node_result {
+    enum status st;
+    const char *text;
+    const void *data; /* as the operation says; NULL if st is an error */
+};
+typedef void node_done(void *arg, const struct node_result *r);
+
+struct node *node_new(const struct node_ports *ports, const struct node_options *options);
+/* mk: the vault's master key, copied into guarded memory. Loads all enclaves and connects. */
+enum status node_start(struct node *n, const uint8_t mk[32]) MUST_USE;
+/* Closes links, lets running commits end, then calls done. */
+void node_stop(struct node *n, node_done *done, void *arg);
+void node_free(struct node *n);
+uint64_t node_next_ms(const struct node *n); /* by env_mono_ms; UINT64_MAX: nothing due */
+void node_tick(struct node *n);
+
+/* ---- events: what the event ring shows; kinds are stable texts ---- */
+
+struct node_event {
+    const char *kind; /* "message", "proposal", "vote", "member", "epoch", "file", "transfer",
+                         "sentinel", "warning", "join", "left" */
+    const char *enclave;
+    const char *text;     /* one plain line */
+    const char *who;      /* nick, or "" */
+    uint64_t number;      /* message number, proposal index, ...; 0 if none */
+    uint64_t time_ms;     /* wall clock */
+};
+typedef void node_listener(void *arg, const struct node_event *e);
+void node_listen(struct node *n, node_listener *listener, void *arg); /* one listener */
+
+/* ---- enclaves ---- */
+
+enum node_state { NODE_JOINING, NODE_REFUSED, NODE_MEMBER, NODE_LEAVING, NODE_HALTED };
+
+struct node_enclave_info {
+    const char *name;
+    char id[65]; /* enclave id in hex; "" while joining is not through */
+    enum node_state state;
+    const char *nick;     /* our own */
+    const char *sentinel; /* "host:port" */
+    bool online;          /* attached to the sentinel now */
+    const char *trouble;  /* "" or what is wrong, in words, and the next step */
+    unsigned members;
+    unsigned reachable; /* members with a live link or present at the sentinel, us included */
+    unsigned open_proposals;
+    uint64_t unread;
+    uint64_t epoch;
+    const char *ballot; /* "open" | "secret" */
+    const char *mode;   /* "direct" | "relay" | "tor" */
+    uint64_t outbox;    /* entries not yet acknowledged by the sentinel */
+    uint64_t held_bytes; /* shards kept here for this enclave */
+    uint64_t ledger_count;
+    char head[17]; /* first 8 bytes of the ledger's chain in hex */
+    char safety[NODE_SAFETY_SIZE]; /* while joining: to be compared with a member; else "" */
+};
+typedef void node_enclave_visit(void *arg, const struct node_enclave_info *e);
+void node_enclaves(struct node *n, node_enclave_visit *visit, void *arg);
+/* One enclave by its name or a unique prefix of 8 or more characters of its id. */
+enum status node_enclave(struct node *n, const char *name, node_enclave_visit *visit,
+                         void *arg) MUST_USE;
+
+struct node_create {
+    const char *name;
+    const char *nick;
+    const char *sentinel; /* "HOST:PORT#PIN" (64 hex); NULL: the hosted one */
+    const char *ballot;   /* NULL or "open" ("secret" comes with the next round: ST_USAGE) */
+    const char *mode;     /* NULL, "direct" or "relay" */
+};
+/* data: struct node_enclave_info. Done when GENESIS is acknowledged. */
+enum status node_create(struct node *n, const struct node_create *req, node_done *done,
+                        void *arg) MUST_USE;
+
+struct node_invitation {
+    char code[NODE_CODE_MAX]; /* enclave:... */
+    uint64_t expiry_ms;
+};
+/* data: struct node_invitation. ttl_ms 0: 7 days. */
+enum status node_invite(struct node *n, const char *enclave, uint64_t ttl_ms, node_done *done,
+                        void *arg) MUST_USE;
+
+struct node_join {
+    const char *code;
+    const char *nick;
+    const char *name;    /* local name; NULL: the name its creator gave it, once known */
+    const char *message; /* to those who vote; may be NULL */
+};
+/* Done when the knock is at the door (data: struct node_enclave_info with the safety code). The
+ * joining goes on by itself, over restarts; event "join" tells how it ends. A second call with
+ * the same code gives the state: ST_PENDING, ST_REFUSED or ST_OK. */
+enum status node_join(struct node *n, const struct node_join *req, node_done *done,
+                      void *arg) MUST_USE;
+
+/* data: NULL. Done when LEAVE and the seat's drop are acknowledged and the keys are shredded. */
+enum status node_leave(struct node *n, const char *enclave, node_done *done, void *arg) MUST_USE;
+
+/* ---- members and votes ---- */
+
+struct node_member {
+    unsigned leaf;
+    const char *nick;
+    char id[65];
+    bool self;
+    const char *path; /* "self", "direct", "circuit", "online" (at the sentinel), "offline" */
+    uint64_t since_index; /* ledger index of the ADD */
+    uint64_t held_bytes;  /* of our files, as far as known */
+};
+typedef void node_member_visit(void *arg, const struct node_member *m);
+enum status node_members(struct node *n, const char *enclave, node_member_visit *visit,
+                         void *arg) MUST_USE;
+
+struct node_ballot {
+    const char *nick;
+    const char *choice; /* "yes", "no", "waiting" */
+};
+struct node_proposal {
+    uint64_t number; /* ledger index of the PROPOSE; 0 while it only knocks */
+    char ref[17];    /* what `vote` takes: the first 8 bytes of the proposal hash in hex */
+    const char *kind;  /* "add" */
+    const char *state; /* "knocking", "open", "passed", "refused", "expired", "withdrawn", "void" */
+    const char *nick;
+    const char *message;
+    const char *by; /* proposer's nick */
+    bool compared;
+    char safety[NODE_SAFETY_SIZE];
+    uint64_t time_ms;
+    const struct node_ballot *ballots;
+    size_t n_ballots;
+    bool mine_to_vote; /* we have not voted and may */
+};
+typedef void node_proposal_visit(void *arg, const struct node_proposal *p);
+/* all: also those that are closed. */
+enum status node_proposals(struct node *n, const char *enclave, bool all,
+                           node_proposal_visit *visit, void *arg) MUST_USE;
+
+struct node_vote {
+    const char *enclave;
+    const char *ref; /* prefix of a proposal's ref, a candidate's nick, or NULL if one is open */
+    bool yes;
+    bool compared; /* the safety codes were compared */
+};
+/* data: NULL. Done when the BALLOT is in the ledger. */
+enum status node_vote(struct node *n, const struct node_vote *req, node_done *done,
+                      void *arg) MUST_USE;
+
+/* ---- words ---- */
+
+/* data: const uint64_t * = the message's number. Done when it is durable here; st is ST_OK also
+ * when the sentinel is away, text says so then. */
+enum status node_send(struct node *n, const char *enclave, struct bytes text, node_done *done,
+                      void *arg) MUST_USE;
+
+struct node_message {
+    uint64_t number; /* local, ascending in order of arrival, from 1 */
+    const char *nick;
+    bool own;
+    bool sent; /* own: acknowledged by the sentinel */
+    uint64_t time_ms;
+    bool odd_time; /* more than 5 minutes off when it came */
+    struct bytes text;
+    char uuid[37];
+    uint64_t lost_before; /* messages of this sender known to be missing before this one */
+};
+typedef bool node_message_visit(void *arg, const struct node_message *m); /* false stops */
+/* Messages from number `from` on. */
+enum status node_messages(struct node *n, const char *enclave, uint64_t from,
+                          node_message_visit *visit, void *arg) MUST_USE;
+/* Everything up to number is read: what `unread` counts from. */
+enum status node_mark_read(struct node *n, const char *enclave, uint64_t number) MUST_USE;
+
+/* ---- files ---- */
+
+struct node_transfer {
+    uint64_t id;
+    const char *enclave;
+    const char *kind; /* "put" | "get" */
+    const char *path; /* inside the enclave */
+    const char *local;
+    const char *state; /* "reading", "spreading", "accepted", "safe", "fetching", "done", "failed",
+                          "waiting" */
+    uint64_t total; /* bytes of the file */
+    uint64_t bytes; /* done */
+    uint64_t rate;  /* bytes a second, lately */
+    uint64_t eta_ms;
+    unsigned holders_done;
+    unsigned holders;
+    enum status st;
+    const char *text; /* plain words: "safe on 3 of 5, spreading", bad shards by name */
+};
+typedef void node_transfer_visit(void *arg, const struct node_transfer *t);
+void node_transfers(struct node *n, node_transfer_visit *visit, void *arg);
+enum status node_transfer(struct node *n, uint64_t id, node_transfer_visit *visit,
+                          void *arg) MUST_USE;
+
+struct node_put {
+    const char *enclave;
+    const char *local;   /* absolute path */
+    struct bytes path;   /* inside the enclave; empty: the local file's name at the top */
+    const char *profile; /* NULL: balanced; or "k/n" */
+    bool strict;         /* fail unless every column is placed */
+};
+/* data: struct node_transfer. Done when the job is durable; it goes on by itself: events
+ * "transfer" and node_transfer tell. */
+enum status node_put(struct node *n, const struct node_put *req, node_done *done,
+                     void *arg) MUST_USE;
+
+struct node_get {
+    const char *enclave;
+    struct bytes path;
+    const char *local; /* absolute path of the file to write */
+    bool replace;
+};
+enum status node_get(struct node *n, const struct node_get *req, node_done *done,
+                     void *arg) MUST_USE; /* data: struct node_transfer; done when it has begun */
+
+struct node_file {
+    struct bytes path;
+    bool directory;
+    uint64_t size;
+    uint64_t mtime_ms;
+    uint64_t version;
+    const char *by;
+    const char *safety; /* "any 3 of 5 members may vanish", "only on this machine", ... */
+    unsigned may_vanish;
+    unsigned holders;
+    unsigned k, n;
+    unsigned segments;
+    unsigned bad_shards; /* known to be damaged */
+    const char *detail;  /* info only: placement in words, a line a holder */
+    char sha256[65];     /* info only, "" elsewhere */
+};
+typedef void node_file_visit(void *arg, const struct node_file *f);
+enum status node_ls(struct node *n, const char *enclave, struct bytes path,
+                    node_file_visit *visit, void *arg) MUST_USE;
+enum status node_info(struct node *n, const char *enclave, struct bytes path,
+                      node_file_visit *visit, void *arg) MUST_USE;
+/* data: NULL. Done when the entry is in the files feed. */
+enum status node_mkdir(struct node *n, const char *enclave, struct bytes path, node_done *done,
+                       void *arg) MUST_USE;
+enum status node_mv(struct node *n, const char *enclave, struct bytes from, struct bytes to,
+                    node_done *done, void *arg) MUST_USE;
+enum status node_rm(struct node *n, const char *enclave, struct bytes path, bool recursive,
+                    node_done *done, void *arg) MUST_USE;
+
+#endif
