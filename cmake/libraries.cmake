@@ -20,14 +20,16 @@ add_library(enclave_flags INTERFACE)
 target_compile_options(enclave_flags INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wno-sign-conversion
   -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Werror
-  -fno-common -fstack-protector-strong -D_FORTIFY_SOURCE=$<IF:$<BOOL:${ENCLAVE_SANITIZE}>,0,2>
+  -Wimplicit-function-declaration -Wincompatible-pointer-types -Wint-conversion
+  -fno-common -fstack-protector-strong -U_FORTIFY_SOURCE
+  $<$<NOT:$<BOOL:${ENCLAVE_SANITIZE}>>:-D_FORTIFY_SOURCE=2>
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 target_compile_definitions(enclave_flags INTERFACE _GNU_SOURCE
   ENCLAVE_VERSION="${PROJECT_VERSION}")
 target_include_directories(enclave_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 if(ENCLAVE_SANITIZE)
   target_compile_options(enclave_flags INTERFACE -fsanitize=address,undefined
-    -fno-sanitize-recover=undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
+    -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   target_link_options(enclave_flags INTERFACE -fsanitize=address,undefined)
 endif()
 if(ENCLAVE_FUZZ)
