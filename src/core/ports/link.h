@@ -54,6 +54,11 @@ struct link_pipe {
     void (*output)(void *arg, struct bytes bytes);
     void (*closed)(void *arg); /* the link let go of the pipe */
     void *arg;
+    /* Flow control; each may be NULL. taken: n bytes given by pipe_input were used up (a paused
+     * link takes none). room: how many bytes output may be given now; when it was too little the
+     * carrier calls pipe_room once there is more. */
+    void (*taken)(void *arg, size_t n);
+    size_t (*room)(void *arg);
 };
 
 /* Decides about callers of a listener, inside the TLS handshake. */
@@ -85,6 +90,7 @@ struct link_ops {
                                const struct link_gate *gate, struct link **ret);
     void (*pipe_input)(struct link *l, struct bytes bytes);
     void (*pipe_eof)(struct link *l);
+    void (*pipe_room)(struct link *l); /* the pipe takes more again */
     /* address "host:0" lets the system choose; *ret_port is what it chose. gate is borrowed. */
     enum status (*listen)(void *ctx, const char *address, const struct link_gate *gate,
                           struct link_listener **ret, uint16_t *ret_port);
