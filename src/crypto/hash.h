@@ -4,9 +4,10 @@
  * SHAKE-256, through OpenSSL. "parts" variants hash a concatenation without
  * copying it together.
  *
- * Owns: struct sha256 holds a library context; sha256_done or sha256_drop
- *     gives it back. All else borrows. Errors: only out of memory inside the
- *     library, which stops the program: callers need no error path.
+ * Owns: struct sha256 holds its whole state inline, no memory behind it;
+ *     sha256_done and sha256_drop wipe it. All else borrows. Errors: only out of
+ *     memory inside the library (SHA-3, SHAKE), which stops the program: callers
+ *     need no error path.
  * Order: sha256_start, sha256_add*, sha256_done.
  */
 #ifndef ENCLAVE_CRYPTO_HASH_H
@@ -18,12 +19,12 @@
 #define SHA512_SIZE 64
 
 struct sha256 {
-    void *ctx;
+    uint32_t state[28];
 };
 
 void sha256_start(struct sha256 *h);
 void sha256_add(struct sha256 *h, struct bytes part);
-void sha256_copy(struct sha256 *to, const struct sha256 *from); /* to is a fresh start of its own */
+void sha256_copy(struct sha256 *to, const struct sha256 *from); /* both go on by themselves */
 void sha256_done(struct sha256 *h, uint8_t out[SHA256_SIZE]);
 void sha256_drop(struct sha256 *h);
 

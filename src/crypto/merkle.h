@@ -14,6 +14,10 @@
 #define MERKLE_PATH_MAX 64
 
 void merkle_leaf(struct bytes data, uint8_t ret[MERKLE_HASH]);
+/* Leaf hashes of data cut every leaf_size bytes, back to back at ret_leaves, the last leaf may be
+ * short; returns their number, (data.n + leaf_size - 1) / leaf_size. Work-job speed: about the
+ * bare rate of SHA-256 at 4 KiB. */
+size_t merkle_leaves(struct bytes data, size_t leaf_size, uint8_t *ret_leaves);
 void merkle_node(const uint8_t left[MERKLE_HASH], const uint8_t right[MERKLE_HASH],
                  uint8_t ret[MERKLE_HASH]);
 /* n leaf hashes back to back; n = 0 gives SHA-256 of nothing. */
