@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * tree: the files of an enclave as folded from feed 2, the same for every
+ * member. Bodies of entries: type 1 OP and 3 PLACED are lists of records (put,
+ * mkdir, mv, rm, placed), type 2 SNAP the whole state. Each record is
+ * applied or ignored by rules that depend only on the bytes folded before
+ * (docs/spec/files.md): a stale base becomes a conflict copy.
+ *
+ * Owns: copies what it keeps. Views of nodes live until the next tree_take or
+ *     tree_load.
+ * Errors: tree_take: ST_BAD_MESSAGE and the like for a body that is not well
+ *     formed: the whole entry is ignored, by all alike. A record that cannot be
+ *     applied is no error: its effect says so.
+ * Order: tree_new, then entries in feed order (those that count, protocol.md 8:
+ *     the node decides), or tree_load from a SNAP and then the tail.
+ * Names: any byte but '/' and NUL, 1 to 255 bytes, not "." or ".."; paths at most
+ *     4096 bytes without a slash at either end; the root is the empty path.
+ */
+#ifndef ENCLAVE_CORE_FILES_TREE_H
+#define ENCLAVE_CORE_FILES_TREE_H
+
+#include "base/bytes.h"
+#include "core/files/place.h"
+
+#define TREE_NAME_MAX 255
+#define TREE_PATH_MAX 4096
+#define TREE_NODES_MAX ((size_t)1 << 20)
+#define TREE_SEGMENTS_MAX ((size_t)1 << 20)
+#define TREE_TRASH_MAX ((size_t)4096)
+#define TREE_RECORDS_MAX 4096 /* of one entry */
+#define TREE_BODY_MAX ((size_t)480 << 10)
+#define TREE_SNAP_INLINE ((size_t)256 << 10)
+#define TREE_MANIFEST_MAX ((size_t)16 << 10) /* sealed, inline */
+#define TREE_WRAP 72
+#define TREE_TRASH_MS (UINT64_C(7) * 24 * 3600 * 1000)
+
+enum tree_type { TREE_OP = 1, TREE_SNAP = 2, TREE_PLACED = 3, TREE_TRIM = 4 };
+
+struct tree;
+
+struct tree_file {
+    uint8_t version[32]; /* manifest id */
+    uint64_t size;
+    uint64_t mtime_ms;
+    uint32_t mode;
+    uint64_t epoch; /* of the file-KEK in wrap */
+    uint8_t wrap[TREE_WRAP];
+    struct bytes manifest; /* sealed */
+};
+
+struct tree_node {
+    struct bytes path;
+    bool dir;
+    uint16_t leaf;         /* who made it so */
+    uint64_t index;        /* feed-2 entry that did */
+    uint64_t time_ms;      /* of that entry: advice */
+    struct tree_file file; /* dir: zeros */
+};
+
+struct tree_segment {
+    uint8_t id[32];
+    uint8_t version[32]; /* of the file it was made for */
+    uint8_t root[32];
+    uint32_t rows;
+    uint8_t k;
+    uint8_t n;
+    uint16_t at[PLACE_COLUMNS_MAX];
+};
+
+struct tree_trash {
+    struct bytes path;
+    uint64_t time_ms;
+    uint64_t index;
+    uint16_t leaf;
+    struct tree_file file;
+};
+
+/* Who wrote an entry and where it stands. */
+struct tree_from {
+    uint64_t index;
+    uint16_t leaf;
+    uint64_t time_ms;
+};
+
+enum tree_effect {
+    TREE_APPLIED,
+    TREE_CONFLICT, /* applied under another path */
+    TREE_IGNORED
+};
+
+/* One call a record, in order. path: where it ended up; why: a short reason when ignored. */
+typedef void tree_told(void *arg, uint8_t kind, enum tree_effect effect, struct bytes path,
+                       const char *why);
+
+struct tree *tree_new(void); /* NULL: no memory */
+void tree_free(struct tree *t);
+
+enum status tree_take(struct tree *t, uint8_t type, struct bytes body, const struct tree_from *from,
+                      tree_told *told, void *arg) MUST_USE;
+
+const struct tree_node *tree_find(const struct tree *t, struct bytes path); /* NULL */
+/* Children of dir (empty: the root) in byte order, after `after` (a whole path, empty: from the
+ * first); deep: everything below. Returns false if dir is no directory. */
+bool tree_list(const struct tree *t, struct bytes dir, bool deep,
+               bool (*visit)(void *arg, const struct tree_node *node), void *arg);
+const struct tree_segment *tree_segment(const struct tree *t, const uint8_t id[32]); /* NULL */
+/* Segments of a version, in no order that means anything. */
+void tree_segments(const struct tree *t, const uint8_t version[32],
+                   bool (*visit)(void *arg, const struct tree_segment *s), void *arg);
+void tree_trash(const struct tree *t, bool (*visit)(void *arg, const struct tree_trash *e),
+                void *arg);
+bool tree_known(const struct tree *t, const uint8_t version[32]); /* living or in the trash */
+bool tree_needs(const struct tree *t, const uint8_t segment_id[32], uint64_t now_ms);
+size_t tree_size(const struct tree *t); /* nodes */
+
+enum status tree_path_check(struct bytes path) MUST_USE; /* ST_USAGE with nothing else said */
+
+/* Builders: append a record to a body begun with tree_body_start (count is kept up to date).
+ * ST_TOO_BIG: the body is full, send it and begin the next. */
+void tree_body_start(struct buf *body);
+enum status tree_add_put(struct buf *body, struct bytes path, const uint8_t base[32],
+                         const struct tree_file *file) MUST_USE;
+enum status tree_add_mkdir(struct buf *body, struct bytes path) MUST_USE;
+enum status tree_add_mv(struct buf *body, struct bytes from, struct bytes to,
+                        const uint8_t base[32]) MUST_USE;
+enum status tree_add_rm(struct buf *body, struct bytes path, const uint8_t base[32]) MUST_USE;
+enum status tree_add_placed(struct buf *body, const struct tree_segment *s) MUST_USE;
+
+/* The state as bytes, in one form; the hash leaves the CEK wraps and their epochs out. */
+enum status tree_save(const struct tree *t, struct buf *out) MUST_USE;
+enum status tree_load(struct tree *t, struct bytes state) MUST_USE; /* t must be empty */
+void tree_hash(const struct tree *t, uint8_t ret[32]);
+/* SNAP body: count and chain of feed 2 that the state stands for, its hash, the state inline.
+ * rewrap gives each living CEK's wrap under the newest file-KEK. ST_TOO_BIG: over 256 KiB. */
+typedef enum status tree_rewrap(void *arg, const uint8_t version[32], uint64_t *epoch,
+                                uint8_t wrap[TREE_WRAP]);
+enum status tree_snap_build(const struct tree *t, uint64_t count, const uint8_t chain[32],
+                            tree_rewrap *rewrap, void *arg, struct buf *out) MUST_USE;
+struct tree_snap {
+    uint64_t count;
+    uint8_t chain[32];
+    uint8_t hash[32];
+    struct bytes state;
+};
+enum status tree_snap_read(struct bytes body, struct tree_snap *ret) MUST_USE;
+
+#endif
