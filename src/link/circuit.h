@@ -19,8 +19,8 @@
 #include "base/bytes.h"
 
 #define CIRCUIT_CHUNK ((size_t)64 << 10)   /* most bytes of one DATA */
-#define CIRCUIT_WINDOW ((size_t)1 << 20)   /* bytes in flight each way */
-#define CIRCUIT_CREDIT ((size_t)256 << 10) /* taken bytes after which credit is given back */
+#define CIRCUIT_WINDOW ((size_t)256 << 10) /* bytes in flight each way */
+#define CIRCUIT_CREDIT ((size_t)64 << 10)  /* taken bytes after which credit is given back */
 #define CIRCUIT_QUEUE ((size_t)2 << 20)    /* bytes waiting for credit */
 
 enum circuit_say { CIRCUIT_NONE, CIRCUIT_DATA, CIRCUIT_GIVE, CIRCUIT_END };
