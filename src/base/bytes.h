@@ -63,7 +63,7 @@ void buf_u8(struct buf *b, uint8_t v);
 void buf_u16(struct buf *b, uint16_t v);
 void buf_u32(struct buf *b, uint32_t v);
 void buf_u64(struct buf *b, uint64_t v);
-void buf_raw(struct buf *b, const void *p, size_t n);
+void buf_raw(struct buf *b, const void *src, size_t n);
 void buf_bytes(struct buf *b, struct bytes v);
 void buf_zero(struct buf *b, size_t n);
 void buf_str(struct buf *b, const char *text); /* without the terminator */
