@@ -44,6 +44,7 @@ if(CRYPTO_VERSION VERSION_LESS 3.5)
   file(GLOB pq_sources ${PQ}/crypto_kem/ml-kem-768/clean/*.c)
   add_library(pqclean STATIC ${pq_sources} ${PQ}/common/fips202.c)
   target_compile_options(pqclean PRIVATE -O3)
+  target_compile_definitions(pqclean PRIVATE shake256=PQCLEAN_shake256) # hash.h has this name too
   target_include_directories(pqclean PUBLIC ${PQ}/crypto_kem/ml-kem-768/clean ${PQ}/common)
   set(PQCLEAN pqclean)
 endif()
