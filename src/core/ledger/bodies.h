@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * bodies: the bodies of feed-0 entries as field lists, and their maxima
+ * (protocol.md sections 4, 13; docs/spec/ledger.md). The body of COMMIT is in
+ * core/epoch/commit.h.
+ *
+ * Owns nothing: decoded views point into the input. Errors: of base/fields.h.
+ * Order: none.
+ */
+#ifndef ENCLAVE_CORE_LEDGER_BODIES_H
+#define ENCLAVE_CORE_LEDGER_BODIES_H
+
+#include "base/fields.h"
+
+#define LEDGER_RULES 1
+#define LEDGER_SUITE 1
+#define LEDGER_MEMBERS_MAX 64
+#define LEDGER_LEAVES_MAX 128
+#define LEDGER_EVER_MAX 4096 /* leaves over the whole life: a later ADD is void */
+#define LEDGER_NICK_MAX 64
+#define LEDGER_NAME_MAX 64
+#define LEDGER_SENTINELS_MAX 8
+#define LEDGER_ADDRESS_MAX 255
+#define LEDGER_KNOCK_MAX 4096
+#define LEDGER_RECORD_MAX 2048
+#define LEDGER_VETO_KEY 96
+#define LEDGER_VETO_KEYS_MAX 16
+#define LEDGER_POLICY_ITEM 9 /* key u8 | value u64 */
+#define LEDGER_POLICY_MAX 32
+#define LEDGER_UPDATES_MAX 4 /* of one leaf, not yet taken in */
+
+enum ledger_type_number {
+    LEDGER_GENESIS = 1,
+    LEDGER_PROPOSE = 2,
+    LEDGER_VETO_KEYS = 3, /* reserved */
+    LEDGER_BALLOT = 4,
+    LEDGER_ADD = 5,
+    LEDGER_REMOVE = 6, /* reserved */
+    LEDGER_POLICY = 7, /* reserved */
+    LEDGER_LEAVE = 8,
+    LEDGER_UPDATE = 9,
+    LEDGER_COMMIT = 10,
+    LEDGER_EXPIRE = 11,
+    LEDGER_HEAD = 12,
+    LEDGER_SELF_REVOKE = 13, /* reserved */
+    LEDGER_DIGEST = 14,      /* reserved */
+    LEDGER_RENEW = 15,       /* reserved */
+    LEDGER_WITHDRAW = 16,
+    LEDGER_AWAY = 17,   /* reserved */
+    LEDGER_REHOME = 18, /* reserved */
+    LEDGER_GRANT = 19,  /* reserved */
+    LEDGER_TYPE_END = 20
+};
+
+enum ledger_mode { LEDGER_DIRECT = 0, LEDGER_RELAY = 1, LEDGER_TOR = 2 };
+
+/* Keys of the policy list; ascending, each at most once; unknown keys void the entry. */
+enum ledger_policy {
+    LEDGER_POLICY_EXPIRE_MS = 1,  /* a vote may be expired after; default 72 h */
+    LEDGER_POLICY_MAIL_MS = 2,    /* mail kept for; default 14 days */
+    LEDGER_POLICY_MAIL_BYTES = 3, /* mail kept; default 64 MiB */
+    LEDGER_POLICY_NO_HISTORY = 4, /* 1: newcomers get the keys of the new epoch only; default 0 */
+    LEDGER_POLICY_CONVERGENT = 5, /* dedup of equal chunks; default 1 */
+    LEDGER_POLICY_COMMIT_MS = 6,  /* a new epoch after so long a use; default 24 h */
+    LEDGER_POLICY_END = 7
+};
+
+/* sentinels: count u8, count x (len u8 | ASCII host:port | SPKI pin 32). */
+#define LEDGER_GENESIS_FIELDS(X, M)                                                     \
+    X(M, FIX, random, 32, 0)                                                            \
+    X(M, U16, suite, 0, 0)                                                              \
+    X(M, U16, rules, 0, 0)                                                              \
+    X(M, FIX, room, 32, 0)                                                              \
+    X(M, FIX, id, 32, 0)                                                                \
+    X(M, FIX, kem_pk, 1216, 0)                                                          \
+    X(M, FIX, seat, 32, 0)                                                              \
+    X(M, FIX, revoke_hash, 32, 0)                                                       \
+    X(M, LIST8, veto_keys, LEDGER_VETO_KEY, LEDGER_VETO_KEYS_MAX)                       \
+    X(M, U8, ballot_kind, 0, 0)                                                         \
+    X(M, U8, mode, 0, 0)                                                                \
+    X(M, LIST8, policy, LEDGER_POLICY_ITEM, LEDGER_POLICY_MAX)                          \
+    X(M, VAR16, sentinels, 1 + LEDGER_SENTINELS_MAX * (1 + LEDGER_ADDRESS_MAX + 32), 0) \
+    X(M, VAR8, nick, LEDGER_NICK_MAX, 0)                                                \
+    X(M, VAR8, name, LEDGER_NAME_MAX, 0)
+FIELDS_DECLARE(genesis, LEDGER_GENESIS_FIELDS);
+
+/* The knock's plain text without zero pad (protocol.md sections 3, 13). sig: "ENCLAVE-KNOCK" over
+ * enclave_id | all before sig | H(invitation). */
+#define LEDGER_KNOCK_FIELDS(X, M)                                 \
+    X(M, FIX, id, 32, 0)                                          \
+    X(M, FIX, kem_pk, 1216, 0)                                    \
+    X(M, FIX, seat, 32, 0)                                        \
+    X(M, FIX, revoke_hash, 32, 0)                                 \
+    X(M, LIST8, veto_keys, LEDGER_VETO_KEY, LEDGER_VETO_KEYS_MAX) \
+    X(M, VAR8, nick, LEDGER_NICK_MAX, 0)                          \
+    X(M, VAR16, message, 512, 0)                                  \
+    X(M, FIX, sig, 64, 0)
+FIELDS_DECLARE(ledger_knock, LEDGER_KNOCK_FIELDS);
+
+enum propose_kind { PROPOSE_ADD = 1, PROPOSE_REMOVE = 2, PROPOSE_POLICY = 3 };
+
+/* kind 1. record: the door record's plain text, verbatim: with knock it gives the safety code.
+ * door: H(token); reply: H(reply token): where any member posts the answer. serials: u32 each, one
+ * a voter; none under open ballots. */
+#define LEDGER_PROPOSE_FIELDS(X, M)           \
+    X(M, U8, kind, 0, 0)                      \
+    X(M, U8, compared, 0, 0)                  \
+    X(M, FIX, door, 32, 0)                    \
+    X(M, FIX, reply, 32, 0)                   \
+    X(M, FIX, invitation, 32, 0)              \
+    X(M, VAR16, knock, LEDGER_KNOCK_MAX, 0)   \
+    X(M, VAR16, record, LEDGER_RECORD_MAX, 0) \
+    X(M, LIST16, serials, 4, LEDGER_MEMBERS_MAX)
+FIELDS_DECLARE(propose, LEDGER_PROPOSE_FIELDS);
+
+/* seat_sig: "add" by the voter's seat (zeros with an open no). form: core/ballot. */
+#define LEDGER_BALLOT_FIELDS(X, M) \
+    X(M, U64, proposal, 0, 0)      \
+    X(M, FIX, hash, 32, 0)         \
+    X(M, FIX, seat_sig, 64, 0)     \
+    X(M, U8, kind, 0, 0)           \
+    X(M, VAR16, form, 96, 0)
+FIELDS_DECLARE(ballot_body, LEDGER_BALLOT_FIELDS);
+
+#define LEDGER_ADD_FIELDS(X, M) \
+    X(M, U64, proposal, 0, 0)   \
+    X(M, FIX, hash, 32, 0)      \
+    X(M, LIST16, ballots, 8, LEDGER_MEMBERS_MAX)
+FIELDS_DECLARE(add_body, LEDGER_ADD_FIELDS);
+
+/* seat_sig: "drop" by the leaving leaf's own seat. */
+#define LEDGER_LEAVE_FIELDS(X, M) X(M, FIX, seat_sig, 64, 0)
+FIELDS_DECLARE(leave_body, LEDGER_LEAVE_FIELDS);
+
+#define LEDGER_UPDATE_FIELDS(X, M) X(M, FIX, kem_pk, 1216, 0)
+FIELDS_DECLARE(update_body, LEDGER_UPDATE_FIELDS);
+
+/* EXPIRE and WITHDRAW. */
+#define LEDGER_CLOSE_FIELDS(X, M) \
+    X(M, U64, proposal, 0, 0)     \
+    X(M, FIX, hash, 32, 0)
+FIELDS_DECLARE(close_body, LEDGER_CLOSE_FIELDS);
+
+/* next: the number that the author's next mail in epoch will have. The feeds' counts and chains
+ * are the entry's seen. */
+#define LEDGER_HEAD_FIELDS(X, M) \
+    X(M, U64, epoch, 0, 0)       \
+    X(M, U64, next, 0, 0)
+FIELDS_DECLARE(head_body, LEDGER_HEAD_FIELDS);
+
+#endif
