@@ -8,6 +8,7 @@ set(ENCLAVE_VECTORS "${CMAKE_SOURCE_DIR}/../shared/vectors" CACHE PATH
 function(test_links target source)
   file(STRINGS ${source} line LIMIT_COUNT 8 REGEX "/\\* uses:")
   string(REGEX REPLACE ".*uses:([^*]*)\\*/.*" "\\1" folders "${line}")
+  string(STRIP "${folders}" folders)
   separate_arguments(folders)
   if(folders STREQUAL "all")
     set(folders ${ALL})
