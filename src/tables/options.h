@@ -48,20 +48,21 @@ struct option_row {
     unsigned programs;
 };
 
-struct option_table {
-    const struct option_row *rows;
-    size_t n;
-};
-
 /* Values that a profile puts in place of defaults: the row "profile" names one. */
 struct option_profile {
     const char *name;
     const char *const *settings; /* "section.key=value", ends with NULL */
 };
 
+struct option_table {
+    const struct option_row *rows;
+    size_t n;
+    const struct option_profile *profiles;
+    size_t n_profiles;
+};
+
 /* Every key of every program, and the profiles. */
 const struct option_table *options_all(void);
-const struct option_profile *options_profiles(size_t *ret_n);
 
 struct options_fault {
     char text[640];
