@@ -9,7 +9,7 @@
  *     and recovery keys as soon as they are used. Outputs are zeroed on errors.
  * Errors: ST_INTEGRITY: not a vault, damaged, or weaker than the floor;
  *     ST_VERSION: made by a newer version; ST_PASSWORD: another password (or
- *     words of another vault).
+ *     words of another vault); ST_NO_MEMORY.
  * Order: new: fill params and random, password_root, vault_create. Open:
  *     vault_params_read, password_root with what it gave, vault_open. Change:
  *     vault_params_read of the old for vault_open, new salt, password_root,
@@ -59,9 +59,9 @@ enum status vault_params_read(struct bytes file, const struct vault_cost *floor,
                               struct vault_params *ret) MUST_USE;
 
 /* mk, rk: 32 random bytes each, nonces: random. */
-void vault_create(const struct vault_params *params, const uint8_t root[32],
-                  const uint8_t mk[VAULT_KEY], const uint8_t rk[VAULT_KEY],
-                  const uint8_t nonces[VAULT_NONCES], uint8_t ret_file[VAULT_SIZE]);
+enum status vault_create(const struct vault_params *params, const uint8_t root[32],
+                         const uint8_t mk[VAULT_KEY], const uint8_t rk[VAULT_KEY],
+                         const uint8_t nonces[VAULT_NONCES], uint8_t ret_file[VAULT_SIZE]) MUST_USE;
 enum status vault_open(struct bytes file, const uint8_t root[32],
                        uint8_t ret_mk[VAULT_KEY]) MUST_USE;
 enum status vault_open_recovery(struct bytes file, const uint8_t rk[VAULT_KEY],
