@@ -21,7 +21,6 @@
 #define FRAME_HEADER 5
 #define FRAME_PAYLOAD_MAX (LINK_FRAME_MAX - FRAME_HEADER)
 #define FRAME_READ_MIN ((size_t)16 << 10) /* frame_space offers at least this much */
-#define FRAME_KEEP ((size_t)256 << 10)    /* bytes of buffer kept while frames are small */
 
 struct frame {
     uint8_t type;
@@ -43,6 +42,9 @@ void frame_filled(struct frame_reader *r, size_t n);
 enum status frame_next(struct frame_reader *r, struct frame *ret) MUST_USE;
 /* Copies bytes in: for carriers that hand over views. ST_NO_MEMORY. */
 enum status frame_put(struct frame_reader *r, struct bytes in) MUST_USE;
+
+/* Gives the buffer back if nothing is in it. */
+void frame_trim(struct frame_reader *r);
 
 void frame_header(uint8_t type, size_t payload, uint8_t ret[FRAME_HEADER]);
 

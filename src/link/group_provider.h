@@ -15,7 +15,7 @@
 #ifndef ENCLAVE_LINK_GROUP_PROVIDER_H
 #define ENCLAVE_LINK_GROUP_PROVIDER_H
 
-#include "base/status.h"
+#include "base/bytes.h"
 
 #include <openssl/types.h>
 

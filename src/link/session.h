@@ -25,6 +25,7 @@
 #define SESSION_HANDSHAKE_MS 10000 /* from the first byte to HELLO */
 #define SESSION_PING_MS 20000      /* silence after which we ask */
 #define SESSION_DEAD_MS 60000      /* silence after which it is over */
+#define SESSION_STUCK_MS 120000    /* bytes wait and none goes out: it is over */
 #define SESSION_LINGER_MS 5000     /* how long a closing one may still send */
 
 struct session;
@@ -39,7 +40,7 @@ uint8_t *session_space(struct session *s, size_t *ret_room);
 void session_filled(struct session *s, size_t n, uint64_t now_ms);
 enum status session_put(struct session *s, struct bytes in, uint64_t now_ms) MUST_USE;
 size_t session_unread(const struct session *s); /* bytes given and not yet looked at */
-void session_eof(struct session *s);
+void session_eof(struct session *s); /* session_next tells once all that came is used up */
 
 enum session_event session_next(struct session *s, struct frame *ret);
 
@@ -51,7 +52,7 @@ bool session_over(const struct session *s); /* SESSION_CLOSED was given or is du
 
 /* Seals what is staged and shows it. */
 size_t session_output(struct session *s, struct bytes *ret, size_t max);
-void session_sent(struct session *s, size_t n);
+void session_sent(struct session *s, size_t n, uint64_t now_ms);
 size_t session_waiting(const struct session *s);
 
 /* Next moment at which session_tick wants to be called, UINT64_MAX for none. */

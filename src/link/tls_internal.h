@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * tls_internal: what tls.c, tls_ctx.c and tls_fault.c share. Not for others.
+ *
+ * Owns, Errors, Order: see link/tls.h.
+ */
+#ifndef ENCLAVE_LINK_TLS_INTERNAL_H
+#define ENCLAVE_LINK_TLS_INTERNAL_H
+
+#include "link/group_provider.h"
+#include "link/tls.h"
+
+#include <openssl/ssl.h>
+
+struct tls_ctx {
+    OSSL_LIB_CTX *libctx;
+    struct group_provider group;
+    BIO_METHOD *bio; /* reads struct tls_in, writes struct tls_out */
+    SSL_CTX *roles[4];
+};
+
+/* Bytes from the carrier that TLS has not read. */
+struct tls_in {
+    uint8_t *p;
+    size_t from, n, cap;
+};
+
+/* Sealed bytes for the carrier: blocks that hold four full records each. */
+#define TLS_BLOCK ((size_t)4 * ((16 << 10) + 22))
+struct tls_block {
+    struct tls_block *next;
+    size_t from, n, cap;
+    uint8_t p[];
+};
+
+struct tls_out {
+    struct tls_block *first, *last, *spare;
+    size_t waiting;
+    bool failed; /* out of memory */
+};
+
+struct tls {
+    struct tls_ctx *ctx;
+    SSL *ssl;
+    enum tls_role role;
+    enum tls_state state;
+    enum status status;
+    enum status refused; /* what a callback of ours decided; ST_OK if none did */
+    const struct link_gate *gate;
+    uint8_t expect[32];      /* TLS_TO_PEER: their key; TLS_TO_SERVER: the pin */
+    char named[TLS_SNI_MAX]; /* the name the gate took, for a second ClientHello */
+    size_t named_n;
+    bool bye_sent;
+    struct link_peer peer;
+    struct tls_in in;
+    struct tls_out out;
+    char reason[TLS_REASON];
+};
+
+/* Gives ssl our key and the throw-away certificate around it. */
+enum status tls_show_key(struct tls_ctx *c, SSL *ssl, const uint8_t seed[TLS_KEY]) MUST_USE;
+/* Reads OpenSSL's error queue (and what our callbacks decided) into status and words. */
+enum status tls_fault(const struct tls *t, char reason[TLS_REASON]);
+
+#endif
