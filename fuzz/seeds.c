@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* uses: base crypto core/feed core/door core/files core/mail core/ledger core/epoch core/ballot */
+/*
+ * Writes the seeds of fuzz/corpus that are not made by hand: one well-formed example of each kind, from
+ * which a fuzzer starts. Run through `scripts/fuzz --seeds` after a layout changed.
+ */
+#include "core/door/invitation.h"
+#include "core/door/knock.h"
+#include "core/feed/entry0.h"
+#include "core/feed/entry23.h"
+#include "core/files/manifest.h"
+#include "core/files/segment.h"
+#include "core/mail/envelope.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void must(bool ok, const char *what)
+{
+    if (ok) return;
+    fprintf(stderr, "seeds: %s\n", what);
+    exit(1);
+}
+
+static void save(const char *folder, const char *name, struct bytes prefix, struct bytes b)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *f = fopen(path, "wb");
+    must(f != NULL, path);
+    fwrite(prefix.p, 1, prefix.n, f);
+    fwrite(b.p, 1, b.n, f);
+    must(fclose(f) == 0, path);
+}
+
+static void door(void)
+{
+    struct invitation i = {.address = "relay.example:4433", .expiry = 1800000000};
+    char text[INVITATION_TEXT_MAX];
+    struct buf b = BUF_INIT, plain = BUF_INIT;
+    uint8_t hash[32], seed[32] = {7}, coins[KEM_COINS] = {8}, kem_seed[KEM_SEED] = {9};
+    uint8_t blob[KNOCK_BLOB];
+    struct knock k = {.nick = BYTES_LIT("bob"), .message = BYTES_LIT("it is me")};
+    memset(i.pin, 1, 32);
+    memset(i.door_secret, 2, 32);
+    must(invitation_encode(&i, &b, hash) == ST_OK, "invitation");
+    must(invitation_to_text(&i, text) == ST_OK, "invitation as text");
+    save("door", "invitation-text", BYTES_LIT("\0"), bytes_str(text));
+    save("door", "invitation", BYTES_LIT("\1"), buf_view(&b));
+    sign_public(seed, k.id);
+    kem_public(kem_seed, k.kem);
+    must(knock_build(&i, k.kem, &k, seed, coins, &plain, blob) == ST_OK, "knock");
+    save("door", "knock", BYTES_LIT("\2"), buf_view(&plain));
+    buf_free(&plain);
+    buf_free(&b);
+}
+
+static void manifest(void)
+{
+    struct manifest m;
+    struct buf b = BUF_INIT;
+    manifest_init(&m);
+    struct manifest_segment s = {.size = 100016, .rows = 1, .k = 3, .n = 5, .at = {0, 1, 2, 3, 4}};
+    m.size = 100000;
+    m.mode = 0644;
+    must(manifest_add_segment(&m, &s) == ST_OK, "segment");
+    struct manifest_chunk c = {.sealed = 100016, .plain = 100000};
+    must(manifest_add_chunk(&m, &c) == ST_OK, "chunk");
+    must(manifest_encode(&m, &b) == ST_OK, "manifest");
+    save("manifest", "one-chunk", BYTES_NONE, buf_view(&b));
+    manifest_free(&m);
+    buf_clear(&b);
+    manifest_init(&m);
+    must(manifest_encode(&m, &b) == ST_OK, "empty manifest");
+    save("manifest", "empty", BYTES_NONE, buf_view(&b));
+    manifest_free(&m);
+    buf_free(&b);
+}
+
+static void shard(void)
+{
+    uint8_t head[SHARD_HEADER], tail[SHARD_TRAILER_MAX], id[32] = {5}, roots[5 * 32];
+    uint8_t place[4] = {2, 5, 3, 1};
+    memset(roots, 6, sizeof(roots));
+    segment_header(id, 2, 3, 5, head);
+    save("shard", "header", BYTES_OF(place), BYTES_OF(head));
+    size_t n = segment_trailer(roots, 5, 2, 100016, tail);
+    save("shard", "trailer", BYTES_OF(place), BYTES(tail, n));
+}
+
+static void entry(void)
+{
+    static const uint8_t zeros[64];
+    struct entry0 e = {.rules = 1, .type = 9, .body = BYTES_LIT("body")};
+    struct buf b = BUF_INIT;
+    must(entry0_plain(&e, &b) == ST_OK, "entry0");
+    save("entry", "ledger", BYTES_LIT("\1"), buf_view(&b));
+    buf_clear(&b);
+    must(entry0_seal(&e, zeros, zeros, zeros, zeros, &b) == ST_OK, "entry0 sealed");
+    save("entry", "ledger-sealed", BYTES_LIT("\0"), buf_view(&b));
+    buf_clear(&b);
+    struct entry23 f = {.version = 1, .type = 1, .body = BYTES_LIT("body")};
+    must(fields_encode(&entry23_fields, &f, &b) == ST_OK, "entry23");
+    save("entry", "files", BYTES_LIT("\2"), buf_view(&b));
+    buf_clear(&b);
+    struct envelope m = {.kind = 1, .content = BYTES_LIT("hello")};
+    must(fields_encode(&envelope_fields, &m, &b) == ST_OK, "envelope");
+    save("entry", "mail", BYTES_LIT("\3"), buf_view(&b));
+    buf_free(&b);
+}
+
+/* Runs in the folder that holds one folder a target. */
+int main(void)
+{
+    door();
+    manifest();
+    shard();
+    entry();
+    return 0;
+}
