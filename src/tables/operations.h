@@ -42,7 +42,8 @@ enum {
 };
 
 struct op_param {
-    const char *name; /* in JSON and, with '-' for '_', as --name */
+    const char *name;   /* in JSON and in paths */
+    const char *option; /* --option of the command line; NULL: name, with '-' for '_' */
     enum op_kind kind;
     enum op_type type;
     unsigned flags;

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The operations: a new one is one row here, a handler in src/api and, where the plain printing of
+ * its result will not do, a printer in src/cli. */
+#include "tables/operations.h"
+#include "tables/shapes.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define ROWS(a) a, COUNT(a)
+#define NOTHING NULL, 0
+
+#define POSITIONAL(name, type, flags, meta, help)                   \
+    {                                                               \
+        name, NULL, OP_POSITIONAL, type, flags, 0, meta, NULL, help \
+    }
+#define OPTION(name, option, type, flags, letter, meta, help)          \
+    {                                                                  \
+        name, option, OP_OPTION, type, flags, letter, meta, NULL, help \
+    }
+#define FLAG(name, flags, letter, help)                               \
+    {                                                                 \
+        name, NULL, OP_FLAG, OP_BOOL, flags, letter, NULL, NULL, help \
+    }
+#define SECRET(name, help)                                                 \
+    {                                                                      \
+        name, NULL, OP_OPTION, OP_SECRET, OP_REQUIRED, 0, NULL, NULL, help \
+    }
+#define ENCLAVE                                                               \
+    OPTION("enclave", NULL, OP_TEXT, 0, 'e', "NAME",                          \
+           "which enclave: its name, or 8 or more characters of its id; not " \
+           "needed while there is only one (ENCLAVE_NAME does the same)")
+
+/* ---- options that all verbs take ---- */
+
+static const struct op_param globals[] = {
+    OPTION("home", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "DIR",
+           "directory of the daemon (else ENCLAVE_HOME, else ~/.local/share/enclave)"),
+    FLAG("json", OP_ONLY_CLI, 0, "print one JSON document (lines with --follow)"),
+    FLAG("yes", OP_ONLY_CLI, 'y', "do not ask back"),
+    FLAG("quiet", OP_ONLY_CLI, 'q', "no messages, only data and errors"),
+    FLAG("no_color", OP_ONLY_CLI, 0, "no colours (NO_COLOR does the same)"),
+    OPTION("timeout", NULL, OP_DURATION, OP_ONLY_CLI, 0, "TIME",
+           "give up after this time, e.g. 30s (exit 13)"),
+    OPTION("password_file", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
+           "read the password from the first line of FILE"),
+    OPTION("password_fd", NULL, OP_NUMBER, OP_ONLY_CLI, 0, "N",
+           "read the password from file descriptor N"),
+    FLAG("help", OP_ONLY_CLI, 'h', "show help"),
+};
+
+const struct op_param *operations_globals(size_t *ret_n)
+{
+    *ret_n = COUNT(globals);
+    return globals;
+}
+
+/* ---- parameters ---- */
+
+#define DAEMON_OPTIONS                                                                          \
+    OPTION("listen", NULL, OP_TEXT, OP_ONLY_CLI, 0, "HOST:PORT",                                \
+           "let members connect here directly (port 0: any); else all goes through sentinels"), \
+        OPTION("host", NULL, OP_TEXT, OP_ONLY_CLI, 0, "HOST:PORT",                              \
+               "run a sentinel inside this daemon at this address"),                            \
+        OPTION("config", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE", "enclave.yaml to use"),        \
+        OPTION("log_level", NULL, OP_TEXT, OP_ONLY_CLI, 0, "LEVEL", "error, warn, info or debug")
+
+static const struct op_param p_init[] = {SECRET("password", "protects everything in the home"),
+                                         DAEMON_OPTIONS};
+static const struct op_param p_daemon_start[] = {SECRET("password", "of the vault"),
+                                                 DAEMON_OPTIONS};
+static const struct op_param p_create[] = {
+    POSITIONAL("name", OP_TEXT, OP_REQUIRED, "NAME",
+               "letters, digits, '-', '_' and '.'; known to members only"),
+    OPTION("nick", "as", OP_TEXT, 0, 0, "NICK", "your name in this enclave"),
+    OPTION("sentinel", NULL, OP_TEXT, 0, 0, "HOST:PORT#PIN",
+           "the sentinel to meet at, as it prints it when it starts"),
+    FLAG("host", 0, 0, "meet at the sentinel inside this daemon (enclave daemon start --host)"),
+    {"ballot", NULL, OP_OPTION, OP_CHOICE, 0, 0, "KIND", "open|secret",
+     "how members vote on newcomers: open (signed) or secret"},
+    {"mode", NULL, OP_OPTION, OP_CHOICE, 0, 0, "MODE", "direct|relay",
+     "direct: members connect to each other and see each other's addresses; relay: only the "
+     "sentinel does"}};
+static const struct op_param p_enclave[] = {ENCLAVE};
+static const struct op_param p_invite[] = {
+    ENCLAVE, OPTION("ttl", "expires", OP_DURATION, 0, 0, "TIME", "how long it is good for (7d)")};
+static const struct op_param p_join[] = {
+    POSITIONAL("code", OP_TEXT, OP_REQUIRED, "CODE", "the invitation: enclave:..."),
+    OPTION("nick", "as", OP_TEXT, OP_REQUIRED, 0, "NICK", "your name in this enclave"),
+    OPTION("name", NULL, OP_TEXT, 0, 0, "NAME",
+           "what you call the enclave (default: its own name)"),
+    OPTION("message", NULL, OP_TEXT, 0, 'm', "TEXT", "a word to those who vote"),
+    FLAG("wait", OP_ONLY_CLI, 0, "wait until everybody has voted")};
+static const struct op_param p_proposals[] = {ENCLAVE,
+                                              FLAG("all", 0, 'a', "also those that are closed")};
+static const struct op_param p_vote[] = {
+    {"choice", NULL, OP_POSITIONAL, OP_CHOICE, OP_REQUIRED, 0, "yes|no", "yes|no", "your vote"},
+    POSITIONAL("who", OP_TEXT, 0, "WHO",
+               "the newcomer's name or the proposal's number; not needed if one vote is open"),
+    ENCLAVE,
+    FLAG("compared", 0, 0, "you compared the safety codes with the newcomer")};
+static const struct op_param p_send[] = {POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT",
+                                                    "the message; - reads it from stdin"),
+                                         ENCLAVE};
+static const struct op_param p_read[] = {
+    ENCLAVE, OPTION("last", NULL, OP_NUMBER, 0, 'n', "N", "only the last N messages"),
+    OPTION("from", NULL, OP_NUMBER, 0, 0, "N", "messages from number N on"),
+    FLAG("follow", OP_ONLY_CLI, 'f', "go on and show new ones as they come"),
+    FLAG("keep", OP_ONLY_CLI, 0, "do not mark them as read")};
+static const struct op_param p_mark_read[] = {
+    ENCLAVE, OPTION("number", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the last message read")};
+static const struct op_param p_put[] = {
+    POSITIONAL("local", OP_LOCAL, OP_REQUIRED, "FILE", "the file on this machine"),
+    POSITIONAL("path", OP_BYTES, 0, "PATH",
+               "its name in the enclave (default: the same, at the top)"),
+    ENCLAVE,
+    OPTION("profile", NULL, OP_TEXT, 0, 0, "K/N", "any K of N columns suffice (default: balanced)"),
+    FLAG("strict", 0, 0, "fail unless every column finds a holder of its own"),
+    FLAG("wait", OP_ONLY_CLI, 'w', "return only when the file is as safe as it can be"),
+    FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes"),
+    FLAG("progress", OP_ONLY_CLI, 0, "progress as JSON lines on stderr")};
+static const struct op_param p_get[] = {
+    POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "the file in the enclave"),
+    POSITIONAL("local", OP_LOCAL, 0, "FILE", "where to write it (default: here, the same name)"),
+    ENCLAVE,
+    FLAG("replace", 0, 'f', "replace FILE if it exists"),
+    FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes"),
+    FLAG("progress", OP_ONLY_CLI, 0, "progress as JSON lines on stderr")};
+static const struct op_param p_ls[] = {
+    POSITIONAL("path", OP_BYTES, 0, "PATH", "a directory in the enclave (default: the top)"),
+    ENCLAVE};
+static const struct op_param p_info[] = {
+    POSITIONAL("path", OP_BYTES, 0, "PATH", "a file or directory (default: the enclave itself)"),
+    ENCLAVE};
+static const struct op_param p_mkdir[] = {
+    POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "the new directory"), ENCLAVE};
+static const struct op_param p_mv[] = {
+    POSITIONAL("from", OP_BYTES, OP_REQUIRED, "FROM", "what to move"),
+    POSITIONAL("to", OP_BYTES, OP_REQUIRED, "TO", "its new name, or a directory to move it into"),
+    ENCLAVE};
+static const struct op_param p_rm[] = {
+    POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "what to remove"), ENCLAVE,
+    FLAG("recursive", 0, 'r', "a directory and all that is in it")};
+static const struct op_param p_transfer[] = {
+    OPTION("id", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the transfer's number")};
+static const struct op_param p_recover[] = {
+    SECRET("words", "the 24 recovery words"), SECRET("password", "the new password"),
+    OPTION("words_file", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
+           "read the words from FILE instead of asking"),
+    DAEMON_OPTIONS};
+static const struct op_param p_recovery_test[] = {
+    SECRET("words", "the 24 recovery words"),
+    OPTION("words_file", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
+           "read the words from FILE instead of asking")};
+static const struct op_param p_password[] = {
+    SECRET("password", "the one that is valid now"), SECRET("new_password", "the new one"),
+    OPTION("new_password_file", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
+           "read the new password from the first line of FILE")};
+static const struct op_param p_events[] = {
+    OPTION("after", NULL, OP_NUMBER, 0, 0, "N", "only events after number N"),
+    OPTION("wait", NULL, OP_DURATION, 0, 0, "TIME",
+           "if there is none yet, wait this long for one (at most 60s)"),
+    {"stream", "follow", OP_FLAG, OP_BOOL, 0, 'f', NULL, NULL,
+     "go on and show new ones as they come"}};
+static const struct op_param p_help[] = {
+    POSITIONAL("verb", OP_TEXT, OP_ONLY_CLI | OP_REST, "VERB", "what to explain")};
+
+/* ---- exit codes ---- */
+
+static const struct op_exit x_init[] = {{5, "there is a vault already"}};
+static const struct op_exit x_password[] = {{4, "there is no vault yet"}, {12, "wrong password"}};
+static const struct op_exit x_name[] = {{4, "no such enclave"}};
+static const struct op_exit x_create[] = {{5, "the name is taken"}};
+static const struct op_exit x_join[] = {
+    {4, "the invitation is used up, withdrawn or too old"},
+    {5, "the name is taken"},
+    {6, "refused by vote"},
+    {7, "the vote is still open: the same command tells later"}};
+static const struct op_exit x_vote[] = {{4, "no such enclave or proposal"},
+                                        {5, "you voted before, or the vote is closed"}};
+static const struct op_exit x_put[] = {{3, "accepted, still spreading (never with --wait)"},
+                                       {4, "no such file or enclave"},
+                                       {5, "the name is taken by a directory"},
+                                       {9, "no room at the holders"},
+                                       {130, "interrupted: it goes on in the daemon"}};
+static const struct op_exit x_get[] = {{4, "no such file or enclave"},
+                                       {5, "FILE exists (see --replace)"},
+                                       {8, "too few sound shards: nothing was written"},
+                                       {9, "no space left here"},
+                                       {130, "interrupted: the same command goes on"}};
+static const struct op_exit x_path[] = {{4, "no such path or enclave"}};
+static const struct op_exit x_change[] = {{4, "no such path or enclave"},
+                                          {5, "the name is taken, or the directory is not empty"}};
+static const struct op_exit x_daemon_status[] = {{13, "the daemon does not run"}};
+static const struct op_exit x_transfer[] = {{4, "no such transfer"}};
+
+/* ---- the table ---- */
+
+#define START "Start"
+#define PEOPLE "People"
+#define WORDS "Words"
+#define FILES "Files"
+#define CARE "Care"
+
+static const struct operation rows[] = {
+    {"vault_init", "init", START, "make a new home: a password, recovery words, a running daemon",
+     "POST", "/v1/vault/init", ROWS(p_init), &shape_words,
+     "Makes the home directory and its vault, starts the daemon and shows the 24 recovery words, "
+     "once. They open the vault if the password is forgotten: write them on paper. On a terminal "
+     "three of them are asked back.",
+     "enclave init\n"
+     "enclave --home ~/other init --password-file pw.txt   # a second person on this machine\n"
+     "enclave init --host 0.0.0.0:8000                     # with a sentinel inside",
+     ROWS(x_init), OPERATION_LOCKED},
+    {"vault_unlock", "daemon start", START, "start the daemon and open the vault", "POST",
+     "/v1/vault/unlock", ROWS(p_daemon_start), &shape_done,
+     "Starts enclaved in the background if it does not run, and opens the vault. Its log is "
+     "daemon.log in the home directory.",
+     "enclave daemon start\n"
+     "enclave daemon start --password-file pw.txt --listen 192.0.2.7:0",
+     ROWS(x_password), OPERATION_LOCKED},
+    {"daemon_stop", "daemon stop", START, "stop the daemon", "POST", "/v1/daemon/stop", NOTHING,
+     &shape_done,
+     "Ends links, finishes what is being written, and stops. Transfers go on at the "
+     "next start.",
+     "enclave daemon stop", NOTHING, OPERATION_LOCKED},
+    {"daemon_status", "daemon status", START, "does the daemon run, is the vault open", "GET",
+     "/v1/daemon", NOTHING, &shape_daemon, "Tells whether the daemon runs and the vault is open.",
+     "enclave daemon status", ROWS(x_daemon_status), OPERATION_LOCKED},
+    {"status", "status", START, "what is going on, and what needs doing", "GET", "/v1/status",
+     NOTHING, &shape_status,
+     "Shows each enclave: who is reachable, what is unread, which votes wait for you, how files "
+     "spread, and the next command to type.",
+     "enclave status\n"
+     "enclave status --json",
+     NOTHING, OPERATION_LOCKED},
+
+    {"create", "create", PEOPLE, "found an enclave; you are its first member", "POST",
+     "/v1/enclaves", ROWS(p_create), &shape_enclave,
+     "Founds an enclave at a sentinel. The sentinel learns no name, no text and no file: it orders "
+     "sealed entries. Everybody who comes later needs the yes of everybody inside.",
+     "enclave create family --as ada --sentinel sentinel.example.org:8000#5f3a...\n"
+     "enclave create family --as ada --host    # at the sentinel inside this daemon",
+     ROWS(x_create), 0},
+    {"enclaves", NULL, PEOPLE, "all enclaves of this home", "GET", "/v1/enclaves", NOTHING,
+     &shape_enclaves, "", "", NOTHING, 0},
+    {"enclave", NULL, PEOPLE, "one enclave", "GET", "/v1/enclaves/{enclave}", ROWS(p_enclave),
+     &shape_enclave, "", "", ROWS(x_name), 0},
+    {"invite", "invite", PEOPLE, "make an invitation for one newcomer", "POST",
+     "/v1/enclaves/{enclave}/invitations", ROWS(p_invite), &shape_invitation,
+     "Prints an invitation to hand to one person, by a way that you trust. It only opens the door: "
+     "everybody inside still has to vote yes.",
+     "enclave invite\n"
+     "enclave invite --enclave family --expires 2d",
+     ROWS(x_name), 0},
+    {"join", "join", PEOPLE, "ask to be let in, with an invitation", "POST", "/v1/joins",
+     ROWS(p_join), &shape_enclave,
+     "Knocks with an invitation. The request stays while you are away; the same command tells how "
+     "it stands, --wait waits for the end. Compare the safety code it shows with a member, by "
+     "voice: equal codes mean that nobody stands between you.",
+     "enclave join enclave:... --as bob --wait\n"
+     "enclave join enclave:... --as bob --message 'Bob from the choir'",
+     ROWS(x_join), 0},
+    {"proposals", "proposals", PEOPLE, "who wants to come in, and who has voted", "GET",
+     "/v1/enclaves/{enclave}/proposals", ROWS(p_proposals), &shape_proposals,
+     "Shows who asks to be let in, their message and safety code, and the votes so far.",
+     "enclave proposals\n"
+     "enclave proposals --all",
+     ROWS(x_name), 0},
+    {"vote", "vote", PEOPLE, "vote on a newcomer: one no is enough to refuse", "POST",
+     "/v1/enclaves/{enclave}/votes", ROWS(p_vote), &shape_done,
+     "Casts your vote. A newcomer comes in when every member has said yes. A vote cannot be taken "
+     "back.",
+     "enclave vote yes bob --compared\n"
+     "enclave vote no",
+     ROWS(x_vote), 0},
+    {"members", "members", PEOPLE, "who is inside, and who can be reached now", "GET",
+     "/v1/enclaves/{enclave}/members", ROWS(p_enclave), &shape_members,
+     "Lists the members and how they are reached: directly, by a circuit through the sentinel, or "
+     "not at all now.",
+     "enclave members", ROWS(x_name), 0},
+    {"leave", "leave", PEOPLE, "leave an enclave for good and shred its keys here", "DELETE",
+     "/v1/enclaves/{enclave}", ROWS(p_enclave), &shape_done,
+     "Tells the others, gives your seat back and shreds this enclave's keys on this machine. Your "
+     "copies of its words and files cannot be read afterwards. With the last member the enclave "
+     "itself is gone.",
+     "enclave leave --enclave family\n"
+     "enclave leave --enclave family --yes",
+     ROWS(x_name), 0},
+
+    {"send", "send", WORDS, "say something to everybody in the enclave", "POST",
+     "/v1/enclaves/{enclave}/messages", ROWS(p_send), &shape_sent,
+     "Sends a message to all members, also to those who are away now. It is safe on disk when the "
+     "command returns, and goes out as soon as the sentinel can be reached.",
+     "enclave send 'Dinner at eight'\n"
+     "echo hello | enclave send -",
+     ROWS(x_name), 0},
+    {"read", "read", WORDS, "read what was said", "GET", "/v1/enclaves/{enclave}/messages",
+     ROWS(p_read), &shape_messages,
+     "Shows what is unread (or the last 20 messages if nothing is) and marks it as read.",
+     "enclave read\n"
+     "enclave read --follow",
+     ROWS(x_name), 0},
+    {"mark_read", NULL, WORDS, "everything up to a message is read", "POST",
+     "/v1/enclaves/{enclave}/messages/read", ROWS(p_mark_read), &shape_done, "", "", ROWS(x_name),
+     0},
+
+    {"put", "put", FILES, "keep a file in the enclave", "POST", "/v1/enclaves/{enclave}/puts",
+     ROWS(p_put), &shape_transfer,
+     "Seals a file, cuts it into shards and spreads them over the members. It returns when the "
+     "loss of one member would do no harm (exit 0 if it is as safe as it can be, 3 if it still "
+     "spreads); --wait stays to the end. An interrupted put goes on by itself.",
+     "enclave put report.pdf\n"
+     "enclave put photos.zip pictures/2026.zip --wait\n"
+     "enclave put big.iso --profile 8/20",
+     ROWS(x_put), 0},
+    {"get", "get", FILES, "fetch a file from the enclave", "POST", "/v1/enclaves/{enclave}/gets",
+     ROWS(p_get), &shape_transfer,
+     "Fetches enough shards, checks every one, names what was bad, and writes the file whole or "
+     "not at all.",
+     "enclave get report.pdf\n"
+     "enclave get pictures/2026.zip /tmp/photos.zip --replace",
+     ROWS(x_get), 0},
+    {"ls", "ls", FILES, "list files, and how safe each is", "GET", "/v1/enclaves/{enclave}/files",
+     ROWS(p_ls), &shape_files, "Lists a directory of the enclave.",
+     "enclave ls\n"
+     "enclave ls pictures",
+     ROWS(x_path), 0},
+    {"info", "info", FILES, "all about a file, or about the enclave", "GET",
+     "/v1/enclaves/{enclave}/files/info", ROWS(p_info), &shape_file,
+     "Without PATH: the enclave itself, its epoch, ledger and sentinel. With PATH: where the "
+     "shards "
+     "lie, how many members may vanish, what was damaged.",
+     "enclave info\n"
+     "enclave info report.pdf",
+     ROWS(x_path), 0},
+    {"mkdir", "mkdir", FILES, "make a directory", "POST", "/v1/enclaves/{enclave}/directories",
+     ROWS(p_mkdir), &shape_done, "Makes a directory in the enclave.", "enclave mkdir pictures",
+     ROWS(x_change), 0},
+    {"mv", "mv", FILES, "move or rename", "POST", "/v1/enclaves/{enclave}/files/move", ROWS(p_mv),
+     &shape_done, "Renames a file or directory, or moves it into another directory.",
+     "enclave mv report.pdf archive/report-2026.pdf", ROWS(x_change), 0},
+    {"rm", "rm", FILES, "remove a file or directory", "DELETE", "/v1/enclaves/{enclave}/files",
+     ROWS(p_rm), &shape_done, "Removes a file for everybody; its shards are thrown away later.",
+     "enclave rm report.pdf\n"
+     "enclave rm -r pictures",
+     ROWS(x_change), 0},
+    {"transfers", "transfers", FILES, "puts and gets that run or have ended", "GET",
+     "/v1/transfers", NOTHING, &shape_transfers, "Lists transfers and how they go.",
+     "enclave transfers", NOTHING, 0},
+    {"transfer", NULL, FILES, "one transfer", "GET", "/v1/transfers/{id}", ROWS(p_transfer),
+     &shape_transfer, "", "", ROWS(x_transfer), 0},
+
+    {"vault_recover", "recover", CARE, "open the vault with the recovery words", "POST",
+     "/v1/vault/recover", ROWS(p_recover), &shape_done,
+     "Asks for the 24 recovery words and a new password, which takes the place of the forgotten "
+     "one.",
+     "enclave recover\n"
+     "enclave recover --words-file words.txt --password-file new.txt",
+     ROWS(x_password), OPERATION_LOCKED},
+    {"vault_test", "recovery test", CARE, "would your recovery words work?", "POST",
+     "/v1/vault/recovery-test", ROWS(p_recovery_test), &shape_done,
+     "Checks that the words on your paper open this vault. Changes nothing.",
+     "enclave recovery test", ROWS(x_password), OPERATION_LOCKED},
+    {"vault_password", "password change", CARE, "change the password", "POST", "/v1/vault/password",
+     ROWS(p_password), &shape_done,
+     "Asks for the password and a new one. The recovery words stay valid.",
+     "enclave password change", ROWS(x_password), OPERATION_LOCKED},
+    {"events", "events", CARE, "what happened, for scripts", "GET", "/v1/events", ROWS(p_events),
+     &shape_events,
+     "Prints events as JSON lines. With stream=true (--follow) the API answers with NDJSON that "
+     "does "
+     "not end; with wait it waits for the next event.",
+     "enclave events --follow", NOTHING, OPERATION_STREAM | OPERATION_LOCKED},
+    {"version", "version", CARE, "versions of the command and the daemon", "GET", "/v1/version",
+     NOTHING, &shape_version, "Shows versions.", "enclave version", NOTHING, OPERATION_LOCKED},
+    {"help", "help", CARE, "explain a command", NULL, NULL, ROWS(p_help), NULL,
+     "Explains a command, its example first.", "enclave help put", NOTHING, OPERATION_LOCKED},
+    {"openapi", "openapi", CARE, "the local API as OpenAPI 3.1", NULL, NULL, NOTHING, NULL,
+     "Prints docs/openapi.yaml, made from the table of operations.",
+     "enclave openapi > docs/openapi.yaml", NOTHING, OPERATION_LOCKED | OPERATION_HIDDEN},
+};
+
+const struct operation *operations_all(size_t *ret_n)
+{
+    *ret_n = COUNT(rows);
+    return rows;
+}

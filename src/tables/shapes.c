@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "tables/shapes.h"
+
+#define SHAPE(id, title, fields) \
+    const struct op_shape shape_##id = {title, fields, sizeof(fields) / sizeof((fields)[0])}
+#define TEXT(name, help)            \
+    {                               \
+        name, OP_V_TEXT, NULL, help \
+    }
+#define NUMBER(name, help)            \
+    {                                 \
+        name, OP_V_NUMBER, NULL, help \
+    }
+#define BOOL(name, help)            \
+    {                               \
+        name, OP_V_BOOL, NULL, help \
+    }
+#define TIME(name, help)            \
+    {                               \
+        name, OP_V_TIME, NULL, help \
+    }
+#define TEXTS(name, help)            \
+    {                                \
+        name, OP_V_TEXTS, NULL, help \
+    }
+#define LIST(name, shape, help)               \
+    {                                         \
+        name, OP_V_LIST, &shape_##shape, help \
+    }
+
+static const struct op_field f_done[] = {
+    TEXT("text", "what happened, in plain words"),
+};
+SHAPE(done, "Done", f_done);
+
+static const struct op_field f_words[] = {
+    TEXTS("words", "the 24 recovery words, in order; they are never shown again"),
+    TEXT("text", "what happened"),
+};
+SHAPE(words, "Words", f_words);
+
+static const struct op_field f_daemon[] = {
+    BOOL("running", "always true here"),
+    TEXT("vault", "none, locked, working or open"),
+    TEXT("version", "of the daemon"),
+    NUMBER("pid", "process"),
+    TEXT("home", "its directory"),
+    TEXT("hosted", "HOST:PORT#PIN of the sentinel inside, or empty"),
+    NUMBER("uptime_s", "seconds since it started"),
+    NUMBER("last_event", "number of the newest event"),
+};
+SHAPE(daemon, "Daemon", f_daemon);
+
+static const struct op_field f_version[] = {
+    TEXT("version", "of the daemon"),
+    TEXT("api", "of the API: v1"),
+};
+SHAPE(version, "Version", f_version);
+
+static const struct op_field f_enclave[] = {
+    TEXT("name", "local name"),
+    TEXT("id", "64 hex digits; empty until a join is through"),
+    TEXT("state", "joining, refused, member, leaving or halted"),
+    TEXT("nick", "your own name in it"),
+    TEXT("sentinel", "HOST:PORT"),
+    BOOL("online", "attached to the sentinel now"),
+    TEXT("trouble", "what is wrong and what to do, or empty"),
+    NUMBER("members", "how many are inside"),
+    NUMBER("reachable", "how many can be reached now, you included"),
+    NUMBER("open_proposals", "votes that are open"),
+    NUMBER("unread", "messages not read"),
+    NUMBER("epoch", "number of the key epoch"),
+    TEXT("ballot", "open or secret"),
+    TEXT("mode", "direct, relay or tor"),
+    NUMBER("outbox", "entries that the sentinel has not yet acknowledged"),
+    NUMBER("held_bytes", "bytes of shards kept here"),
+    NUMBER("ledger_count", "entries of the ledger"),
+    TEXT("head", "first 16 hex digits of the ledger chain"),
+    TEXT("safety", "while joining: the code to compare with a member"),
+    TEXT("text", "what happened; in answers to create and join"),
+};
+SHAPE(enclave, "Enclave", f_enclave);
+
+static const struct op_field f_enclaves[] = {
+    LIST("enclaves", enclave, "all of them"),
+};
+SHAPE(enclaves, "Enclaves", f_enclaves);
+
+static const struct op_field f_invitation[] = {
+    TEXT("code", "enclave:..."),
+    TIME("expires", "good until"),
+    TEXT("text", "what happened"),
+};
+SHAPE(invitation, "Invitation", f_invitation);
+
+static const struct op_field f_ballot[] = {
+    TEXT("nick", "member"),
+    TEXT("choice", "yes, no or waiting"),
+};
+SHAPE(ballot, "Ballot", f_ballot);
+
+static const struct op_field f_proposal[] = {
+    NUMBER("number", "ledger index; 0 while it only knocks"),
+    TEXT("ref", "what vote takes"),
+    TEXT("kind", "add"),
+    TEXT("state", "knocking, open, passed, refused, expired, withdrawn or void"),
+    TEXT("nick", "the newcomer"),
+    TEXT("message", "the newcomer's word"),
+    TEXT("by", "who invited"),
+    BOOL("compared", "the inviter compared safety codes"),
+    TEXT("safety", "the code to compare"),
+    TIME("time", "when it was made"),
+    LIST("ballots", ballot, "votes so far"),
+    BOOL("mine_to_vote", "you have not voted yet"),
+};
+SHAPE(proposal, "Proposal", f_proposal);
+
+static const struct op_field f_proposals[] = {
+    LIST("proposals", proposal, "oldest first"),
+};
+SHAPE(proposals, "Proposals", f_proposals);
+
+static const struct op_field f_member[] = {
+    NUMBER("leaf", "number of the device"),
+    TEXT("nick", "name"),
+    TEXT("id", "key of this enclave, hex"),
+    BOOL("self", "it is you"),
+    TEXT("path", "self, direct, circuit, online or offline"),
+    NUMBER("since_index", "ledger index of the admission"),
+    NUMBER("held_bytes", "bytes of shards it keeps, as far as known"),
+};
+SHAPE(member, "Member", f_member);
+
+static const struct op_field f_members[] = {
+    LIST("members", member, "in order of leaves"),
+};
+SHAPE(members, "Members", f_members);
+
+static const struct op_field f_sent[] = {
+    NUMBER("number", "of the message"),
+    TEXT("text", "what happened"),
+};
+SHAPE(sent, "Sent", f_sent);
+
+static const struct op_field f_message[] = {
+    NUMBER("number", "local, ascending"),
+    TEXT("nick", "who wrote it"),
+    BOOL("own", "you wrote it"),
+    BOOL("sent", "own: the sentinel has it"),
+    TIME("time", "as the writer says"),
+    BOOL("odd_time", "that was more than 5 minutes off"),
+    TEXT("text", "the message"),
+    BOOL("text_encoded", "text is percent-encoded, for it is not UTF-8"),
+    TEXT("uuid", "its id"),
+    NUMBER("lost_before", "messages of this writer that never came before this one"),
+};
+SHAPE(message, "Message", f_message);
+
+static const struct op_field f_messages[] = {
+    LIST("messages", message, "in order of arrival"),
+    BOOL("more", "there are more than one answer holds: ask again from the next number"),
+};
+SHAPE(messages, "Messages", f_messages);
+
+static const struct op_field f_transfer[] = {
+    NUMBER("id", "number"),
+    TEXT("enclave", "name"),
+    TEXT("kind", "put or get"),
+    TEXT("path", "in the enclave"),
+    BOOL("path_encoded", "path is percent-encoded"),
+    TEXT("local", "on this machine"),
+    BOOL("local_encoded", "local is percent-encoded"),
+    TEXT("state", "reading, spreading, accepted, safe, fetching, done, failed or waiting"),
+    NUMBER("total", "bytes of the file"),
+    NUMBER("bytes", "bytes done"),
+    NUMBER("rate", "bytes a second, lately"),
+    NUMBER("eta_ms", "time left, as far as known"),
+    NUMBER("holders_done", "holders that have acknowledged all"),
+    NUMBER("holders", "holders wanted"),
+    TEXT("status", "OK, or why it failed"),
+    NUMBER("exit", "exit code of that"),
+    TEXT("text", "in plain words"),
+};
+SHAPE(transfer, "Transfer", f_transfer);
+
+static const struct op_field f_transfers[] = {
+    LIST("transfers", transfer, "oldest first"),
+};
+SHAPE(transfers, "Transfers", f_transfers);
+
+static const struct op_field f_file[] = {
+    TEXT("path", "in the enclave"),
+    BOOL("path_encoded", "path is percent-encoded"),
+    BOOL("directory", "it is a directory"),
+    NUMBER("size", "bytes"),
+    TIME("time", "last change"),
+    NUMBER("version", "grows with each change"),
+    TEXT("by", "who put it"),
+    TEXT("safety", "how safe it is, in words"),
+    NUMBER("may_vanish", "how many members may vanish"),
+    NUMBER("holders", "members that keep shards of it"),
+    NUMBER("k", "columns needed"),
+    NUMBER("n", "columns made"),
+    NUMBER("segments", "segments"),
+    NUMBER("bad_shards", "known to be damaged"),
+    TEXT("detail", "info: where the shards lie, a line a holder"),
+    TEXT("sha256", "info: of the content"),
+};
+SHAPE(file, "File", f_file);
+
+static const struct op_field f_files[] = {
+    LIST("files", file, "by name"),
+};
+SHAPE(files, "Files", f_files);
+
+static const struct op_field f_event[] = {
+    NUMBER("number", "ascending from 1 at each start of the daemon"),
+    TEXT("kind", "message, proposal, vote, member, epoch, file, transfer, sentinel, warning, join, "
+                 "left or vault"),
+    TEXT("enclave", "name, or empty"),
+    TEXT("text", "one plain line"),
+    TEXT("who", "name, or empty"),
+    NUMBER("ref", "message number, proposal index, transfer id; 0 if none"),
+    TIME("time", "when"),
+};
+SHAPE(event, "Event", f_event);
+
+static const struct op_field f_events[] = {
+    LIST("events", event, "oldest first"),
+    NUMBER("last", "number of the newest event: ask after it"),
+    BOOL("missed", "events between are gone from the ring"),
+};
+SHAPE(events, "Events", f_events);
+
+static const struct op_field f_status[] = {
+    TEXT("version", "of the daemon"),
+    TEXT("vault", "none, locked, working or open"),
+    TEXT("home", "the daemon's directory"),
+    TEXT("hosted", "HOST:PORT#PIN of the sentinel inside, or empty"),
+    NUMBER("last_event", "number of the newest event"),
+    LIST("enclaves", enclave, "all of them"),
+    LIST("transfers", transfer, "that have not ended"),
+};
+SHAPE(status, "Status", f_status);
+
+static const struct op_field f_problem[] = {
+    TEXT("status", "name of the status"),
+    NUMBER("exit", "exit code of the command line"),
+    NUMBER("http", "HTTP status"),
+    TEXT("text", "what happened"),
+    TEXT("next", "what to type next, or empty"),
+};
+SHAPE(problem, "Problem", f_problem);
+
+static const struct op_shape *const all[] = {
+    &shape_done,     &shape_words,      &shape_daemon, &shape_version,  &shape_enclave,
+    &shape_enclaves, &shape_invitation, &shape_ballot, &shape_proposal, &shape_proposals,
+    &shape_member,   &shape_members,    &shape_sent,   &shape_message,  &shape_messages,
+    &shape_transfer, &shape_transfers,  &shape_file,   &shape_files,    &shape_event,
+    &shape_events,   &shape_status,     &shape_problem};
+
+const struct op_shape *const *shapes_all(size_t *ret_n)
+{
+    *ret_n = sizeof all / sizeof all[0];
+    return all;
+}
