@@ -7,7 +7,8 @@
  *
  * Owns: its window and skipped keys; the two secrets lie in memory of the
  *     caller's choice (guarded), HINTS_SECRETS bytes. hints_free wipes all.
- * Errors: ST_NO_MEMORY; ST_NOT_FOUND from find and key when nothing matches.
+ * Errors: ST_NO_MEMORY (nothing was changed); ST_NOT_FOUND from find and key
+ *     when nothing matches; load: ST_INTEGRITY.
  * Order: hints_init or hints_load, then any; hints_free.
  */
 #ifndef ENCLAVE_CORE_MAIL_HINTS_H
@@ -19,7 +20,7 @@
 #define HINTS_WINDOW 32                    /* hints kept ahead */
 #define HINTS_EXTENDED 1024                /* after a loss: once, until used up */
 #define HINTS_SKIPPED 1024                 /* most keys kept of places gone past */
-#define HINTS_STEP_MAX (UINT64_C(1) << 20) /* most places a HEAD may move a chain */
+#define HINTS_STEP_MAX (UINT64_C(1) << 17) /* most places a HEAD may move a chain */
 #define HINTS_SECRETS 64
 
 /* The three formulas. */
@@ -67,6 +68,11 @@ enum status hints_make(struct hints *h, bool keep, uint64_t *ret_n, uint8_t ret_
                        uint8_t ret_mk[32]) MUST_USE;
 /* The window grows to HINTS_EXTENDED; false if it was that wide already. */
 enum status hints_extend(struct hints *h, bool *ret_grew) MUST_USE;
+
+/* Forgets the key of a skipped place; a place that is not skipped changes nothing. */
+void hints_forget(struct hints *h, uint64_t n);
+/* How many places below n are skipped, those dropped included. */
+uint64_t hints_missing(const struct hints *h, uint64_t n);
 
 void hints_save(const struct hints *h, struct buf *out);
 enum status hints_load(struct hints *h, uint8_t *secrets, struct cursor *in) MUST_USE;

@@ -93,8 +93,11 @@ struct mail_made {
 enum status mail_make(struct mail *m, const struct mail_draft *draft,
                       const uint8_t id_seed[SIGN_SEED], const uint8_t nonce[XAEAD_NONCE],
                       struct buf *out, struct mail_made *ret) MUST_USE;
-/* An outbox entry of this epoch would no longer count if appended now: make it again. */
+/* An outbox entry of this epoch would no longer count if appended now: once the feed is read to its
+ * head and it is not there, mail_discard it and make it again with the same uuid. */
 bool mail_stale(const struct mail *m, uint64_t epoch);
+/* A made message that never reached the feed will not be sent any more. */
+void mail_discard(struct mail *m, uint64_t epoch, uint64_t n);
 
 /* ---- reading ---- */
 
@@ -133,7 +136,8 @@ enum status mail_take(struct mail *m, uint64_t index, struct bytes sealed,
                       struct mail_message *ret) MUST_USE;
 /* The next index to read. */
 uint64_t mail_next_index(const struct mail *m);
-/* READ says that the feed begins above mail_next_index: what lies between is lost. */
+/* READ says that the feed begins above mail_next_index: what lies between is lost. Also where a
+ * newcomer begins: at the count of feed 1 that the COMMIT letting it in had seen. */
 enum status mail_skip_to(struct mail *m, uint64_t first) MUST_USE;
 /* Both feeds were read to their heads. *ret_retake: take the unknown ones again, the windows grew. */
 enum status mail_settle(struct mail *m, bool *ret_retake) MUST_USE;
