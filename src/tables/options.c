@@ -29,6 +29,9 @@ enum status options_say(struct options_fault *fault, const char *format, ...)
     va_start(args, format);
     vsnprintf(fault->text, sizeof fault->text, format, args);
     va_end(args);
+    /* Parts of it stood in the file: one line, and nothing that a terminal would obey. */
+    for (char *c = fault->text; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7F) *c = '?';
     return ST_CONFIG;
 }
 
