@@ -13,8 +13,7 @@
  *     commit: ST_USAGE (value over KV_VALUE_MAX), ST_BUSY (over
  *     KV_SQLITE_WAITING_MAX bytes wait), ST_CLOSED (after close), ST_NO_MEMORY.
  * Order: open, use the port, close; closed runs when all commits are on disk and
- *     their callbacks have run. No calls of the port from inside a scan's visit
- *     but get, last and commit.
+ *     their callbacks have run. A scan's visit may use the port, scans included.
  */
 #ifndef ENCLAVE_STORE_KV_SQLITE_H
 #define ENCLAVE_STORE_KV_SQLITE_H
@@ -25,6 +24,7 @@
 
 #define KV_SQLITE_SCHEMA 1
 #define KV_SQLITE_WAITING_MAX ((size_t)256 << 20)
+#define KV_SQLITE_CHECK_MAX ((uint64_t)16 << 20) /* larger files are not read through at open */
 
 struct kv_sqlite;
 

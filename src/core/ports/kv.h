@@ -6,7 +6,8 @@
  * Simulator: memory that forgets what was not committed when it crashes.
  *
  * Owns: the store copies what commit is given before it returns.
- * Errors: get: ST_NOT_FOUND. commit's result comes by its callback: ST_NO_SPACE,
+ * Errors: get: ST_NOT_FOUND; get and last append to ret. scan of a space without
+ *     rows is ST_OK. commit's result comes by its callback: ST_NO_SPACE,
  *     ST_IO; nothing of the batch is kept then.
  * Order: commits are applied whole and in the order of the calls; done never
  *     runs inside kv_commit, and only after the batch is on disk (fsync).
