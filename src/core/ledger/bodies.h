@@ -17,7 +17,7 @@
 #define LEDGER_MEMBERS_MAX 64
 #define LEDGER_LEAVES_MAX 128
 #define LEDGER_EVER_MAX 4096 /* leaves over the whole life: a later ADD is void */
-#define LEDGER_NICK_MAX 64
+#define LEDGER_NICK_MAX 64   /* = KNOCK_NICK_MAX */
 #define LEDGER_NAME_MAX 64
 #define LEDGER_SENTINELS_MAX 8
 #define LEDGER_ADDRESS_MAX 255
@@ -84,22 +84,10 @@ enum ledger_policy {
     X(M, VAR8, name, LEDGER_NAME_MAX, 0)
 FIELDS_DECLARE(genesis, LEDGER_GENESIS_FIELDS);
 
-/* The knock's plain text without zero pad (protocol.md sections 3, 13). sig: "ENCLAVE-KNOCK" over
- * enclave_id | all before sig | H(invitation). */
-#define LEDGER_KNOCK_FIELDS(X, M)                                 \
-    X(M, FIX, id, 32, 0)                                          \
-    X(M, FIX, kem_pk, 1216, 0)                                    \
-    X(M, FIX, seat, 32, 0)                                        \
-    X(M, FIX, revoke_hash, 32, 0)                                 \
-    X(M, LIST8, veto_keys, LEDGER_VETO_KEY, LEDGER_VETO_KEYS_MAX) \
-    X(M, VAR8, nick, LEDGER_NICK_MAX, 0)                          \
-    X(M, VAR16, message, 512, 0)                                  \
-    X(M, FIX, sig, 64, 0)
-FIELDS_DECLARE(ledger_knock, LEDGER_KNOCK_FIELDS);
-
 enum propose_kind { PROPOSE_ADD = 1, PROPOSE_REMOVE = 2, PROPOSE_POLICY = 3 };
 
-/* kind 1. record: the door record's plain text, verbatim: with knock it gives the safety code.
+/* kind 1. knock: the plain text without zero pad (core/door/knock.h). record: the door record's
+ * plain text; both verbatim, together they give the safety code.
  * door: H(token); reply: H(reply token): where any member posts the answer. serials: u32 each, one
  * a voter; none under open ballots. */
 #define LEDGER_PROPOSE_FIELDS(X, M)           \

@@ -17,6 +17,7 @@
 #define ENCLAVE_CORE_LEDGER_LEDGER_H
 
 #include "core/ballot/ballot.h"
+#include "core/door/knock.h"
 #include "core/epoch/commit.h"
 #include "core/feed/entry0.h"
 #include "core/ledger/bodies.h"
@@ -84,9 +85,9 @@ struct ledger_proposal {
     uint8_t door[32];
     uint8_t reply[32];
     uint8_t invitation[32];
-    struct bytes knock;            /* verbatim */
-    struct bytes record;           /* verbatim */
-    struct ledger_knock candidate; /* points into knock */
+    struct bytes knock;     /* verbatim */
+    struct bytes record;    /* verbatim */
+    struct knock candidate; /* points into knock */
     char nick[LEDGER_NICK_MAX + 1];
     struct ledger_voter *voters; /* ascending by leaf */
     size_t n_voters;
@@ -130,8 +131,8 @@ struct ledger_judged {
         struct head_body head;
         struct commit_head commit;
     } body;
-    struct ledger_knock knock; /* of a PROPOSE */
-    struct bytes wraps;        /* of a COMMIT: what follows its head */
+    struct knock knock; /* of a PROPOSE */
+    struct bytes wraps; /* of a COMMIT: what follows its head */
 };
 
 enum status ledger_new(const uint8_t enclave_id[32], const uint8_t room[32],
@@ -199,6 +200,8 @@ uint16_t ledger_turn(const struct ledger *l, uint16_t leaf);
 uint16_t ledger_turn_add(const struct ledger *l, uint16_t leaf);
 /* Index of the COMMIT that opened an epoch; LEDGER_NEVER if it is not open yet. */
 uint64_t ledger_epoch_index(const struct ledger *l, uint64_t epoch);
+/* How many entries of feed 1, 2 or 3 that COMMIT had seen; 0 for epoch 0 or one not open. */
+uint64_t ledger_epoch_seen(const struct ledger *l, uint64_t epoch, uint8_t feed);
 uint64_t ledger_epoch_time(const struct ledger *l, uint64_t epoch); /* time_ms of it: advice */
 
 /* Does an entry of feed 1, 2 or 3 at feed_index, sealed in epoch by leaf, count (protocol.md 8,
