@@ -62,6 +62,7 @@ static uint64_t to_u64(sqlite3_int64 n)
 static enum status from_code(sqlite3 *db, int code)
 {
     int os = db ? sqlite3_system_errno(db) : 0;
+    if (!os) os = errno; /* a COMMIT that fails (used-up quota, for one) leaves it only there */
     switch (code & 0xFF) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -74,8 +75,8 @@ static enum status from_code(sqlite3 *db, int code)
     case SQLITE_LOCKED: return ST_BUSY;
     case SQLITE_READONLY:
     case SQLITE_PERM: return ST_DENIED;
-    case SQLITE_CANTOPEN:
-    case SQLITE_IOERR: return os ? private_from_errno(os) : ST_IO;
+    case SQLITE_CANTOPEN: return os ? private_from_errno(os) : ST_IO;
+    case SQLITE_IOERR: return os && private_from_errno(os) == ST_NO_SPACE ? ST_NO_SPACE : ST_IO;
     default: return ST_BUG;
     }
 }
@@ -209,6 +210,7 @@ struct commit {
 
 static enum status step(struct kv_sqlite *s, sqlite3_stmt *q)
 {
+    errno = 0;
     int code = sqlite3_step(q);
     enum status st = code == SQLITE_DONE ? ST_OK : from_code(s->writer, code);
     sqlite3_reset(q);
