@@ -61,6 +61,7 @@ void hub_drain(struct hub *h);
 /* Store thread; takes its own mark. Results are kept in the job. False: the transaction as a whole
  * is lost (roll back; hub_job_failed for each job of it). */
 bool hub_job_run(struct hub_job *job, const struct rules *r);
+enum status hub_job_status(const struct hub_job *job);
 bool hub_job_erased(const struct hub_job *job);           /* scrub after the commit */
 void hub_job_failed(struct hub_job *job, enum status st); /* the commit failed with st */
 void hub_job_done(struct hub *h, struct hub_job *job, struct hub_now now); /* frees the job */

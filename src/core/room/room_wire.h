@@ -7,7 +7,9 @@
  * sentinel sends is a push.
  *
  * Owns nothing: decoded views point into the payload.
- * Errors: of base/fields.h. A frame that does not decode ends the connection.
+ * Errors: of base/fields.h. A frame without a req, or of a push's type, ends the
+ *     connection; a request that does not decode is answered BAD_MESSAGE, one of
+ *     an unknown type VERSION.
  * Order: without a seat: CREATE, ATTACH, DROP_SEAT, DOOR_READ, KNOCK,
  *     DOOR_POLL, PING. All else after ATTACH was answered with ROOM_OK.
  */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * rules_parts: what the files of rules share; no one else includes it.
+ *
+ * Owns, Errors: as rules.h. Order: rules_run finds the handler by its type,
+ * decodes the message and, where the row says so, has checked that the caller's
+ * seat is a current one.
+ */
+#ifndef ENCLAVE_CORE_ROOM_RULES_PARTS_H
+#define ENCLAVE_CORE_ROOM_RULES_PARTS_H
+
+#include "core/room/rules.h"
+
+struct call {
+    const struct rules *r;
+    const struct room_store_ops *store;
+    void *ctx;
+    const struct rules_caller *who;
+    struct buf *body;
+    struct rules_effect *effect;
+};
+
+typedef enum status call_handler(const struct call *c, const void *msg);
+
+enum status rules_create(const struct call *c, const void *msg);
+enum status rules_attach(const struct call *c, const void *msg);
+enum status rules_add_seat(const struct call *c, const void *msg);
+enum status rules_drop_seat(const struct call *c, const void *msg);
+enum status rules_drop_voted(const struct call *c, const void *msg);
+enum status rules_seat_vote(const struct call *c, const void *msg);
+enum status rules_seats(const struct call *c, const void *msg);
+enum status rules_append(const struct call *c, const void *msg);
+enum status rules_read(const struct call *c, const void *msg);
+enum status rules_subscribe(const struct call *c, const void *msg);
+enum status rules_door_open(const struct call *c, const void *msg);
+enum status rules_door_close(const struct call *c, const void *msg);
+enum status rules_door_read(const struct call *c, const void *msg);
+enum status rules_knock(const struct call *c, const void *msg);
+enum status rules_door_knocks(const struct call *c, const void *msg);
+enum status rules_door_reply(const struct call *c, const void *msg);
+enum status rules_door_poll(const struct call *c, const void *msg);
+
+/* Appends room_attached for that room; dropped NULL for a current seat. */
+enum status rules_put_attached(const struct call *c, const uint8_t room[32],
+                               const struct room_seat_row *dropped) MUST_USE;
+/* Lets go of entries at the front that are older than before_ms or make the feed larger than
+ * most. */
+enum status rules_trim(const struct call *c, const uint8_t room[32], uint8_t feed,
+                       uint64_t before_ms, uint64_t most) MUST_USE;
+
+#endif
