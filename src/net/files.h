@@ -3,7 +3,8 @@
  * net/files: core/ports/file.h over libuv's file threads.
  *
  * Owns: struct net_files borrows the loop; files that are open belong to the
- *     caller (see the port). Errors: those of the port.
+ *     caller (see the port). Errors: those of the port; ST_USAGE for what is no
+ *     plain file.
  * Order: net_files_init, the port; no call may be under way when the loop ends.
  *     An unfinished target is named .enclave-<tag>.part beside its path, 0600.
  */

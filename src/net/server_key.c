@@ -81,9 +81,11 @@ out:
 
 enum status server_key_open(const char *path, const struct env *env, struct server_key *ret)
 {
+    enum status st = crypto_start();
+    if (st != ST_OK) return st;
     uint8_t *seed = secret_new(32);
     if (!seed) return ST_NO_MEMORY;
-    enum status st = load(path, seed);
+    st = load(path, seed);
     if (st == ST_NOT_FOUND) {
         st = make(path, env);
         if (st == ST_OK || st == ST_EXISTS) st = load(path, seed);
