@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Bodies of feed-2 entries: records, and the whole state. */
+#include "core/files/tree_private.h"
+#include "crypto/hash.h"
+
+#include <string.h>
+
+FIELDS_DEFINE(tree_put, TREE_PUT_FIELDS);
+FIELDS_DEFINE(tree_mkdir, TREE_MKDIR_FIELDS);
+FIELDS_DEFINE(tree_mv, TREE_MV_FIELDS);
+FIELDS_DEFINE(tree_rm, TREE_RM_FIELDS);
+FIELDS_DEFINE(tree_at, TREE_AT_FIELDS);
+
+#define STATE_VERSION 1
+#define SNAP_INLINE 0 /* form of the state in a SNAP; 1 = in a manifest is reserved */
+
+union record {
+    struct tree_put put;
+    struct tree_mkdir mkdir;
+    struct tree_mv mv;
+    struct tree_rm rm;
+    struct tree_at at;
+};
+
+static const struct fields *fields_of(uint8_t kind)
+{
+    switch (kind) {
+    case TREE_PUT: return &tree_put_fields;
+    case TREE_MKDIR: return &tree_mkdir_fields;
+    case TREE_MV: return &tree_mv_fields;
+    case TREE_RM: return &tree_rm_fields;
+    case TREE_AT: return &tree_at_fields;
+    default: return NULL;
+    }
+}
+
+/* Reads record i; the body was or is being checked as a whole first. */
+static enum status read_record(struct cursor *c, bool placed_only, uint8_t *ret_kind,
+                               union record *ret)
+{
+    uint8_t kind = cursor_u8(c);
+    struct bytes body = cursor_take(c, cursor_u32(c));
+    const struct fields *f = fields_of(kind);
+    if (c->bad) return ST_BAD_MESSAGE;
+    if (!f || (placed_only && kind != TREE_AT)) return ST_BAD_MESSAGE;
+    *ret_kind = kind;
+    return fields_decode(f, body, ret);
+}
+
+enum status tree_take(struct tree *t, uint8_t type, struct bytes body, const struct tree_from *from,
+                      tree_told *told, void *arg)
+{
+    enum status st = ST_OK;
+    union record r;
+    uint8_t kind;
+    if (type != TREE_OP && type != TREE_PLACED)
+        return type == TREE_SNAP || type == TREE_TRIM ? ST_OK : ST_VERSION;
+    if (body.n > TREE_BODY_MAX) return ST_TOO_BIG;
+    /* All or nothing: read the whole before a record of it is applied. */
+    for (unsigned pass = 0; pass < 2; pass++) {
+        struct cursor c = cursor_of(body);
+        size_t n = cursor_u16(&c);
+        if (c.bad || n > TREE_RECORDS_MAX) return ST_BAD_MESSAGE;
+        for (size_t i = 0; i < n; i++) {
+            TRY(read_record(&c, type == TREE_PLACED, &kind, &r));
+            if (pass) TRY(tree_apply(t, kind, &r, from, told, arg));
+        }
+        TRY(cursor_end(&c));
+    }
+out:
+    return st;
+}
+
+/* --- builders ------------------------------------------------------------------------------ */
+
+void tree_body_start(struct buf *body)
+{
+    buf_clear(body);
+    buf_u16(body, 0);
+}
+
+static enum status add(struct buf *body, uint8_t kind, const void *record)
+{
+    const struct fields *f = fields_of(kind);
+    size_t size = fields_size(f, record);
+    if (body->n < 2) return ST_BUG;
+    uint16_t count = get_u16(body->p);
+    if (count >= TREE_RECORDS_MAX || body->n + 5 + size > TREE_BODY_MAX) return ST_TOO_BIG;
+    buf_u8(body, kind);
+    buf_u32(body, (uint32_t)size);
+    enum status st = fields_encode(f, record, body);
+    if (st == ST_OK) put_u16(body->p, (uint16_t)(count + 1));
+    return st;
+}
+
+enum status tree_add_put(struct buf *body, struct bytes path, const uint8_t base[32],
+                         const struct tree_file *file)
+{
+    struct tree_put r = {.path = path,
+                         .size = file->size,
+                         .mtime_ms = file->mtime_ms,
+                         .mode = file->mode,
+                         .epoch = file->epoch,
+                         .manifest = file->manifest};
+    enum status st = tree_path_check(path);
+    if (st != ST_OK) return st;
+    memcpy(r.base, base, 32);
+    memcpy(r.version, file->version, 32);
+    memcpy(r.wrap, file->wrap, TREE_WRAP);
+    return add(body, TREE_PUT, &r);
+}
+
+enum status tree_add_mkdir(struct buf *body, struct bytes path)
+{
+    struct tree_mkdir r = {.path = path};
+    enum status st = tree_path_check(path);
+    return st == ST_OK ? add(body, TREE_MKDIR, &r) : st;
+}
+
+enum status tree_add_mv(struct buf *body, struct bytes from, struct bytes to,
+                        const uint8_t base[32])
+{
+    struct tree_mv r = {.from = from, .to = to};
+    enum status st;
+    TRY(tree_path_check(from));
+    TRY(tree_path_check(to));
+    memcpy(r.base, base, 32);
+    st = add(body, TREE_MV, &r);
+out:
+    return st;
+}
+
+enum status tree_add_rm(struct buf *body, struct bytes path, const uint8_t base[32])
+{
+    struct tree_rm r = {.path = path};
+    enum status st = tree_path_check(path);
+    if (st != ST_OK) return st;
+    memcpy(r.base, base, 32);
+    return add(body, TREE_RM, &r);
+}
+
+static void at_of(const struct tree_segment *s, struct tree_at *r,
+                  uint8_t room[2 * PLACE_COLUMNS_MAX])
+{
+    memcpy(r->id, s->id, 32);
+    memcpy(r->version, s->version, 32);
+    memcpy(r->root, s->root, 32);
+    r->rows = s->rows;
+    r->k = s->k;
+    for (unsigned i = 0; i < s->n; i++) put_u16(room + 2 * i, s->at[i]);
+    r->at = (struct list){room, s->n};
+}
+
+enum status tree_add_placed(struct buf *body, const struct tree_segment *s)
+{
+    struct tree_at r;
+    uint8_t room[2 * PLACE_COLUMNS_MAX];
+    if (s->n > PLACE_COLUMNS_MAX) return ST_BUG;
+    at_of(s, &r, room);
+    return add(body, TREE_AT, &r);
+}
+
+/* --- the state ----------------------------------------------------------------------------- */
+
+/* Writes to out; with a hash, each item goes there instead and out is only room. */
+struct writer {
+    struct buf *out;
+    struct sha256 *hash;
+    tree_rewrap *rewrap;
+    void *arg;
+    enum status st;
+};
+
+static void flush(struct writer *w)
+{
+    if (!w->hash) return;
+    sha256_add(w->hash, buf_view(w->out));
+    buf_clear(w->out);
+}
+
+static void write_file(struct writer *w, const struct tree_file *f)
+{
+    uint64_t epoch = f->epoch;
+    uint8_t wrap[TREE_WRAP];
+    memcpy(wrap, f->wrap, TREE_WRAP);
+    buf_raw(w->out, f->version, 32);
+    buf_u64(w->out, f->size);
+    buf_u64(w->out, f->mtime_ms);
+    buf_u32(w->out, f->mode);
+    if (!w->hash) {
+        if (w->rewrap && w->st == ST_OK) w->st = w->rewrap(w->arg, f->version, &epoch, wrap);
+        buf_u64(w->out, epoch);
+        buf_raw(w->out, wrap, TREE_WRAP);
+    }
+    buf_u16(w->out, (uint16_t)f->manifest.n);
+    buf_bytes(w->out, f->manifest);
+}
+
+static void write_head(struct writer *w, struct bytes path, uint16_t leaf, uint64_t index,
+                       uint64_t time_ms)
+{
+    buf_u16(w->out, (uint16_t)path.n);
+    buf_bytes(w->out, path);
+    buf_u16(w->out, leaf);
+    buf_u64(w->out, index);
+    buf_u64(w->out, time_ms);
+}
+
+static void write_state(struct writer *w, const struct tree *t)
+{
+    buf_u8(w->out, STATE_VERSION);
+    buf_u32(w->out, (uint32_t)t->nodes.n);
+    for (size_t i = 0; i < t->nodes.n && w->st == ST_OK; i++) {
+        const struct tree_node *n = t->nodes.p[i];
+        buf_u8(w->out, n->dir ? 0 : 1);
+        write_head(w, n->path, n->leaf, n->index, n->time_ms);
+        if (!n->dir) write_file(w, &n->file);
+        flush(w);
+    }
+    buf_u32(w->out, (uint32_t)t->trash.n);
+    for (size_t i = 0; i < t->trash.n && w->st == ST_OK; i++) {
+        const struct tree_trash *e = t->trash.p[i];
+        write_head(w, e->path, e->leaf, e->index, e->time_ms);
+        write_file(w, &e->file);
+        flush(w);
+    }
+    buf_u32(w->out, (uint32_t)t->segments.n);
+    for (size_t i = 0; i < t->segments.n && w->st == ST_OK; i++) {
+        struct tree_at r;
+        uint8_t room[2 * PLACE_COLUMNS_MAX];
+        at_of(t->segments.p[i], &r, room);
+        w->st = fields_encode(&tree_at_fields, &r, w->out);
+        flush(w);
+    }
+    flush(w);
+    if (w->st == ST_OK) w->st = buf_status(w->out);
+}
+
+enum status tree_save(const struct tree *t, struct buf *out)
+{
+    struct writer w = {.out = out};
+    write_state(&w, t);
+    return w.st;
+}
+
+void tree_hash(const struct tree *t, uint8_t ret[32])
+{
+    struct buf room = BUF_INIT;
+    struct sha256 hash;
+    struct writer w = {.out = &room, .hash = &hash};
+    sha256_start(&hash);
+    sha256_add(&hash, BYTES_LIT("ENCLAVE-TREE"));
+    write_state(&w, t);
+    sha256_done(&hash, ret);
+    buf_free(&room);
+}
+
+static void read_file(struct cursor *c, struct tree_file *f)
+{
+    cursor_copy(c, f->version, 32);
+    f->size = cursor_u64(c);
+    f->mtime_ms = cursor_u64(c);
+    f->mode = cursor_u32(c);
+    f->epoch = cursor_u64(c);
+    cursor_copy(c, f->wrap, TREE_WRAP);
+    f->manifest = cursor_take(c, cursor_u16(c));
+}
+
+static enum status file_fault(const struct cursor *c, const struct tree_file *f)
+{
+    uint8_t id[32];
+    if (c->bad) return ST_BAD_MESSAGE;
+    if (f->manifest.n > TREE_MANIFEST_MAX) return ST_TOO_BIG;
+    sha256(f->manifest, id);
+    return memcmp(id, f->version, 32) == 0 ? ST_OK : ST_INTEGRITY;
+}
+
+/* The parent stands in the tree and is a directory. */
+static bool has_parent(const struct tree *t, struct bytes path)
+{
+    size_t n = path.n;
+    while (n && path.p[n - 1] != '/') n--;
+    if (!n) return true;
+    const struct tree_node *up = tree_find(t, BYTES(path.p, n - 1));
+    return up && up->dir;
+}
+
+static enum status load_node(struct tree *t, struct cursor *c)
+{
+    struct tree_node n;
+    memset(&n, 0, sizeof n);
+    uint8_t kind = cursor_u8(c);
+    n.dir = kind == 0;
+    n.path = cursor_take(c, cursor_u16(c));
+    n.leaf = cursor_u16(c);
+    n.index = cursor_u64(c);
+    n.time_ms = cursor_u64(c);
+    if (c->bad || kind > 1) return ST_BAD_MESSAGE;
+    if (!n.dir) {
+        read_file(c, &n.file);
+        enum status st = file_fault(c, &n.file);
+        if (st != ST_OK) return st;
+    }
+    if (t->nodes.n) {
+        const struct tree_node *last = t->nodes.p[t->nodes.n - 1];
+        size_t m = last->path.n < n.path.n ? last->path.n : n.path.n;
+        int order = m ? memcmp(last->path.p, n.path.p, m) : 0;
+        if (order > 0 || (order == 0 && last->path.n >= n.path.n)) return ST_BAD_MESSAGE;
+    }
+    if (tree_path_check(n.path) != ST_OK || !has_parent(t, n.path)) return ST_BAD_MESSAGE;
+    return node_add(t, &n);
+}
+
+static enum status load_trash(struct tree *t, struct cursor *c)
+{
+    struct tree_trash e;
+    memset(&e, 0, sizeof e);
+    e.path = cursor_take(c, cursor_u16(c));
+    e.leaf = cursor_u16(c);
+    e.index = cursor_u64(c);
+    e.time_ms = cursor_u64(c);
+    read_file(c, &e.file);
+    enum status st = file_fault(c, &e.file);
+    if (st == ST_OK && tree_path_check(e.path) != ST_OK) st = ST_BAD_MESSAGE;
+    return st == ST_OK ? trash_add(t, &e) : st;
+}
+
+static enum status load_segment(struct tree *t, struct cursor *c)
+{
+    struct tree_at r;
+    struct tree_segment s;
+    enum status st = fields_read(&tree_at_fields, c, &r);
+    if (st != ST_OK) return st;
+    if (r.k < 1 || r.k > r.at.n || r.rows < 1) return ST_BAD_MESSAGE;
+    memset(&s, 0, sizeof s);
+    memcpy(s.id, r.id, 32);
+    memcpy(s.version, r.version, 32);
+    memcpy(s.root, r.root, 32);
+    s.rows = r.rows;
+    s.k = r.k;
+    s.n = (uint8_t)r.at.n;
+    for (size_t i = 0; i < r.at.n; i++) s.at[i] = get_u16(list_at(r.at, i, 2));
+    if (t->segments.n &&
+        memcmp(((struct tree_segment *)t->segments.p[t->segments.n - 1])->id, s.id, 32) >= 0)
+        return ST_BAD_MESSAGE;
+    return segment_add(t, &s);
+}
+
+enum status tree_load(struct tree *t, struct bytes state)
+{
+    enum status st = ST_OK;
+    struct cursor c = cursor_of(state);
+    if (t->nodes.n || t->segments.n || t->trash.n) return ST_BUG;
+    if (cursor_u8(&c) != STATE_VERSION) return c.bad ? ST_BAD_MESSAGE : ST_VERSION;
+    size_t n = cursor_u32(&c);
+    if (n > TREE_NODES_MAX) return ST_TOO_BIG;
+    for (size_t i = 0; i < n; i++) TRY(load_node(t, &c));
+    n = cursor_u32(&c);
+    if (n > TREE_TRASH_MAX) TRY(ST_TOO_BIG);
+    for (size_t i = 0; i < n; i++) TRY(load_trash(t, &c));
+    n = cursor_u32(&c);
+    if (n > TREE_SEGMENTS_MAX) TRY(ST_TOO_BIG);
+    for (size_t i = 0; i < n; i++) TRY(load_segment(t, &c));
+    TRY(cursor_end(&c));
+out:
+    return st;
+}
+
+enum status tree_snap_build(const struct tree *t, uint64_t count, const uint8_t chain[32],
+                            tree_rewrap *rewrap, void *arg, struct buf *out)
+{
+    uint8_t hash[32];
+    struct buf state;
+    struct writer w = {.out = &state, .rewrap = rewrap, .arg = arg};
+    buf_init(&state, TREE_SNAP_INLINE);
+    write_state(&w, t);
+    if (w.st == ST_OK) {
+        tree_hash(t, hash);
+        buf_u64(out, count);
+        buf_raw(out, chain, 32);
+        buf_raw(out, hash, 32);
+        buf_u8(out, SNAP_INLINE);
+        buf_u32(out, (uint32_t)state.n);
+        buf_bytes(out, buf_view(&state));
+        w.st = buf_status(out);
+    }
+    buf_free(&state);
+    return w.st;
+}
+
+enum status tree_snap_read(struct bytes body, struct tree_snap *ret)
+{
+    struct cursor c = cursor_of(body);
+    memset(ret, 0, sizeof *ret);
+    ret->count = cursor_u64(&c);
+    cursor_copy(&c, ret->chain, 32);
+    cursor_copy(&c, ret->hash, 32);
+    uint8_t form = cursor_u8(&c);
+    if (!c.bad && form != SNAP_INLINE) return ST_VERSION;
+    size_t n = cursor_u32(&c);
+    if (n > TREE_SNAP_INLINE) return ST_TOO_BIG;
+    ret->state = cursor_take(&c, n);
+    return cursor_end(&c);
+}

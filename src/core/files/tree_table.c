@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "core/files/tree_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum status table_insert(struct tree_table *t, size_t at, void *p)
+{
+    if (t->n == t->cap) {
+        size_t cap = t->cap ? 2 * t->cap : 16;
+        void **more = realloc(t->p, cap * sizeof *more);
+        if (!more) return ST_NO_MEMORY;
+        t->p = more;
+        t->cap = cap;
+    }
+    memmove(t->p + at + 1, t->p + at, (t->n - at) * sizeof *t->p);
+    t->p[at] = p;
+    t->n++;
+    return ST_OK;
+}
+
+void table_remove(struct tree_table *t, size_t at, size_t n)
+{
+    memmove(t->p + at, t->p + at + n, (t->n - at - n) * sizeof *t->p);
+    t->n -= n;
+}
+
+static int path_compare(struct bytes a, struct bytes b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int c = n ? memcmp(a.p, b.p, n) : 0;
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+size_t tree_seek(const struct tree *t, struct bytes path, bool *ret_found)
+{
+    size_t lo = 0;
+    size_t hi = t->nodes.n;
+    *ret_found = false;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        const struct tree_node *node = t->nodes.p[mid];
+        int c = path_compare(node->path, path);
+        if (c == 0) *ret_found = true;
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* First position whose path is not below dir | end. */
+static size_t seek_below(const struct tree *t, struct bytes dir, char end)
+{
+    size_t lo = 0;
+    size_t hi = t->nodes.n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        struct bytes path = ((const struct tree_node *)t->nodes.p[mid])->path;
+        size_t n = path.n < dir.n ? path.n : dir.n;
+        int c = n ? memcmp(path.p, dir.p, n) : 0;
+        if (c == 0) c = path.n <= dir.n ? -1 : (path.p[dir.n] < (uint8_t)end ? -1 : 1);
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+void tree_inside(const struct tree *t, struct bytes dir, size_t *ret_from, size_t *ret_to)
+{
+    if (!dir.n) {
+        *ret_from = 0;
+        *ret_to = t->nodes.n;
+        return;
+    }
+    /* Everything inside begins with dir and '/': one unbroken range, whatever bytes names have. */
+    *ret_from = seek_below(t, dir, '/');
+    *ret_to = seek_below(t, dir, '/' + 1);
+}
+
+static size_t id_seek(const struct tree_table *t, const uint8_t id[32], bool *ret_found)
+{
+    size_t lo = 0;
+    size_t hi = t->n;
+    *ret_found = false;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int c = memcmp(t->p[mid], id, 32); /* rows begin with their id */
+        if (c == 0) *ret_found = true;
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+size_t segment_seek(const struct tree *t, const uint8_t id[32], bool *ret_found)
+{
+    return id_seek(&t->segments, id, ret_found);
+}
+
+struct tree_version *version_find(const struct tree *t, const uint8_t id[32])
+{
+    bool found;
+    size_t at = id_seek(&t->versions, id, &found);
+    return found ? t->versions.p[at] : NULL;
+}
+
+/* The row of a version, made if it is new. */
+static enum status version_hold(struct tree *t, const uint8_t id[32], struct tree_version **ret)
+{
+    bool found;
+    size_t at = id_seek(&t->versions, id, &found);
+    if (!found) {
+        struct tree_version *v = calloc(1, sizeof *v);
+        if (!v) return ST_NO_MEMORY;
+        memcpy(v->id, id, 32);
+        if (table_insert(&t->versions, at, v) != ST_OK) {
+            free(v);
+            return ST_NO_MEMORY;
+        }
+    }
+    *ret = t->versions.p[at];
+    return ST_OK;
+}
+
+/* Forgets a version nobody refers to, and its segments. */
+static void version_drop(struct tree *t, const uint8_t id[32])
+{
+    bool found;
+    size_t at = id_seek(&t->versions, id, &found);
+    struct tree_version *v = found ? t->versions.p[at] : NULL;
+    if (!v || v->living || v->trashed) return;
+    size_t kept = 0;
+    for (size_t i = 0; i < t->segments.n; i++) {
+        struct tree_segment *s = t->segments.p[i];
+        if (memcmp(s->version, id, 32) == 0)
+            free(s);
+        else
+            t->segments.p[kept++] = s;
+    }
+    t->segments.n = kept;
+    table_remove(&t->versions, at, 1);
+    free(v);
+}
+
+static bool copy(struct bytes from, struct bytes *ret)
+{
+    uint8_t *p = malloc(from.n ? from.n : 1);
+    if (!p) return false;
+    if (from.n) memcpy(p, from.p, from.n);
+    *ret = BYTES(p, from.n);
+    return true;
+}
+
+static void drop(struct bytes b)
+{
+    free((void *)(uintptr_t)b.p);
+}
+
+static void node_free(struct tree_node *node)
+{
+    drop(node->path);
+    drop(node->file.manifest);
+    free(node);
+}
+
+enum status node_add(struct tree *t, const struct tree_node *node)
+{
+    bool found;
+    size_t at = tree_seek(t, node->path, &found);
+    if (found) return ST_BUG;
+    struct tree_node *n = malloc(sizeof *n);
+    struct tree_version *v = NULL;
+    if (!n) return ST_NO_MEMORY;
+    *n = *node;
+    n->path = BYTES_NONE;
+    n->file.manifest = BYTES_NONE;
+    if (!copy(node->path, &n->path) ||
+        (!node->dir && (!copy(node->file.manifest, &n->file.manifest) ||
+                        version_hold(t, node->file.version, &v) != ST_OK)) ||
+        table_insert(&t->nodes, at, n) != ST_OK) {
+        node_free(n);
+        return ST_NO_MEMORY;
+    }
+    if (v) v->living++;
+    return ST_OK;
+}
+
+void node_remove(struct tree *t, size_t at)
+{
+    struct tree_node *n = t->nodes.p[at];
+    table_remove(&t->nodes, at, 1);
+    if (!n->dir) {
+        struct tree_version *v = version_find(t, n->file.version);
+        if (v) v->living--;
+        version_drop(t, n->file.version);
+    }
+    node_free(n);
+}
+
+enum status node_rename(struct tree_node *node, struct bytes path)
+{
+    struct bytes p;
+    if (!copy(path, &p)) return ST_NO_MEMORY;
+    drop(node->path);
+    node->path = p;
+    return ST_OK;
+}
+
+static void trash_pop(struct tree *t)
+{
+    struct tree_trash *e = t->trash.p[0];
+    table_remove(&t->trash, 0, 1);
+    struct tree_version *v = version_find(t, e->file.version);
+    if (v) v->trashed--;
+    version_drop(t, e->file.version);
+    drop(e->path);
+    drop(e->file.manifest);
+    free(e);
+}
+
+enum status trash_add(struct tree *t, const struct tree_trash *e)
+{
+    struct tree_trash *n = malloc(sizeof *n);
+    struct tree_version *v = NULL;
+    if (!n) return ST_NO_MEMORY;
+    *n = *e;
+    n->path = BYTES_NONE;
+    n->file.manifest = BYTES_NONE;
+    if (!copy(e->path, &n->path) || !copy(e->file.manifest, &n->file.manifest) ||
+        version_hold(t, e->file.version, &v) != ST_OK ||
+        table_insert(&t->trash, t->trash.n, n) != ST_OK) {
+        drop(n->path);
+        drop(n->file.manifest);
+        free(n);
+        return ST_NO_MEMORY;
+    }
+    v->trashed++;
+    if (e->time_ms > v->trash_ms) v->trash_ms = e->time_ms;
+    if (t->trash.n > TREE_TRASH_MAX) trash_pop(t);
+    return ST_OK;
+}
+
+enum status segment_add(struct tree *t, const struct tree_segment *s)
+{
+    bool found;
+    size_t at = segment_seek(t, s->id, &found);
+    if (found) return ST_BUG;
+    struct tree_segment *n = malloc(sizeof *n);
+    if (!n) return ST_NO_MEMORY;
+    *n = *s;
+    enum status st = table_insert(&t->segments, at, n);
+    if (st != ST_OK) free(n);
+    return st;
+}
+
+struct tree *tree_new(void)
+{
+    return calloc(1, sizeof(struct tree));
+}
+
+void tree_free(struct tree *t)
+{
+    if (!t) return;
+    while (t->trash.n) trash_pop(t);
+    for (size_t i = 0; i < t->nodes.n; i++) node_free(t->nodes.p[i]);
+    for (size_t i = 0; i < t->segments.n; i++) free(t->segments.p[i]);
+    for (size_t i = 0; i < t->versions.n; i++) free(t->versions.p[i]);
+    free(t->nodes.p);
+    free(t->segments.p);
+    free(t->versions.p);
+    free(t->trash.p);
+    free(t);
+}
+
+/* --- questions ----------------------------------------------------------------------------- */
+
+const struct tree_node *tree_find(const struct tree *t, struct bytes path)
+{
+    bool found;
+    size_t at = tree_seek(t, path, &found);
+    return found ? t->nodes.p[at] : NULL;
+}
+
+bool tree_list(const struct tree *t, struct bytes dir, bool deep,
+               bool (*visit)(void *arg, const struct tree_node *node), void *arg)
+{
+    const struct tree_node *node = dir.n ? tree_find(t, dir) : NULL;
+    size_t at;
+    size_t to;
+    if (dir.n && (!node || !node->dir)) return false;
+    tree_inside(t, dir, &at, &to);
+    while (at < to) {
+        node = t->nodes.p[at];
+        size_t skip = dir.n ? dir.n + 1 : 0;
+        bool below = memchr(node->path.p + skip, '/', node->path.n - skip) != NULL;
+        if (!deep && below) {
+            at++; /* "a b" stands between "a" and "a/x": the inside is not always next */
+            continue;
+        }
+        if (!visit(arg, node)) break;
+        at++;
+        if (!deep && node->dir && at < to) {
+            size_t from;
+            size_t end;
+            tree_inside(t, node->path, &from, &end);
+            if (from == at) at = end;
+        }
+    }
+    return true;
+}
+
+const struct tree_segment *tree_segment(const struct tree *t, const uint8_t id[32])
+{
+    bool found;
+    size_t at = segment_seek(t, id, &found);
+    return found ? t->segments.p[at] : NULL;
+}
+
+void tree_segments(const struct tree *t, const uint8_t version[32],
+                   bool (*visit)(void *arg, const struct tree_segment *s), void *arg)
+{
+    for (size_t i = 0; i < t->segments.n; i++) {
+        const struct tree_segment *s = t->segments.p[i];
+        if (memcmp(s->version, version, 32) == 0 && !visit(arg, s)) return;
+    }
+}
+
+void tree_trash(const struct tree *t, bool (*visit)(void *arg, const struct tree_trash *e),
+                void *arg)
+{
+    for (size_t i = 0; i < t->trash.n; i++)
+        if (!visit(arg, t->trash.p[i])) return;
+}
+
+bool tree_known(const struct tree *t, const uint8_t version[32])
+{
+    return version_find(t, version) != NULL;
+}
+
+bool tree_needs(const struct tree *t, const uint8_t segment_id[32], uint64_t now_ms)
+{
+    const struct tree_segment *s = tree_segment(t, segment_id);
+    const struct tree_version *v = s ? version_find(t, s->version) : NULL;
+    if (!v) return false;
+    return v->living || (v->trashed && now_ms < v->trash_ms + TREE_TRASH_MS);
+}
+
+size_t tree_size(const struct tree *t)
+{
+    return t->nodes.n;
+}
+
+enum status tree_path_check(struct bytes path)
+{
+    size_t from = 0;
+    if (!path.n || path.n > TREE_PATH_MAX || memchr(path.p, 0, path.n)) return ST_USAGE;
+    for (size_t i = 0; i <= path.n; i++) {
+        if (i < path.n && path.p[i] != '/') continue;
+        size_t n = i - from;
+        const uint8_t *name = path.p + from;
+        if (!n || n > TREE_NAME_MAX || (n == 1 && name[0] == '.') ||
+            (n == 2 && name[0] == '.' && name[1] == '.'))
+            return ST_USAGE;
+        from = i + 1;
+    }
+    return ST_OK;
+}

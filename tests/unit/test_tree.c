@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* uses: base crypto core/files */
+/* The tree: rules of records, conflicts, snapshots, the same tree for everybody. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+
+#include "core/files/tree_private.h"
+#include "crypto/hash.h"
+#include "crypto/secret.h"
+#include "unit/fields_mutate.h"
+
+#include <stdio.h>
+
+struct seen {
+    enum tree_effect effect;
+    char path[TREE_PATH_MAX + 1];
+    const char *why;
+    unsigned n;
+};
+
+static void note(void *arg, uint8_t kind, enum tree_effect effect, struct bytes path,
+                 const char *why)
+{
+    struct seen *s = arg;
+    (void)kind;
+    s->effect = effect;
+    if (path.n) memcpy(s->path, path.p, path.n);
+    s->path[path.n] = 0;
+    s->why = why;
+    s->n++;
+}
+
+struct author {
+    struct tree *t;
+    uint64_t index;
+    struct buf body;
+    struct seen seen;
+};
+
+static void author_start(struct author *a)
+{
+    memset(a, 0, sizeof *a);
+    a->t = tree_new();
+    a->body = BUF_INIT;
+}
+
+static void author_free(struct author *a)
+{
+    tree_free(a->t);
+    buf_free(&a->body);
+}
+
+/* Folds the body as the next entry of leaf. */
+static void fold(struct author *a, uint16_t leaf)
+{
+    struct tree_from from = {a->index++, leaf, 1000 * a->index};
+    assert_int_equal(tree_take(a->t, TREE_OP, buf_view(&a->body), &from, note, &a->seen), ST_OK);
+}
+
+static void file_of(struct tree_file *f, const char *content)
+{
+    memset(f, 0, sizeof *f);
+    f->manifest = bytes_str(content);
+    f->size = strlen(content);
+    sha256(f->manifest, f->version);
+}
+
+static enum tree_effect put(struct author *a, uint16_t leaf, const char *path, const char *base,
+                            const char *content)
+{
+    struct tree_file f;
+    uint8_t old[32] = {0};
+    file_of(&f, content);
+    if (base) sha256(bytes_str(base), old);
+    tree_body_start(&a->body);
+    assert_int_equal(tree_add_put(&a->body, bytes_str(path), old, &f), ST_OK);
+    fold(a, leaf);
+    return a->seen.effect;
+}
+
+static enum tree_effect mkdir_(struct author *a, const char *path)
+{
+    tree_body_start(&a->body);
+    assert_int_equal(tree_add_mkdir(&a->body, bytes_str(path)), ST_OK);
+    fold(a, 1);
+    return a->seen.effect;
+}
+
+static enum tree_effect mv(struct author *a, const char *from, const char *to)
+{
+    uint8_t base[32] = {0};
+    tree_body_start(&a->body);
+    assert_int_equal(tree_add_mv(&a->body, bytes_str(from), bytes_str(to), base), ST_OK);
+    fold(a, 1);
+    return a->seen.effect;
+}
+
+static enum tree_effect rm(struct author *a, const char *path, const char *base)
+{
+    uint8_t old[32] = {0};
+    if (base) sha256(bytes_str(base), old);
+    tree_body_start(&a->body);
+    assert_int_equal(tree_add_rm(&a->body, bytes_str(path), old), ST_OK);
+    fold(a, 1);
+    return a->seen.effect;
+}
+
+static bool has(const struct author *a, const char *path, const char *content)
+{
+    const struct tree_node *n = tree_find(a->t, bytes_str(path));
+    if (!n) return false;
+    if (!content) return n->dir;
+    return !n->dir && bytes_same(n->file.manifest, bytes_str(content));
+}
+
+static bool join(void *arg, const struct tree_node *node)
+{
+    struct buf *b = arg;
+    buf_bytes(b, node->path);
+    buf_str(b, node->dir ? "/|" : "|");
+    return true;
+}
+
+static void listing(const struct author *a, const char *dir, bool deep, const char *want)
+{
+    struct buf b = BUF_INIT;
+    assert_true(tree_list(a->t, bytes_str(dir), deep, join, &b));
+    buf_u8(&b, 0);
+    assert_string_equal((const char *)b.p, want);
+    buf_free(&b);
+}
+
+static void files_and_folders(void **state)
+{
+    (void)state;
+    struct author a;
+    author_start(&a);
+    assert_int_equal(put(&a, 1, "docs/a.txt", NULL, "one"), TREE_APPLIED);
+    assert_int_equal(mkdir_(&a, "docs"), TREE_IGNORED);
+    assert_int_equal(mkdir_(&a, "docs b"), TREE_APPLIED);
+    assert_int_equal(put(&a, 1, "docs/x/y", NULL, "two"), TREE_APPLIED);
+    assert_int_equal(put(&a, 1, "\xff\x01", NULL, "three"), TREE_APPLIED);
+    listing(&a, "", false, "docs/|docs b/|\xff\x01|");
+    listing(&a, "", true, "docs/|docs b/|docs/a.txt|docs/x/|docs/x/y|\xff\x01|");
+    listing(&a, "docs", false, "docs/a.txt|docs/x/|");
+    assert_false(tree_list(a.t, bytes_str("docs/a.txt"), false, join, NULL));
+    assert_false(tree_list(a.t, bytes_str("nothing"), false, join, NULL));
+
+    assert_int_equal(put(&a, 1, "docs/a.txt", "one", "four"), TREE_APPLIED);
+    assert_true(has(&a, "docs/a.txt", "four"));
+    assert_int_equal(rm(&a, "docs/x", NULL), TREE_IGNORED); /* not empty */
+    assert_int_equal(rm(&a, "docs/x/y", "one"), TREE_IGNORED);
+    assert_int_equal(rm(&a, "docs/x/y", "two"), TREE_APPLIED);
+    assert_int_equal(rm(&a, "docs/x", NULL), TREE_APPLIED);
+    assert_int_equal(rm(&a, "docs/x", NULL), TREE_IGNORED);
+
+    assert_int_equal(put(&a, 1, "docs/deep/er/file", NULL, "five"), TREE_APPLIED);
+    assert_int_equal(mv(&a, "docs", "new/place"), TREE_APPLIED);
+    listing(&a, "", true,
+            "docs b/|new/|new/place/|new/place/a.txt|new/place/deep/|new/place/deep/er/|"
+            "new/place/deep/er/file|\xff\x01|");
+    assert_int_equal(mv(&a, "new", "new/place/inside"), TREE_IGNORED);
+    assert_int_equal(mv(&a, "new/place", "a"), TREE_APPLIED);
+    assert_true(has(&a, "a/deep/er/file", "five"));
+    assert_int_equal(mv(&a, "a/a.txt", "z.txt"), TREE_APPLIED);
+    assert_true(has(&a, "z.txt", "four"));
+    assert_int_equal(mv(&a, "gone", "z"), TREE_IGNORED);
+    assert_int_equal(tree_path_check(bytes_str("a//b")), ST_USAGE);
+    assert_int_equal(tree_path_check(bytes_str("/a")), ST_USAGE);
+    assert_int_equal(tree_path_check(bytes_str("a/../b")), ST_USAGE);
+    assert_int_equal(tree_path_check(bytes_str("a/.")), ST_USAGE);
+    assert_int_equal(tree_path_check(BYTES("a\0b", 3)), ST_USAGE);
+    assert_int_equal(tree_path_check(bytes_str("a\nb/...")), ST_OK);
+    author_free(&a);
+}
+
+static void stale_bases_lose_nothing(void **state)
+{
+    (void)state;
+    struct author a;
+    author_start(&a);
+    put(&a, 1, "plan.txt", NULL, "v1");
+    assert_int_equal(put(&a, 2, "plan.txt", "v1", "v2"), TREE_APPLIED);
+    assert_int_equal(put(&a, 3, "plan.txt", "v1", "v3"), TREE_CONFLICT);
+    assert_string_equal(a.seen.path, "plan.conflict-3-2.txt");
+    assert_true(has(&a, "plan.txt", "v2"));
+    assert_true(has(&a, "plan.conflict-3-2.txt", "v3"));
+    assert_int_equal(put(&a, 3, "plan.txt", NULL, "v4"), TREE_CONFLICT);
+    /* A change wins over a removal, in either order. */
+    assert_int_equal(rm(&a, "plan.txt", "v1"), TREE_IGNORED);
+    assert_int_equal(rm(&a, "plan.txt", "v2"), TREE_APPLIED);
+    assert_int_equal(put(&a, 2, "plan.txt", "v2", "v5"), TREE_APPLIED);
+    /* A file in the way of a folder. */
+    assert_int_equal(put(&a, 2, "plan.txt/inner", NULL, "v6"), TREE_CONFLICT);
+    assert_int_equal(mkdir_(&a, "plan.txt"), TREE_CONFLICT);
+    assert_int_equal(mkdir_(&a, "dir"), TREE_APPLIED);
+    assert_int_equal(put(&a, 2, "dir", NULL, "v7"), TREE_CONFLICT);
+    assert_int_equal(mv(&a, "plan.txt", "dir"), TREE_CONFLICT);
+    /* Long names stay within their bounds. */
+    char name[TREE_NAME_MAX + 5];
+    memset(name, 'n', TREE_NAME_MAX);
+    memcpy(name + TREE_NAME_MAX - 4, ".jpg", 5);
+    assert_int_equal(put(&a, 2, name, NULL, "v8"), TREE_APPLIED);
+    assert_int_equal(put(&a, 2, name, NULL, "v9"), TREE_CONFLICT);
+    assert_int_equal(strlen(a.seen.path), TREE_NAME_MAX);
+    assert_string_equal(a.seen.path + TREE_NAME_MAX - 4, ".jpg");
+    /* The same again changes nothing. */
+    assert_int_equal(put(&a, 2, name, NULL, "v8"), TREE_IGNORED);
+    author_free(&a);
+}
+
+static void placed_rows(void **state)
+{
+    (void)state;
+    struct author a;
+    author_start(&a);
+    struct tree_segment s = {.id = {1}, .rows = 2, .k = 1, .n = 3, .at = {4, 5, PLACE_NOBODY}};
+    sha256(bytes_str("one"), s.version);
+    tree_body_start(&a.body);
+    assert_int_equal(tree_add_placed(&a.body, &s), ST_OK);
+    struct tree_from from = {1, 1, 1000};
+    assert_int_equal(tree_take(a.t, TREE_PLACED, buf_view(&a.body), &from, note, &a.seen), ST_OK);
+    assert_false(tree_needs(a.t, s.id, 0));
+    put(&a, 1, "f", NULL, "one");
+    assert_true(tree_needs(a.t, s.id, UINT64_MAX));
+    assert_true(tree_known(a.t, s.version));
+    /* later rows add, and never unsay what the segment is */
+    s.at[0] = PLACE_NOBODY;
+    s.at[2] = 9;
+    tree_body_start(&a.body);
+    assert_int_equal(tree_add_placed(&a.body, &s), ST_OK);
+    fold(&a, 1);
+    const struct tree_segment *got = tree_segment(a.t, s.id);
+    assert_int_equal(got->at[0], 4);
+    assert_int_equal(got->at[2], 9);
+    s.root[0] = 7;
+    tree_body_start(&a.body);
+    assert_int_equal(tree_add_placed(&a.body, &s), ST_OK);
+    fold(&a, 1);
+    assert_int_equal(a.seen.effect, TREE_IGNORED);
+    assert_int_equal(tree_segment(a.t, s.id)->root[0], 0);
+    /* trash keeps it for seven days */
+    rm(&a, "f", "one");
+    assert_true(tree_needs(a.t, s.id, 5000));
+    assert_false(tree_needs(a.t, s.id, 10000 + TREE_TRASH_MS));
+    /* a PLACED entry holds nothing else */
+    tree_body_start(&a.body);
+    assert_int_equal(tree_add_mkdir(&a.body, bytes_str("d")), ST_OK);
+    assert_int_not_equal(tree_take(a.t, TREE_PLACED, buf_view(&a.body), &from, note, &a.seen),
+                         ST_OK);
+    author_free(&a);
+}
+
+static void bad_bodies_change_nothing(void **state)
+{
+    (void)state;
+    struct author a;
+    author_start(&a);
+    put(&a, 1, "x", NULL, "one");
+    uint8_t before[32], after[32], zero[32] = {0};
+    struct tree_file f;
+    struct tree_from from = {7, 1, 1};
+    file_of(&f, "two");
+    tree_body_start(&a.body);
+    assert_int_equal(tree_add_mkdir(&a.body, bytes_str("first")), ST_OK);
+    assert_int_equal(tree_add_put(&a.body, bytes_str("y"), zero, &f), ST_OK);
+    tree_hash(a.t, before);
+    for (size_t n = 0; n < a.body.n; n++) {
+        uint8_t *cut = malloc(n + 1);
+        memcpy(cut, a.body.p, n);
+        assert_int_not_equal(tree_take(a.t, TREE_OP, BYTES(cut, n), &from, note, &a.seen), ST_OK);
+        free(cut);
+    }
+    buf_u8(&a.body, 0);
+    assert_int_not_equal(tree_take(a.t, TREE_OP, buf_view(&a.body), &from, note, &a.seen), ST_OK);
+    tree_hash(a.t, after);
+    assert_memory_equal(before, after, 32);
+    /* a version that is not the manifest's hash is ignored */
+    f.version[0] ^= 1;
+    tree_body_start(&a.body);
+    assert_int_equal(tree_add_put(&a.body, bytes_str("y"), zero, &f), ST_OK);
+    fold(&a, 1);
+    assert_int_equal(a.seen.effect, TREE_IGNORED);
+    fields_mutate(&tree_put_fields,
+                  &(struct tree_put){.path = bytes_str("p"), .manifest = bytes_str("m")});
+    fields_mutate(&tree_mkdir_fields, &(struct tree_mkdir){.path = bytes_str("p")});
+    fields_mutate(&tree_mv_fields, &(struct tree_mv){.from = bytes_str("p"), .to = bytes_str("q")});
+    fields_mutate(&tree_rm_fields, &(struct tree_rm){.path = bytes_str("p")});
+    uint8_t at[6] = {0};
+    fields_mutate(&tree_at_fields, &(struct tree_at){.k = 1, .at = {at, 3}});
+    author_free(&a);
+}
+
+/* --- a random life -------------------------------------------------------------------------- */
+
+struct dice {
+    uint64_t s;
+};
+
+static unsigned roll(struct dice *d, unsigned n)
+{
+    d->s = d->s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)(d->s >> 33) % n;
+}
+
+static void random_path(struct dice *d, char *path)
+{
+    unsigned depth = 1 + roll(d, 3);
+    size_t n = 0;
+    for (unsigned i = 0; i < depth; i++) {
+        if (i) path[n++] = '/';
+        path[n++] = (char)("ab .\x7f"[roll(d, 3)]);
+        path[n++] = (char)("xy-"[roll(d, 3)]);
+    }
+    path[n] = 0;
+}
+
+static bool pick(void *arg, const struct tree_node *n)
+{
+    void **a = arg;
+    struct dice *d = a[0];
+    struct tree_node *to = a[1];
+    if (!n->dir && (!to->path.n || roll(d, 3) == 0)) *to = *n;
+    return true;
+}
+
+/* One entry of one to three records, with bases that are now right, now stale. */
+static void random_entry(struct dice *d, const struct author *a, struct buf *body, unsigned turn)
+{
+    static const uint8_t zero[32];
+    tree_body_start(body);
+    for (unsigned i = 1 + roll(d, 3); i > 0; i--) {
+        char path[64], other[64], content[64];
+        struct tree_file f;
+        struct tree_node some = {.path = BYTES_NONE};
+        void *arg[2] = {d, &some};
+        random_path(d, path);
+        random_path(d, other);
+        tree_list(a->t, BYTES_NONE, true, pick, arg);
+        const uint8_t *base = roll(d, 3) ? some.file.version : zero;
+        struct bytes at = roll(d, 2) && some.path.n ? some.path : bytes_str(path);
+        snprintf(content, sizeof content, "content %u %u", turn, i);
+        file_of(&f, content);
+        f.epoch = turn;
+        switch (roll(d, 5)) {
+        case 0:
+        case 1: assert_int_equal(tree_add_put(body, at, base, &f), ST_OK); break;
+        case 2: assert_int_equal(tree_add_mkdir(body, bytes_str(path)), ST_OK); break;
+        case 3: assert_int_equal(tree_add_mv(body, at, bytes_str(other), base), ST_OK); break;
+        default: assert_int_equal(tree_add_rm(body, at, base), ST_OK); break;
+        }
+    }
+}
+
+static void well_formed(const struct tree *t)
+{
+    for (size_t i = 0; i < t->nodes.n; i++) {
+        const struct tree_node *n = t->nodes.p[i];
+        assert_int_equal(tree_path_check(n->path), ST_OK);
+        size_t up = n->path.n;
+        while (up && n->path.p[up - 1] != '/') up--;
+        if (up) {
+            const struct tree_node *dir = tree_find(t, BYTES(n->path.p, up - 1));
+            assert_true(dir && dir->dir);
+        }
+        bool found;
+        assert_int_equal(tree_seek(t, n->path, &found), i);
+        assert_true(found);
+    }
+}
+
+static enum status rewrap(void *arg, const uint8_t version[32], uint64_t *epoch,
+                          uint8_t wrap[TREE_WRAP])
+{
+    (void)version;
+    *epoch = *(uint64_t *)arg;
+    memset(wrap, 0x77, TREE_WRAP);
+    return ST_OK;
+}
+
+static void everybody_folds_the_same(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct dice d = {seed};
+        struct author a, late;
+        author_start(&a);
+        author_start(&late);
+        bool joined = false;
+        for (unsigned turn = 0; turn < 120; turn++) {
+            random_entry(&d, &a, &a.body, turn);
+            struct tree_from from = {turn, (uint16_t)roll(&d, 4), turn * 1000};
+            assert_int_equal(tree_take(a.t, TREE_OP, buf_view(&a.body), &from, note, &a.seen),
+                             ST_OK);
+            if (joined)
+                assert_int_equal(
+                    tree_take(late.t, TREE_OP, buf_view(&a.body), &from, note, &late.seen), ST_OK);
+            well_formed(a.t);
+            if (!joined && turn > 20 && roll(&d, 60) == 0) {
+                struct buf snap = BUF_INIT;
+                struct tree_snap s;
+                uint8_t chain[32] = {3};
+                uint64_t epoch = 99;
+                assert_int_equal(tree_snap_build(a.t, turn, chain, rewrap, &epoch, &snap), ST_OK);
+                assert_int_equal(tree_snap_read(buf_view(&snap), &s), ST_OK);
+                assert_int_equal(tree_load(late.t, s.state), ST_OK);
+                uint8_t hash[32];
+                tree_hash(late.t, hash);
+                assert_memory_equal(hash, s.hash, 32); /* wraps are left out */
+                joined = true;
+                for (size_t n = 0; n < snap.n; n += 1 + n / 16) {
+                    struct tree *t = tree_new();
+                    if (tree_snap_read(BYTES(snap.p, n), &s) == ST_OK)
+                        assert_int_not_equal(tree_load(t, s.state), ST_OK);
+                    tree_free(t);
+                }
+                buf_free(&snap);
+            }
+        }
+        uint8_t one[32], two[32];
+        tree_hash(a.t, one);
+        tree_hash(late.t, two);
+        if (joined) assert_memory_equal(one, two, 32);
+        struct buf state_bytes = BUF_INIT;
+        struct tree *again = tree_new();
+        assert_int_equal(tree_save(a.t, &state_bytes), ST_OK);
+        assert_int_equal(tree_load(again, buf_view(&state_bytes)), ST_OK);
+        tree_hash(again, two);
+        assert_memory_equal(one, two, 32);
+        assert_int_equal(again->versions.n, a.t->versions.n);
+        buf_free(&state_bytes);
+        tree_free(again);
+        author_free(&a);
+        author_free(&late);
+    }
+}
+
+static void trash_is_bounded(void **state)
+{
+    (void)state;
+    struct author a;
+    char base[32] = "v0";
+    author_start(&a);
+    put(&a, 1, "f", NULL, base);
+    for (unsigned i = 1; i < TREE_TRASH_MAX + 100; i++) {
+        char next[32];
+        snprintf(next, sizeof next, "v%u", i);
+        assert_int_equal(put(&a, 1, "f", base, next), TREE_APPLIED);
+        memcpy(base, next, sizeof base);
+    }
+    assert_int_equal(a.t->trash.n, TREE_TRASH_MAX);
+    assert_int_equal(a.t->versions.n, TREE_TRASH_MAX + 1);
+    author_free(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_and_folders),
+        cmocka_unit_test(stale_bases_lose_nothing),
+        cmocka_unit_test(placed_rows),
+        cmocka_unit_test(bad_bodies_change_nothing),
+        cmocka_unit_test(everybody_folds_the_same),
+        cmocka_unit_test(trash_is_bounded),
+    };
+    if (crypto_start() != ST_OK) return 1;
+    return !!cmocka_run_group_tests(tests, NULL, NULL);
+}
