@@ -336,7 +336,7 @@ static void bad_files_are_named(void **state)
     assert_int_equal(open_box(&b, p), ST_OK);
     close_box(&b);
 
-    write_at(p->db, 4096, "this is no page of a database at all");
+    write_at(p->db, 8192, "this is no page of a database at all");
     assert_int_equal(open_box(&b, p), ST_INTEGRITY);
     write_at(p->db, 0, "this is no header of one");
     assert_int_equal(open_box(&b, p), ST_INTEGRITY);
