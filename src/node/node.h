@@ -31,7 +31,7 @@
 #define NODE_NICK_MAX 64    /* bytes of UTF-8 */
 #define NODE_TEXT_MAX 32768 /* bytes of one message */
 #define NODE_PATH_MAX 4096
-#define NODE_CODE_MAX 600 /* an invitation as text */
+#define NODE_CODE_MAX 600   /* an invitation as text */
 #define NODE_SAFETY_SIZE 72 /* 12 groups of 5 digits, spaces, terminator */
 #define NODE_REASON_MAX 256
 
@@ -47,9 +47,10 @@ struct node_ports {
 };
 
 struct node_options {
-    const char *listen; /* "host:0" to listen for members on; NULL: circuits only */
-    uint64_t offer;     /* most bytes of shards this machine keeps */
-    const char *hosted; /* "host:port#pin" of the sentinel inside this daemon, or NULL */
+    const char *listen;   /* "host:0" to listen for members on; NULL: circuits only */
+    const char *announce; /* hosts under which members reach it, comma-separated, "" if none */
+    uint64_t offer;       /* most bytes of shards this machine keeps */
+    const char *hosted;   /* "host:port#pin" of the sentinel inside this daemon, or NULL */
 };
 
 struct node_result {
@@ -60,8 +61,9 @@ struct node_result {
 typedef void node_done(void *arg, const struct node_result *r);
 
 struct node *node_new(const struct node_ports *ports, const struct node_options *options);
-/* mk: the vault's master key, copied into guarded memory. Loads all enclaves and connects. */
-enum status node_start(struct node *n, const uint8_t mk[32]) MUST_USE;
+/* mk: the vault's master key, rk: its recovery key (what the 24 words stand for); both are copied
+ * into guarded memory. Loads all enclaves and connects. */
+enum status node_start(struct node *n, const uint8_t mk[32], const uint8_t rk[32]) MUST_USE;
 /* Closes links, lets running commits end, then calls done. */
 void node_stop(struct node *n, node_done *done, void *arg);
 void node_free(struct node *n);
@@ -74,10 +76,10 @@ struct node_event {
     const char *kind; /* "message", "proposal", "vote", "member", "epoch", "file", "transfer",
                          "sentinel", "warning", "join", "left" */
     const char *enclave;
-    const char *text;     /* one plain line */
-    const char *who;      /* nick, or "" */
-    uint64_t number;      /* message number, proposal index, ...; 0 if none */
-    uint64_t time_ms;     /* wall clock */
+    const char *text; /* one plain line */
+    const char *who;  /* nick, or "" */
+    uint64_t number;  /* message number, proposal index, ...; 0 if none */
+    uint64_t time_ms; /* wall clock */
 };
 typedef void node_listener(void *arg, const struct node_event *e);
 void node_listen(struct node *n, node_listener *listener, void *arg); /* one listener */
@@ -99,12 +101,12 @@ struct node_enclave_info {
     unsigned open_proposals;
     uint64_t unread;
     uint64_t epoch;
-    const char *ballot; /* "open" | "secret" */
-    const char *mode;   /* "direct" | "relay" | "tor" */
-    uint64_t outbox;    /* entries not yet acknowledged by the sentinel */
+    const char *ballot;  /* "open" | "secret" */
+    const char *mode;    /* "direct" | "relay" | "tor" */
+    uint64_t outbox;     /* entries not yet acknowledged by the sentinel */
     uint64_t held_bytes; /* shards kept here for this enclave */
     uint64_t ledger_count;
-    char head[17]; /* first 8 bytes of the ledger's chain in hex */
+    char head[17];                 /* first 8 bytes of the ledger's chain in hex */
     char safety[NODE_SAFETY_SIZE]; /* while joining: to be compared with a member; else "" */
 };
 typedef void node_enclave_visit(void *arg, const struct node_enclave_info *e);
@@ -154,7 +156,7 @@ struct node_member {
     const char *nick;
     char id[65];
     bool self;
-    const char *path; /* "self", "direct", "circuit", "online" (at the sentinel), "offline" */
+    const char *path;     /* "self", "direct", "circuit", "online" (at the sentinel), "offline" */
     uint64_t since_index; /* ledger index of the ADD */
     uint64_t held_bytes;  /* of our files, as far as known */
 };
@@ -167,8 +169,8 @@ struct node_ballot {
     const char *choice; /* "yes", "no", "waiting" */
 };
 struct node_proposal {
-    uint64_t number; /* ledger index of the PROPOSE; 0 while it only knocks */
-    char ref[17];    /* what `vote` takes: the first 8 bytes of the proposal hash in hex */
+    uint64_t number;   /* ledger index of the PROPOSE; 0 while it only knocks */
+    char ref[17];      /* what `vote` takes: the first 8 bytes of the proposal hash in hex */
     const char *kind;  /* "add" */
     const char *state; /* "knocking", "open", "passed", "refused", "expired", "withdrawn", "void" */
     const char *nick;
@@ -231,9 +233,9 @@ struct node_transfer {
     const char *local;
     const char *state; /* "reading", "spreading", "accepted", "safe", "fetching", "done", "failed",
                           "waiting" */
-    uint64_t total; /* bytes of the file */
-    uint64_t bytes; /* done */
-    uint64_t rate;  /* bytes a second, lately */
+    uint64_t total;    /* bytes of the file */
+    uint64_t bytes;    /* done */
+    uint64_t rate;     /* bytes a second, lately */
     uint64_t eta_ms;
     unsigned holders_done;
     unsigned holders;
@@ -283,8 +285,8 @@ struct node_file {
     char sha256[65];     /* info only, "" elsewhere */
 };
 typedef void node_file_visit(void *arg, const struct node_file *f);
-enum status node_ls(struct node *n, const char *enclave, struct bytes path,
-                    node_file_visit *visit, void *arg) MUST_USE;
+enum status node_ls(struct node *n, const char *enclave, struct bytes path, node_file_visit *visit,
+                    void *arg) MUST_USE;
 enum status node_info(struct node *n, const char *enclave, struct bytes path,
                       node_file_visit *visit, void *arg) MUST_USE;
 /* data: NULL. Done when the entry is in the files feed. */

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* A new enclave: GENESIS is made and kept here first; the sentinel is then given a room and the
+ * entry, by the same rule that gives an older database back what it lost. */
+#include "node/enclave/enclave.h"
+
+#include "base/encode.h"
+
+#include <string.h>
+
+/* "HOST:PORT#PIN" */
+static enum status parse_sentinel(const char *text, char address[LINK_ADDRESS_MAX + 1],
+                                  uint8_t pin[32])
+{
+    const char *mark = strchr(text, '#');
+    size_t n, got;
+    if (mark == NULL || mark == text) return ST_USAGE;
+    n = (size_t)(mark - text);
+    if (n > LINK_ADDRESS_MAX || strchr(text, ':') == NULL) return ST_USAGE;
+    memcpy(address, text, n);
+    address[n] = '\0';
+    if (hex_decode(mark + 1, strlen(mark + 1), pin, 32, &got) != ST_OK || got != 32)
+        return ST_USAGE;
+    return ST_OK;
+}
+
+static enum status make_group(struct enclave *e, uint8_t mode)
+{
+    const struct env *env = e->node->ports.env;
+    uint8_t random[GROUP_RANDOM], genesis[32], secret[32], revoke[32], chain[32];
+    struct ledger_sentinel sentinel = {{0}, {0}};
+    struct group_draft draft = {.sealed = BUF_INIT};
+    struct group_now now;
+    struct keep_batch b;
+    struct group_event ev;
+    keep_begin(&b, &e->node->keep);
+    env_random(env, genesis, 32);
+    env_random(env, secret, 32);
+    enclave_revocation(e, revoke);
+    memcpy(sentinel.address, e->address, sizeof e->address);
+    memcpy(sentinel.pin, e->pin, 32);
+    enclave_now(e, random, &now);
+    struct group_create a = {.self = {e->keys->id_seed, e->keys->seat_seed, e->keys->kem_seed},
+                             .room = e->room,
+                             .genesis_random = genesis,
+                             .epoch_secret = secret,
+                             .revoke_hash = revoke,
+                             .nick = bytes_str(e->nick),
+                             .name = bytes_str(e->name),
+                             .ballot_kind = BALLOT_OPEN,
+                             .mode = mode,
+                             .sentinels = &sentinel,
+                             .n_sentinels = 1};
+    enum status st;
+    TRY(group_create(&a, &now, &e->group, &draft));
+    TRY(group_take(e->group, 0, buf_view(&draft.sealed), now.now_ms));
+    while (group_event(e->group, &ev)) {
+    }
+    memcpy(e->enclave_id, ledger_enclave_id(group_ledger(e->group)), 32);
+    struct enclave_feed *f = &e->feeds[FEED_LEDGER];
+    struct buf row = BUF_INIT;
+    chain_step(f->seen.chain, buf_view(&draft.sealed), chain);
+    buf_raw(&row, chain, 32);
+    buf_bytes(&row, buf_view(&draft.sealed));
+    keep_put(&b, &f->space, 0, buf_view(&row));
+    buf_free(&row);
+    f->seen.count = 1;
+    memcpy(f->seen.chain, chain, 32);
+    TRY(enclave_epochs(e));
+    TRY(enclave_peers_start(e));
+    TRY(enclave_shelf_load(e));
+    e->joined_ms = now.now_ms;
+    enclave_put_record(e, &b);
+    enclave_put_group(e, &b);
+    enclave_mail_rows(e, &b);
+    enclave_commit(e, &b, NULL, NULL);
+    st = enclave_connect(e);
+out:
+    if (st != ST_OK) keep_drop(&b);
+    bytes_wipe(secret, sizeof secret);
+    bytes_wipe(random, sizeof random);
+    buf_free(&draft.sealed);
+    return st;
+}
+
+enum status node_create(struct node *n, const struct node_create *req, node_done *done, void *arg)
+{
+    struct enclave *e = NULL;
+    if (!n->started) return ST_LOCKED;
+    if (node_name_fault(n, req->name) != NULL)
+        return node_find(n, req->name) != NULL ? ST_EXISTS : ST_USAGE;
+    if (req->ballot != NULL && strcmp(req->ballot, "open") != 0) return ST_USAGE;
+    uint8_t mode = LEDGER_DIRECT;
+    if (req->mode != NULL && strcmp(req->mode, "relay") == 0)
+        mode = LEDGER_RELAY;
+    else if (req->mode != NULL && strcmp(req->mode, "direct") != 0)
+        return ST_USAGE;
+    const char *sentinel = req->sentinel != NULL ? req->sentinel : n->options.hosted;
+    if (sentinel == NULL) return ST_USAGE;
+    enum status st;
+    TRY(enclave_new(n, req->name, req->nick, &e));
+    TRY(parse_sentinel(sentinel, e->address, e->pin));
+    env_random(n->ports.env, e->room, 32);
+    enclave_spaces(e);
+    TRY(node_add(n, e));
+    st = make_group(e, mode);
+    if (st == ST_OK) {
+        e->create_done = done;
+        e->create_arg = arg;
+        return ST_OK;
+    }
+    node_remove(n, e);
+    return st;
+out:
+    enclave_free(e);
+    return st;
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "node/enclave/enclave.h"
+
+#include "base/encode.h"
+#include "core/door/safety.h"
+#include "core/feed/chain.h"
+#include "crypto/hash.h"
+#include "crypto/secret.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORD_VERSION 1
+
+FIELDS_DEFINE(enclave_record, ENCLAVE_RECORD_FIELDS);
+
+static const struct sm_state phases[ENCLAVE_PHASES] = {
+    [ENCLAVE_CREATING] = {"creating",
+                          SM_BIT(ENCLAVE_KNOCKING) | SM_BIT(ENCLAVE_MEMBER) | SM_BIT(ENCLAVE_GONE)},
+    [ENCLAVE_KNOCKING] = {"knocking", SM_BIT(ENCLAVE_WAITING) | SM_BIT(ENCLAVE_GONE)},
+    [ENCLAVE_WAITING] = {"waiting",
+                         SM_BIT(ENCLAVE_ENTERING) | SM_BIT(ENCLAVE_REFUSED) | SM_BIT(ENCLAVE_GONE)},
+    [ENCLAVE_ENTERING] = {"entering", SM_BIT(ENCLAVE_MEMBER) | SM_BIT(ENCLAVE_GONE)},
+    [ENCLAVE_MEMBER] = {"member", SM_BIT(ENCLAVE_LEAVING) | SM_BIT(ENCLAVE_GONE)},
+    [ENCLAVE_LEAVING] = {"leaving", SM_BIT(ENCLAVE_GONE)},
+    [ENCLAVE_REFUSED] = {"refused", SM_BIT(ENCLAVE_GONE)},
+    [ENCLAVE_GONE] = {"gone", 0},
+};
+static const struct sm_table phase_table = {"enclave", phases, ENCLAVE_PHASES};
+
+void enclave_move(struct enclave *e, enum enclave_phase to)
+{
+    sm_move(&e->sm, to);
+    e->phase = to;
+}
+
+static struct enclave *allocate(struct node *n)
+{
+    struct enclave *e = calloc(1, sizeof *e);
+    if (e == NULL) return NULL;
+    e->keys = secret_new(sizeof *e->keys);
+    if (e->keys == NULL) {
+        free(e);
+        return NULL;
+    }
+    e->node = n;
+    sm_init(&e->sm, &phase_table, ENCLAVE_CREATING);
+    uplink_init(&e->up, n->ports.env, &n->ports.link, &enclave_uplink_events, e);
+    e->next_message = 1;
+    e->next_door = 1;
+    for (int f = 0; f < FEEDS; f++) e->resend[f] = UINT64_MAX;
+    return e;
+}
+
+enum status enclave_new(struct node *n, const char *name, const char *nick, struct enclave **ret)
+{
+    if (n->n >= NODE_ENCLAVES_MAX) return ST_QUOTA;
+    if (strlen(nick) == 0 || strlen(nick) > NODE_NICK_MAX || strlen(name) > NODE_NAME_MAX)
+        return ST_USAGE;
+    struct enclave *e = allocate(n);
+    if (e == NULL) return ST_NO_MEMORY;
+    memcpy(e->name, name, strlen(name) + 1);
+    memcpy(e->nick, nick, strlen(nick) + 1);
+    env_random(n->ports.env, e->tag, sizeof e->tag);
+    env_random(n->ports.env, (uint8_t *)e->keys, sizeof *e->keys);
+    sign_public(e->keys->id_seed, e->id);
+    sign_public(e->keys->seat_seed, e->seat);
+    e->slot = n->next_slot++;
+    *ret = e;
+    return ST_OK;
+}
+
+void enclave_spaces(struct enclave *e)
+{
+    struct keep *k = &e->node->keep;
+    struct bytes tag = BYTES_OF(e->tag);
+    static const char *const feed_labels[FEEDS] = {"feed 0", "feed 1", "feed 2", "feed 3"};
+    e->s_state = keep_space(k, "state", tag);
+    e->s_mail = keep_space(k, "mail", tag);
+    e->s_outbox = keep_space(k, "outbox", tag);
+    e->s_messages = keep_space(k, "messages", tag);
+    e->s_doors = keep_space(k, "doors", tag);
+    e->s_files = keep_space(k, "files", tag);
+    for (uint8_t f = 0; f < FEEDS; f++) {
+        e->feeds[f].space = keep_space(k, feed_labels[f], tag);
+        if (e->feeds[f].seen.count == 0) e->feeds[f].seen = chain_unseen(e->room, f);
+    }
+}
+
+static struct bytes text_view(const char *text)
+{
+    return bytes_str(text);
+}
+
+void enclave_put_record(struct enclave *e, struct keep_batch *b)
+{
+    struct buf row = BUF_INIT;
+    struct enclave_record r = {.version = RECORD_VERSION,
+                               .phase = (uint8_t)e->phase,
+                               .name = text_view(e->name),
+                               .nick = text_view(e->nick),
+                               .address = text_view(e->address),
+                               .read_upto = e->read_upto,
+                               .joined_ms = e->joined_ms,
+                               .invitation = buf_view(&e->invitation),
+                               .knock = buf_view(&e->knock)};
+    memcpy(r.tag, e->tag, 16);
+    memcpy(r.pin, e->pin, 32);
+    memcpy(r.room, e->room, 32);
+    memcpy(r.enclave_id, e->enclave_id, 32);
+    memcpy(r.id_seed, e->keys->id_seed, 32);
+    memcpy(r.seat_seed, e->keys->seat_seed, 32);
+    memcpy(r.kem_seed, e->keys->kem_seed, 32);
+    memcpy(r.reply_token, e->keys->reply_token, 32);
+    memcpy(r.safety, e->safety, 32);
+    if (fields_encode(&enclave_record_fields, &r, &row) == ST_OK)
+        keep_put(b, &e->node->records, e->slot, buf_view(&row));
+    else
+        b->bad = true;
+    bytes_wipe(&r, sizeof r);
+    buf_free(&row);
+}
+
+void enclave_put_group(struct enclave *e, struct keep_batch *b)
+{
+    if (e->group == NULL || !group_dirty(e->group)) return;
+    struct buf row;
+    buf_init(&row, KV_VALUE_MAX);
+    if (group_save(e->group, &row) == ST_OK) {
+        keep_put(b, &e->s_state, 0, buf_view(&row));
+        /* Commits are carried out in order: what is saved later is on disk later. */
+        group_saved(e->group);
+    } else {
+        b->bad = true;
+    }
+    buf_free(&row);
+}
+
+struct commit {
+    struct enclave *e;
+    kv_done *done;
+    void *arg;
+};
+
+static void halt(struct enclave *e, enum status st)
+{
+    e->halted = true;
+    uplink_stop(&e->up);
+    e->attached = e->subscribed = false;
+    enclave_trouble(e,
+                    "the disk did not take a change (%s): this enclave stands still and nothing "
+                    "was lost. Make room, then: enclave daemon stop; enclave daemon start",
+                    status_text(st));
+    enclave_tell(e, "warning", "", 0, e->trouble);
+}
+
+static void on_committed(void *arg, enum status st)
+{
+    struct commit *c = arg;
+    struct enclave *e = c->e;
+    struct node *n = e->node;
+    e->commits--;
+    n->commits--;
+    if (st != ST_OK && !e->halted && !e->removed) halt(e, st);
+    if (c->done != NULL) c->done(c->arg, st);
+    free(c);
+}
+
+void enclave_commit(struct enclave *e, struct keep_batch *b, kv_done *done, void *arg)
+{
+    struct commit *c = malloc(sizeof *c);
+    enum status st = ST_NO_MEMORY;
+    if (c != NULL) {
+        *c = (struct commit){e, done, arg};
+        e->commits++;
+        e->node->commits++;
+        if (e->halted && !e->removed)
+            keep_drop(b);
+        else
+            st = keep_commit(b, on_committed, c);
+        if (st == ST_OK) return;
+        e->commits--;
+        e->node->commits--;
+        free(c);
+    } else {
+        keep_drop(b);
+    }
+    if (!e->halted && !e->removed) halt(e, st);
+    if (done != NULL) node_later_kv(e->node, e, done, arg, st);
+}
+
+void enclave_trouble(struct enclave *e, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(e->trouble, sizeof e->trouble, format, args);
+    va_end(args);
+}
+
+void enclave_tell(struct enclave *e, const char *kind, const char *who, uint64_t number,
+                  const char *text)
+{
+    struct node_event ev = {.kind = kind,
+                            .enclave = e->name,
+                            .text = text,
+                            .who = who,
+                            .number = number,
+                            .time_ms = env_wall_ms(e->node->ports.env)};
+    node_tell(e->node, &ev);
+}
+
+const char *enclave_nick(const struct enclave *e, uint16_t leaf)
+{
+    const struct ledger_leaf *l =
+        e->group == NULL ? NULL : ledger_leaf(group_ledger(e->group), leaf);
+    return l == NULL ? "?" : l->nick;
+}
+
+uint64_t enclave_unix_ms(const struct enclave *e)
+{
+    const struct env *env = e->node->ports.env;
+    if (e->sentinel_ms == 0) return env_wall_ms(env);
+    return e->sentinel_ms + (env_mono_ms(env) - e->sentinel_at_ms);
+}
+
+bool enclave_in(const struct enclave *e)
+{
+    return e->phase == ENCLAVE_MEMBER && !e->halted && e->group != NULL && group_in(e->group);
+}
+
+void enclave_revocation(const struct enclave *e, uint8_t ret_hash[32])
+{
+    uint8_t key[32];
+    /* Bound to the room, not to the enclave id: the id hashes GENESIS, which holds this hash. */
+    EXPAND_OF(key, e->node->recovery, BYTES_LIT("ENCLAVE revoke"), BYTES(e->room, 32));
+    sha256(BYTES_OF(key), ret_hash);
+    bytes_wipe(key, sizeof key);
+}
+
+/* ---- members' links ---- */
+
+static size_t doors_of(void *arg, uint8_t ret[SNI_DOORS_MAX][32])
+{
+    struct enclave *e = arg;
+    struct group_door_key keys[GROUP_DOOR_KEYS];
+    if (e->group == NULL) return 0;
+    size_t n = group_door_keys(e->group, env_wall_ms(e->node->ports.env), keys);
+    if (n > SNI_DOORS_MAX) n = SNI_DOORS_MAX;
+    for (size_t i = 0; i < n; i++) memcpy(ret[i], keys[i].key, 32);
+    bytes_wipe(keys, sizeof keys);
+    return n;
+}
+
+static bool pair_of(void *arg, uint64_t *epoch, uint8_t ret[32])
+{
+    struct enclave *e = arg;
+    if (e->group == NULL || !group_in(e->group)) return false;
+    if (*epoch == UINT64_MAX) *epoch = group_epoch(e->group);
+    return group_key(e->group, GROUP_KEY_PAIR, *epoch, ret) == ST_OK;
+}
+
+static uint64_t unix_s_of(void *arg)
+{
+    return enclave_unix_ms(arg) / 1000;
+}
+
+static bool busy_of(void *arg, uint16_t leaf)
+{
+    struct enclave *e = arg;
+    return e->shelf != NULL && enclave_files_busy(e, leaf);
+}
+
+static void on_peer(void *arg, uint16_t leaf, bool up)
+{
+    struct enclave *e = arg;
+    if (e->shelf != NULL) enclave_files_peer(e, leaf, up);
+}
+
+static void on_peer_frame(void *arg, uint16_t leaf, uint8_t type, struct bytes payload)
+{
+    struct enclave *e = arg;
+    if (e->shelf != NULL) enclave_files_frame(e, leaf, type, payload);
+}
+
+static void on_peer_writable(void *arg, uint16_t leaf)
+{
+    struct enclave *e = arg;
+    if (e->shelf != NULL) enclave_files_writable(e, leaf);
+}
+
+/* A caller with an unknown token may know an epoch that we do not: feed 0 is read, at most once in
+ * ten seconds (protocol.md 12). The caller tries again. */
+static void on_stranger(void *arg)
+{
+    struct enclave *e = arg;
+    uint64_t now = env_mono_ms(e->node->ports.env);
+    if (!e->subscribed || now < e->read0_ms + 10000) return;
+    e->read0_ms = now;
+    enclave_subscribe(e);
+}
+
+enum status enclave_peers_start(struct enclave *e)
+{
+    if (e->peers != NULL) return ST_OK;
+    struct peers_env penv = {e,       doors_of,      pair_of,          unix_s_of,  busy_of,
+                             on_peer, on_peer_frame, on_peer_writable, on_stranger};
+    struct link_identity self;
+    memcpy(self.seed, e->keys->id_seed, 32);
+    memcpy(self.id, e->id, 32);
+    enum status st = peers_new(e->node->ports.env, &e->node->ports.link, &e->up, &penv, &self,
+                               e->room, &e->peers);
+    bytes_wipe(&self, sizeof self);
+    if (st != ST_OK) return st;
+    bool direct = ledger_mode(group_ledger(e->group)) == LEDGER_DIRECT;
+    st = peers_listen(e->peers, direct ? e->node->options.listen : NULL, e->node->options.announce);
+    enclave_roster(e);
+    return st;
+}
+
+enum status enclave_connect(struct enclave *e)
+{
+    return uplink_start(&e->up, e->address, e->pin);
+}
+
+void enclave_free(struct enclave *e)
+{
+    if (e == NULL) return;
+    e->removed = true;
+    uplink_stop(&e->up);
+    enclave_files_free(e);
+    peers_free(e->peers);
+    enclave_mail_free(e);
+    while (e->n_knocks > 0) enclave_knock_drop(e, e->knocks[0]);
+    for (size_t i = 0; i < e->n_doors; i++) enclave_door_free(e->doors[i]);
+    buf_free(&e->draft.sealed);
+    buf_free(&e->invitation);
+    buf_free(&e->knock);
+    buf_free(&e->join_message);
+    group_free(e->group);
+    secret_free(e->keys);
+    free(e);
+}
+
+/* ---- time ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t enclave_next_ms(const struct enclave *e)
+{
+    if (e->removed || e->halted) return UINT64_MAX;
+    uint64_t next = earlier(uplink_next_ms(&e->up), enclave_write_ms(e));
+    if (e->peers != NULL) next = earlier(next, peers_next_ms(e->peers));
+    if (e->join_again_ms != 0) next = earlier(next, e->join_again_ms);
+    if (e->seats_due && e->subscribed && !e->seats_busy) next = earlier(next, e->seats_again_ms);
+    if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
+    return next;
+}
+
+void enclave_tick(struct enclave *e, uint64_t now_ms)
+{
+    if (e->removed || e->halted) return;
+    uplink_tick(&e->up, now_ms);
+    if (e->peers != NULL) peers_tick(e->peers, now_ms);
+    enclave_join_tick(e, now_ms);
+    enclave_seats(e);
+    if (e->group != NULL) {
+        enclave_write(e);
+        e->intents_dirty = false;
+    }
+    if (e->shelf != NULL) enclave_files_tick(e, now_ms);
+}

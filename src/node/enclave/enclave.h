@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * enclave: one enclave of one person inside the node: its record on disk, its
+ * connection, its four feeds, and the workflows that share them. The files of
+ * this folder are one workflow each; their entry points are listed here.
+ *
+ * Owns: everything below. Borrows the node.
+ * Errors: of node.h; enclave_trouble keeps what is wrong in words for status.
+ * Order: enclave_new or enclave_load, enclave_connect, then events and ticks;
+ *     enclave_free stops all.
+ */
+#ifndef ENCLAVE_NODE_ENCLAVE_H
+#define ENCLAVE_NODE_ENCLAVE_H
+
+#include "core/door/invitation.h"
+#include "core/ledger/group.h"
+#include "core/mail/mail.h"
+#include "node/enclave/peers.h"
+#include "node/enclave/uplink.h"
+#include "node/node_private.h"
+
+#define ENCLAVE_DOORS_MAX 32   /* open invitations */
+#define ENCLAVE_KNOCKS_MAX 64  /* at our doors, not yet answered */
+#define ENCLAVE_INTENTS_MAX 64 /* what the owner wants in the ledger and is not there yet */
+#define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
+#define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
+#define ENCLAVE_OPS_MAX 4096 /* feed-2 entries waiting to be appended */
+
+enum enclave_phase {
+    ENCLAVE_CREATING = 0, /* GENESIS is made, the sentinel does not have it yet */
+    ENCLAVE_KNOCKING = 1, /* the knock is made, the sentinel does not have it yet */
+    ENCLAVE_WAITING = 2,  /* knocked: no final reply yet */
+    ENCLAVE_ENTERING = 3, /* welcome: the ledger is being read and verified */
+    ENCLAVE_MEMBER = 4,
+    ENCLAVE_LEAVING = 5, /* LEAVE or DROP_SEAT not yet acknowledged */
+    ENCLAVE_REFUSED = 6,
+    ENCLAVE_GONE = 7, /* being shredded */
+    ENCLAVE_PHASES
+};
+
+/* The row of an enclave in the space "enclaves"; sealed like every row. */
+#define ENCLAVE_RECORD_FIELDS(X, M)                         \
+    X(M, U8, version, 0, 0)                                 \
+    X(M, FIX, tag, 16, 0) /* names its spaces and shards */ \
+    X(M, U8, phase, 0, 0)                                   \
+    X(M, VAR8, name, NODE_NAME_MAX, 0)                      \
+    X(M, VAR8, nick, NODE_NICK_MAX, 0)                      \
+    X(M, VAR8, address, LINK_ADDRESS_MAX, 0)                \
+    X(M, FIX, pin, 32, 0)                                   \
+    X(M, FIX, room, 32, 0)                                  \
+    X(M, FIX, enclave_id, 32, 0)                            \
+    X(M, FIX, id_seed, 32, 0)                               \
+    X(M, FIX, seat_seed, 32, 0)                             \
+    X(M, FIX, kem_seed, 32, 0)                              \
+    X(M, U64, read_upto, 0, 0)                              \
+    X(M, U64, joined_ms, 0, 0)                              \
+    X(M, VAR16, invitation, INVITATION_MAX, 0)              \
+    X(M, FIX, reply_token, 32, 0)                           \
+    X(M, FIX, safety, 32, 0)                                \
+    X(M, VAR16, knock, 8192, 0)
+FIELDS_DECLARE(enclave_record, ENCLAVE_RECORD_FIELDS);
+
+struct enclave_keys { /* guarded */
+    uint8_t id_seed[32];
+    uint8_t seat_seed[32];
+    uint8_t kem_seed[32];
+    uint8_t reply_token[32];
+};
+
+/* One feed as we keep it. */
+struct enclave_feed {
+    struct seen seen; /* what we have: count and chain after */
+    uint64_t head;    /* what the sentinel has, as far as we know */
+    bool reading;
+    bool stuck;              /* altered or forked: not read on */
+    struct keep_space space; /* n = index, value = chain after 32 | sealed */
+};
+
+struct enclave_door {
+    uint64_t slot;
+    uint8_t token_hash[32];
+    uint8_t kem_seed[32];
+    uint64_t expiry_ms;
+    struct invitation invitation;
+    struct buf record; /* plain text of the door record */
+    node_done *done;   /* of the invite that opens it */
+    void *arg;
+};
+
+struct enclave_knock {
+    struct enclave_door *door;
+    uint8_t reply[32];
+    struct buf plain;
+    char nick[NODE_NICK_MAX + 1];
+    char message[513];
+    uint8_t safety[32];
+    char ref[17];
+    uint64_t time_ms;
+    bool proposed; /* an intent for it exists */
+};
+
+enum intent_kind { INTENT_PROPOSE, INTENT_BALLOT, INTENT_LEAVE };
+
+struct intent {
+    enum intent_kind kind;
+    uint64_t proposal;
+    bool yes;
+    bool compared;
+    uint8_t reply[32]; /* of the knock: names the proposal before it has an index */
+    node_done *done;
+    void *arg;
+};
+
+struct outgoing { /* mail on its way to feed 1 */
+    struct outgoing *next;
+    uint64_t row;    /* in the outbox space */
+    uint64_t number; /* of the message */
+    uint8_t uuid[16];
+    uint64_t epoch;
+    uint64_t time_ms;
+    struct buf sealed;
+    struct buf content;
+    bool ready;  /* on disk */
+    bool flying; /* APPEND sent on this connection */
+    struct enclave *owner;
+};
+
+struct shelf; /* node/shelf: the files of an enclave */
+
+struct enclave {
+    struct node *node;
+    uint64_t slot;
+    bool removed;
+    bool halted;    /* a commit failed: memory is ahead of the disk, nothing more is done */
+    size_t commits; /* on the way: not freed before they are done */
+    struct keep_batch *batch; /* open while entries are taken: one commit for all of them */
+    enum enclave_phase phase;
+    struct sm sm;
+    uint8_t tag[16];
+    char name[NODE_NAME_MAX + 1];
+    char nick[NODE_NICK_MAX + 1];
+    char address[LINK_ADDRESS_MAX + 1];
+    uint8_t pin[32];
+    uint8_t room[32];
+    uint8_t enclave_id[32];
+    uint8_t seat[32]; /* public */
+    uint8_t id[32];
+    struct enclave_keys *keys;
+    char trouble[NODE_REASON_MAX];
+    uint64_t joined_ms;
+
+    struct keep_space s_state; /* 0: group */
+    struct keep_space s_mail, s_outbox, s_messages, s_doors, s_files;
+
+    struct uplink up;
+    struct link_peer server; /* of this connection */
+    bool created;            /* the room is made at the sentinel */
+    bool attached;
+    bool subscribed;
+    uint64_t sentinel_ms, sentinel_at_ms; /* its clock at the last attach, our monotonic then */
+    uint64_t seat_version;
+
+    struct group *group;
+    struct mail *mail;
+    struct peers *peers;
+    struct shelf *shelf;
+    struct enclave_feed feeds[FEEDS];
+    uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
+    bool resending;
+    bool used;         /* words or files since the epoch began */
+    uint64_t read0_ms; /* when feed 0 was last asked for because of a stranger */
+
+    /* the ledger's pen: one APPEND to feed 0 at a time */
+    bool posting;
+    bool post_ready; /* on disk, may be sent */
+    struct group_draft draft;
+    uint64_t post_again_ms;
+    struct intent intents[ENCLAVE_INTENTS_MAX];
+    size_t n_intents;
+    bool intents_dirty;
+
+    /* seats */
+    bool seats_busy;
+    bool seats_due;
+    uint64_t seats_again_ms;
+
+    /* doors */
+    struct enclave_door *doors[ENCLAVE_DOORS_MAX];
+    size_t n_doors;
+    uint64_t next_door;
+    struct enclave_knock *knocks[ENCLAVE_KNOCKS_MAX];
+    size_t n_knocks;
+
+    /* joining */
+    struct buf invitation; /* bytes */
+    struct buf knock;      /* the blob that was or will be sent */
+    struct buf join_message;
+    uint8_t safety[32];
+    node_done *join_done;
+    void *join_arg;
+    uint64_t join_again_ms;
+    bool join_busy;
+
+    /* creating and leaving */
+    node_done *create_done;
+    void *create_arg;
+    node_done *leave_done;
+    void *leave_arg;
+    bool dropping;
+
+    /* words */
+    struct outgoing *out_first, *out_last;
+    size_t out_n;
+    uint64_t next_row;
+    uint64_t next_message;
+    uint64_t read_upto;
+};
+
+/* ---- enclave.c: life, record, ticks ---- */
+enum status enclave_new(struct node *n, const char *name, const char *nick,
+                        struct enclave **ret) MUST_USE;
+enum status enclave_load(struct node *n, uint64_t slot, struct bytes record,
+                         struct enclave **ret) MUST_USE;
+void enclave_free(struct enclave *e);
+void enclave_move(struct enclave *e, enum enclave_phase to); /* checked */
+void enclave_put_record(struct enclave *e, struct keep_batch *b);
+/* The group's secrets, if they changed. */
+void enclave_put_group(struct enclave *e, struct keep_batch *b);
+/* Commits and counts: node_stop waits for it. */
+void enclave_commit(struct enclave *e, struct keep_batch *b, kv_done *done, void *arg);
+void enclave_spaces(struct enclave *e);
+enum status enclave_connect(struct enclave *e) MUST_USE;
+uint64_t enclave_next_ms(const struct enclave *e);
+void enclave_tick(struct enclave *e, uint64_t now_ms);
+__attribute__((format(printf, 2, 3))) void enclave_trouble(struct enclave *e, const char *format,
+                                                           ...);
+void enclave_tell(struct enclave *e, const char *kind, const char *who, uint64_t number,
+                  const char *text);
+const char *enclave_nick(const struct enclave *e, uint16_t leaf);
+void enclave_info(struct enclave *e, struct node_enclave_info *ret);
+uint64_t enclave_unix_ms(const struct enclave *e); /* the sentinel's clock where known */
+/* H(revocation key), for GENESIS and the knock; protocol.md 11. */
+void enclave_revocation(const struct enclave *e, uint8_t ret_hash[32]);
+enum status enclave_peers_start(struct enclave *e) MUST_USE;
+bool enclave_in(const struct enclave *e); /* member with keys of the current epoch */
+
+/* ---- sync.c: attach, feeds ---- */
+extern const struct uplink_events enclave_uplink_events;
+/* Reads what is missing, feed 0 first; called whenever something changed. */
+void enclave_pump(struct enclave *e);
+bool enclave_synced(const struct enclave *e, uint8_t feed);
+/* Our own entry was appended at index: takes it, or has it read. */
+void enclave_appended(struct enclave *e, uint8_t feed, uint64_t index, struct bytes sealed);
+/* Sealed entry `index` as kept here, and the chain after it. */
+enum status enclave_kept(struct enclave *e, uint8_t feed, uint64_t index, struct buf *ret_sealed,
+                         uint8_t ret_chain[32]) MUST_USE;
+enum status enclave_append(struct enclave *e, uint8_t feed, bool expect, uint64_t index,
+                           const uint8_t chain[32], struct bytes sealed, uplink_done *done,
+                           void *arg) MUST_USE;
+void enclave_now(struct enclave *e, uint8_t random[GROUP_RANDOM], struct group_now *ret);
+void enclave_subscribe(struct enclave *e);
+void enclave_attach(struct enclave *e);
+
+/* ---- news.c: what the ledger's events lead to ---- */
+void enclave_news(struct enclave *e);
+void enclave_roster(struct enclave *e);
+enum status
+enclave_epochs(struct enclave *e) MUST_USE; /* sender chains of the newest epoch into mail */
+
+/* ---- pen.c: writing to the ledger ---- */
+enum status enclave_intend(struct enclave *e, const struct intent *i) MUST_USE;
+void enclave_write(struct enclave *e); /* posts what is due, if anything */
+uint64_t enclave_write_ms(const struct enclave *e);
+void enclave_intents_check(struct enclave *e); /* ends those that the ledger fulfils or forbids */
+
+/* ---- seats.c ---- */
+void enclave_seats(struct enclave *e); /* brings the seat list in line with the ledger */
+void enclave_welcome(struct enclave *e, const struct ledger_proposal *p);
+void enclave_refuse(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t reply[32]);
+void enclave_pend(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t reply[32]);
+
+/* ---- door.c: inviting, knocks ---- */
+enum status enclave_doors_load(struct enclave *e) MUST_USE;
+void enclave_knocks_ask(struct enclave *e);
+void enclave_knocked(struct enclave *e, struct bytes payload);
+struct enclave_knock *enclave_knock_find(struct enclave *e, const uint8_t reply[32]);
+void enclave_knock_drop(struct enclave *e, struct enclave_knock *k);
+void enclave_door_free(struct enclave_door *d);
+void enclave_knock_free(struct enclave_knock *k);
+
+/* ---- join.c ---- */
+void enclave_join_up(struct enclave *e); /* the uplink is ready and we are no member yet */
+void enclave_join_push(struct enclave *e, uint8_t type, struct bytes payload);
+void enclave_join_tick(struct enclave *e, uint64_t now_ms);
+void enclave_joined(struct enclave *e); /* our first COMMIT was processed */
+
+/* ---- leave.c ---- */
+void enclave_leave_drop(struct enclave *e); /* our LEAVE is in the ledger: drop the seat */
+void enclave_shred(struct enclave *e, const char *why);
+
+/* ---- node/post ---- */
+enum status enclave_mail_load(struct enclave *e) MUST_USE;
+void enclave_mail_entry(struct enclave *e, uint64_t index, struct bytes sealed,
+                        struct keep_batch *b);
+void enclave_mail_settle(struct enclave *e);
+void enclave_mail_retake(struct enclave *e);
+void enclave_mail_rows(struct enclave *e, struct keep_batch *b);
+void enclave_mail_send(struct enclave *e); /* outbox */
+void enclave_mail_down(struct enclave *e);
+void enclave_mail_free(struct enclave *e);
+void enclave_mail_epoch(struct enclave *e);
+
+/* ---- node/shelf ---- */
+enum status enclave_shelf_load(struct enclave *e) MUST_USE;
+/* ST_PENDING: feed 0 must be read further first. */
+enum status enclave_files_entry(struct enclave *e, uint64_t index, struct bytes sealed,
+                                bool last_word, struct keep_batch *b) MUST_USE;
+void enclave_files_up(struct enclave *e); /* attached and synced */
+void enclave_files_down(struct enclave *e);
+void enclave_files_roster(struct enclave *e);
+void enclave_files_peer(struct enclave *e, uint16_t leaf, bool up);
+void enclave_files_frame(struct enclave *e, uint16_t leaf, uint8_t type, struct bytes payload);
+void enclave_files_writable(struct enclave *e, uint16_t leaf);
+bool enclave_files_busy(struct enclave *e, uint16_t leaf);
+void enclave_files_tick(struct enclave *e, uint64_t now_ms);
+uint64_t enclave_files_next_ms(const struct enclave *e);
+void enclave_files_epoch(struct enclave *e, bool generation_changed);
+uint64_t enclave_files_snap_epoch(const struct enclave *e); /* of the newest SNAP, 0 if none */
+void enclave_files_free(struct enclave *e);
+void enclave_files_shred(struct enclave *e);
+uint64_t enclave_files_held(const struct enclave *e);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Leaving: LEAVE acknowledged, seat dropped, then everything of it shredded (protocol.md 11). */
+#include "node/enclave/enclave.h"
+
+#include <string.h>
+
+static bool own_left(const struct enclave *e)
+{
+    const struct ledger_leaf *own =
+        e->group == NULL ? NULL : ledger_leaf(group_ledger(e->group), group_leaf(e->group));
+    return own != NULL && !own->member_now;
+}
+
+static void on_shredded(void *arg, enum status st)
+{
+    struct enclave *e = arg;
+    (void)st;
+    if (e->leave_done != NULL)
+        node_finish(e->leave_done, e->leave_arg, st,
+                    st == ST_OK ? "left: its keys, words and shards are erased from this machine"
+                                : "left, but the disk refused the erasing: try again",
+                    NULL);
+    e->leave_done = NULL;
+}
+
+void enclave_shred(struct enclave *e, const char *why)
+{
+    if (e->removed) return;
+    struct keep_batch b;
+    keep_begin(&b, &e->node->keep);
+    keep_erase(&b, &e->node->records, e->slot);
+    keep_erase_space(&b, &e->s_state);
+    keep_erase_space(&b, &e->s_mail);
+    keep_erase_space(&b, &e->s_outbox);
+    keep_erase_space(&b, &e->s_messages);
+    keep_erase_space(&b, &e->s_doors);
+    keep_erase_space(&b, &e->s_files);
+    for (int f = 0; f < FEEDS; f++) keep_erase_space(&b, &e->feeds[f].space);
+    if (e->shelf != NULL) enclave_files_shred(e);
+    enclave_move(e, ENCLAVE_GONE);
+    enclave_tell(e, "left", "", 0, why);
+    enclave_commit(e, &b, on_shredded, e);
+    node_remove(e->node, e);
+}
+
+static void on_dropped(void *arg, enum status st, struct bytes body)
+{
+    struct enclave *e = arg;
+    (void)body;
+    e->dropping = false;
+    if (e->removed || st == ST_CLOSED) return;
+    if (st == ST_OK || st == ST_NOT_FOUND || st == ST_REPLAY) {
+        enclave_shred(e, "left");
+        return;
+    }
+    enclave_trouble(e, "the sentinel did not drop our seat: %s. Trying again.", status_text(st));
+    uplink_redial(&e->up, st);
+}
+
+void enclave_leave_drop(struct enclave *e)
+{
+    if (e->phase != ENCLAVE_LEAVING || e->dropping || !own_left(e)) return;
+    const struct ledger_leaf *own = ledger_leaf(group_ledger(e->group), group_leaf(e->group));
+    struct room_drop_seat msg = {0};
+    memcpy(msg.room, e->room, 32);
+    memcpy(msg.seat, own->seat, 32);
+    memcpy(msg.sig, own->drop_sig, 64);
+    e->dropping = uplink_request(&e->up, ROOM_DROP_SEAT, &room_drop_seat_fields, &msg, on_dropped,
+                                 e) == ST_OK;
+}
+
+enum status node_leave(struct node *n, const char *name, node_done *done, void *arg)
+{
+    if (!n->started) return ST_LOCKED;
+    struct enclave *e = node_find(n, name);
+    if (e == NULL) return ST_NOT_FOUND;
+    if (e->leave_done != NULL) return ST_BUSY;
+    e->leave_done = done;
+    e->leave_arg = arg;
+    if (e->phase == ENCLAVE_MEMBER) {
+        struct intent i = {.kind = INTENT_LEAVE};
+        enum status st = enclave_intend(e, &i);
+        if (st != ST_OK) {
+            e->leave_done = NULL;
+            return st;
+        }
+        enclave_move(e, ENCLAVE_LEAVING);
+        struct keep_batch b;
+        keep_begin(&b, &n->keep);
+        enclave_put_record(e, &b);
+        enclave_commit(e, &b, NULL, NULL);
+        return ST_OK;
+    }
+    if (e->phase == ENCLAVE_LEAVING) return ST_OK; /* on its way; done is told when it is through */
+    enclave_shred(e, "given up");
+    return ST_OK;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* An enclave out of its rows: the record, the ledger replayed from its sealed entries by the rule
+ * of a newcomer, then words and files. And what `status` shows of it. */
+#include "node/enclave/enclave.h"
+
+#include "base/encode.h"
+#include "core/door/safety.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum status from_record(struct enclave *e, const struct enclave_record *r)
+{
+    if (r->version != 1) return ST_VERSION;
+    if (r->phase >= ENCLAVE_GONE) return ST_INTEGRITY;
+    memcpy(e->tag, r->tag, 16);
+    memcpy(e->name, r->name.p, r->name.n);
+    memcpy(e->nick, r->nick.p, r->nick.n);
+    memcpy(e->address, r->address.p, r->address.n);
+    memcpy(e->pin, r->pin, 32);
+    memcpy(e->room, r->room, 32);
+    memcpy(e->enclave_id, r->enclave_id, 32);
+    memcpy(e->keys->id_seed, r->id_seed, 32);
+    memcpy(e->keys->seat_seed, r->seat_seed, 32);
+    memcpy(e->keys->kem_seed, r->kem_seed, 32);
+    memcpy(e->keys->reply_token, r->reply_token, 32);
+    memcpy(e->safety, r->safety, 32);
+    sign_public(e->keys->id_seed, e->id);
+    sign_public(e->keys->seat_seed, e->seat);
+    e->read_upto = r->read_upto;
+    e->joined_ms = r->joined_ms;
+    buf_bytes(&e->invitation, r->invitation);
+    buf_bytes(&e->knock, r->knock);
+    e->phase = (enum enclave_phase)r->phase;
+    sm_init(&e->sm, e->sm.table, r->phase);
+    return ST_OK;
+}
+
+struct replay {
+    struct enclave *e;
+    enum status st;
+};
+
+static bool on_entry(void *arg, uint64_t n, struct bytes plain)
+{
+    struct replay *r = arg;
+    struct enclave *e = r->e;
+    struct group_event ev;
+    if (n != e->feeds[FEED_LEDGER].seen.count || plain.n < 32) {
+        r->st = ST_INTEGRITY;
+        return false;
+    }
+    r->st =
+        group_take(e->group, n, BYTES(plain.p + 32, plain.n - 32), env_wall_ms(e->node->ports.env));
+    if (r->st != ST_OK) return false;
+    while (group_event(e->group, &ev)) {
+    } /* told when they came first */
+    e->feeds[FEED_LEDGER].seen.count = n + 1;
+    memcpy(e->feeds[FEED_LEDGER].seen.chain, plain.p, 32);
+    return true;
+}
+
+static enum status load_feed_head(struct enclave *e, uint8_t feed)
+{
+    uint64_t last;
+    struct enclave_feed *f = &e->feeds[feed];
+    enum status st = keep_last(&e->node->keep, &f->space, &last);
+    if (st == ST_NOT_FOUND) return ST_OK;
+    if (st == ST_OK) st = enclave_kept(e, feed, last, NULL, f->seen.chain);
+    if (st == ST_OK) f->seen.count = last + 1;
+    f->head = f->seen.count;
+    return st;
+}
+
+static enum status load_group(struct enclave *e)
+{
+    struct buf saved;
+    buf_init(&saved, KV_VALUE_MAX);
+    struct replay r = {e, ST_OK};
+    enum status st;
+    TRY(keep_get(&e->node->keep, &e->s_state, 0, &saved));
+    TRY(group_load(buf_view(&saved), &e->group));
+    TRY(keep_scan(&e->node->keep, &e->feeds[FEED_LEDGER].space, 0, on_entry, &r));
+    st = r.st;
+out:
+    buf_free(&saved);
+    return st;
+}
+
+enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, struct enclave **ret)
+{
+    struct enclave_record r;
+    struct enclave *e = NULL;
+    enum status st;
+    TRY(fields_decode(&enclave_record_fields, record, &r));
+    TRY(enclave_new(n, "", "?", &e));
+    e->slot = slot;
+    TRY(from_record(e, &r));
+    enclave_spaces(e);
+    if (e->phase == ENCLAVE_CREATING || e->phase >= ENCLAVE_ENTERING) {
+        if (e->phase != ENCLAVE_REFUSED) TRY(load_group(e));
+        for (uint8_t f = 1; f < FEEDS; f++) TRY(load_feed_head(e, f));
+    }
+    if (e->group != NULL && group_in(e->group)) {
+        TRY(enclave_mail_load(e));
+        TRY(enclave_epochs(e));
+        TRY(enclave_doors_load(e));
+        TRY(enclave_peers_start(e));
+        TRY(enclave_shelf_load(e));
+        struct intent leave = {.kind = INTENT_LEAVE};
+        if (e->phase == ENCLAVE_LEAVING) TRY(enclave_intend(e, &leave));
+    }
+    if (e->phase != ENCLAVE_REFUSED) TRY(enclave_connect(e));
+    *ret = e;
+    e = NULL;
+out:
+    bytes_wipe(&r, sizeof r);
+    enclave_free(e);
+    return st;
+}
+
+/* ---- what status shows ---- */
+
+static enum node_state state_of(const struct enclave *e)
+{
+    if (e->halted) return NODE_HALTED;
+    switch (e->phase) {
+    case ENCLAVE_CREATING:
+    case ENCLAVE_MEMBER: return NODE_MEMBER;
+    case ENCLAVE_LEAVING:
+    case ENCLAVE_GONE: return NODE_LEAVING;
+    case ENCLAVE_REFUSED: return NODE_REFUSED;
+    default: return NODE_JOINING;
+    }
+}
+
+static void count_members(struct enclave *e, struct node_enclave_info *info)
+{
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_proposal *p = ledger_current_proposal(l);
+    info->members = (unsigned)ledger_members(l);
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        if (!leaf->member_now) continue;
+        if (leaf->leaf == group_leaf(e->group) ||
+            (e->peers != NULL && peers_path(e->peers, leaf->leaf) != PEERS_OFFLINE))
+            info->reachable++;
+    }
+    info->open_proposals = (unsigned)e->n_knocks;
+    if (p != NULL) info->open_proposals++;
+    info->epoch = group_epoch(e->group);
+    info->ledger_count = ledger_count(l);
+    hex_encode(BYTES(ledger_chain(l), 8), info->head);
+    info->ballot = ledger_ballot_kind(l) == BALLOT_SECRET ? "secret" : "open";
+    info->mode = ledger_mode(l) == LEDGER_RELAY ? "relay"
+                 : ledger_mode(l) == LEDGER_TOR ? "tor"
+                                                : "direct";
+}
+
+void enclave_info(struct enclave *e, struct node_enclave_info *info)
+{
+    *info = (struct node_enclave_info){.name = e->name,
+                                       .state = state_of(e),
+                                       .nick = e->nick,
+                                       .sentinel = e->address,
+                                       .online = e->attached,
+                                       .trouble = e->trouble,
+                                       .ballot = "",
+                                       .mode = "",
+                                       .outbox = e->out_n};
+    hex_encode(BYTES_OF(e->enclave_id), info->id);
+    if (e->group != NULL && ledger_started(group_ledger(e->group))) count_members(e, info);
+    if (e->next_message > e->read_upto + 1) info->unread = e->next_message - 1 - e->read_upto;
+    if (!bytes_zero(BYTES_OF(e->safety))) safety_code_of(e->safety, info->safety);
+    if (e->shelf != NULL) info->held_bytes = enclave_files_held(e);
+}

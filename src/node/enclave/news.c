@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What an entry of the ledger leads to: lines for people, keys for mail, links and seats. */
+#include "node/enclave/enclave.h"
+
+#include "base/encode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void enclave_roster(struct enclave *e)
+{
+    const struct ledger *l = group_ledger(e->group);
+    struct peers_member *list = calloc(LEDGER_LEAVES_MAX, sizeof *list);
+    if (list == NULL) return;
+    size_t n = 0;
+    for (size_t i = 0; i < ledger_leaves(l) && n < LEDGER_LEAVES_MAX; i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        if (!leaf->member_now || leaf->epoch_in == LEDGER_NEVER) continue;
+        list[n].leaf = leaf->leaf;
+        memcpy(list[n].id, leaf->id, 32);
+        memcpy(list[n].seat, leaf->seat, 32);
+        n++;
+    }
+    if (e->peers != NULL) peers_roster(e->peers, group_leaf(e->group), list, n);
+    free(list);
+    if (e->shelf != NULL) enclave_files_roster(e);
+}
+
+enum status enclave_epochs(struct enclave *e)
+{
+    const struct ledger *l = group_ledger(e->group);
+    uint64_t epoch = group_epoch(e->group);
+    uint64_t index = ledger_epoch_index(l, epoch);
+    struct mail_leaf *list = calloc(MAIL_LEAVES_MAX, sizeof *list);
+    enum status st = list == NULL ? ST_NO_MEMORY : ST_OK;
+    size_t n = 0;
+    if (st != ST_OK) goto out;
+    for (size_t i = 0; i < ledger_leaves(l) && n < MAIL_LEAVES_MAX; i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        if (!ledger_in_epoch(l, leaf->leaf, epoch)) continue;
+        list[n].leaf = leaf->leaf;
+        memcpy(list[n].id, leaf->id, 32);
+        st = group_sender(e->group, epoch, leaf->leaf, list[n].secret);
+        if (st == ST_NOT_FOUND) { /* taken before: the rows of mail have them */
+            st = ST_OK;
+            goto out;
+        }
+        if (st != ST_OK) goto out;
+        n++;
+    }
+    if (e->mail == NULL) TRY(mail_new(e->room, e->enclave_id, group_leaf(e->group), &e->mail));
+    TRY(mail_add_epoch(e->mail, epoch, list, n, ledger_epoch_seen(l, epoch, FEED_MAIL),
+                       env_wall_ms(e->node->ports.env)));
+    group_senders_drop(e->group, epoch);
+    (void)index;
+out:
+    if (list != NULL) bytes_wipe(list, MAIL_LEAVES_MAX * sizeof *list);
+    free(list);
+    return st;
+}
+
+static void line(struct enclave *e, const char *kind, uint16_t leaf, uint64_t number,
+                 const char *format, const char *text)
+{
+    char out[NODE_REASON_MAX];
+    snprintf(out, sizeof out, format, leaf == LEDGER_NOBODY ? "somebody" : enclave_nick(e, leaf),
+             text);
+    enclave_tell(e, kind, leaf == LEDGER_NOBODY ? "" : enclave_nick(e, leaf), number, out);
+}
+
+static void on_epoch(struct enclave *e, const struct group_event *ev)
+{
+    enum status st = enclave_epochs(e);
+    if (st != ST_OK)
+        enclave_trouble(e, "the keys of epoch %llu: %s", (unsigned long long)ev->epoch,
+                        status_text(st));
+    e->used = false;
+    line(e, "epoch", ev->leaf, ev->epoch, "%s opened a new epoch: fresh keys for all members%s",
+         "");
+    enclave_roster(e);
+    enclave_mail_epoch(e);
+    if (e->shelf != NULL)
+        enclave_files_epoch(e, ledger_generation(group_ledger(e->group)) == ev->epoch);
+}
+
+static void on_in(struct enclave *e)
+{
+    if (e->phase == ENCLAVE_ENTERING) enclave_joined(e);
+    enclave_roster(e);
+}
+
+static void on_added(struct enclave *e, const struct group_event *ev)
+{
+    const struct ledger_proposal *p = ledger_proposal(group_ledger(e->group), ev->proposal);
+    e->seats_due = true;
+    if (p == NULL) return;
+    line(e, "member", p->added_leaf, ev->index, "%s is in: everybody said yes%s", "");
+    /* The proposer answers the newcomer, and so does who closed the vote: one may be away. */
+    uint16_t own = group_leaf(e->group);
+    if (own == p->by || own == p->closed_by || own == ev->leaf) enclave_welcome(e, p);
+}
+
+static void on_closed(struct enclave *e, const struct group_event *ev)
+{
+    const struct ledger_proposal *p = ledger_proposal(group_ledger(e->group), ev->proposal);
+    if (p == NULL) return;
+    char text[NODE_REASON_MAX];
+    snprintf(text, sizeof text, "the vote about %s is over: %s", p->nick,
+             ledger_vote_text(ev->vote));
+    enclave_tell(e, "proposal", p->nick, ev->proposal, text);
+    uint16_t own = group_leaf(e->group);
+    bool refused = ev->vote != LEDGER_VOTE_PASSED && ev->vote != LEDGER_VOTE_ADDED;
+    if (refused && (own == p->by || own == ev->leaf))
+        enclave_refuse(e, p->candidate.kem, p->reply);
+}
+
+static void on_proposed(struct enclave *e, const struct group_event *ev)
+{
+    const struct ledger_proposal *p = ledger_proposal(group_ledger(e->group), ev->index);
+    if (p == NULL) return;
+    char text[NODE_REASON_MAX];
+    snprintf(text, sizeof text, "%s proposes to admit %s. Type: enclave proposals %s",
+             enclave_nick(e, ev->leaf), p->nick, e->name);
+    enclave_tell(e, "proposal", p->nick, ev->index, text);
+    struct enclave_knock *k = enclave_knock_find(e, p->reply);
+    if (k != NULL) enclave_knock_drop(e, k);
+    if (group_leaf(e->group) == ev->leaf) enclave_pend(e, p->candidate.kem, p->reply);
+}
+
+static void on_fork(struct enclave *e, const struct group_event *ev)
+{
+    char mine[17], theirs[17];
+    hex_encode(BYTES(ev->mine.chain, 8), mine);
+    hex_encode(BYTES(ev->theirs.chain, 8), theirs);
+    enclave_trouble(e,
+                    "two histories: %s has head %llu/%s where we have %llu/%s. Nothing more is "
+                    "written; compare `enclave status` with the others.",
+                    ev->leaf == LEDGER_NOBODY ? "the sentinel" : enclave_nick(e, ev->leaf),
+                    (unsigned long long)ev->theirs.count, theirs,
+                    (unsigned long long)ev->mine.count, mine);
+    enclave_tell(e, "warning", "", ev->index, e->trouble);
+}
+
+static void on_head(struct enclave *e, const struct group_event *ev)
+{
+    const struct ledger_leaf *leaf = ledger_leaf(group_ledger(e->group), ev->leaf);
+    if (e->mail == NULL || leaf == NULL) return;
+    if (mail_head(e->mail, ev->leaf, ev->epoch, ev->next, leaf->head_seen[0].count) != ST_OK)
+        env_log(e->node->ports.env, ENV_WARN, "mail", "a HEAD could not be followed");
+}
+
+static void on_event(struct enclave *e, const struct group_event *ev)
+{
+    switch (ev->type) {
+    case GROUP_BEGUN: break;
+    case GROUP_PROPOSED: on_proposed(e, ev); break;
+    case GROUP_BALLOTED:
+        line(e, "vote", ev->leaf, ev->proposal, "%s voted%s",
+             ev->choice == BALLOT_YES  ? " yes"
+             : ev->choice == BALLOT_NO ? " no"
+                                       : "");
+        break;
+    case GROUP_CLOSED: on_closed(e, ev); break;
+    case GROUP_ADDED: on_added(e, ev); break;
+    case GROUP_LEFT:
+        line(e, "member", ev->leaf, ev->index, "%s left%s", "");
+        e->seats_due = true;
+        enclave_roster(e);
+        break;
+    case GROUP_UPDATED: break;
+    case GROUP_EPOCH: on_epoch(e, ev); break;
+    case GROUP_IN: on_in(e); break;
+    case GROUP_OUT: enclave_leave_drop(e); break;
+    case GROUP_ENDED: enclave_leave_drop(e); break;
+    case GROUP_HEAD: on_head(e, ev); break;
+    case GROUP_VOID:
+        line(e, "warning", ev->leaf, ev->index, "an entry of %s does not count: %s", ev->reason);
+        break;
+    case GROUP_BAD_COMMIT:
+        line(e, "warning", ev->leaf, ev->index,
+             "%s posted a key change that is wrong (%s); it is void and another member makes one",
+             ev->reason);
+        break;
+    case GROUP_FORK: on_fork(e, ev); break;
+    case GROUP_OLD_HEAD: break; /* sync gives the entries back */
+    case GROUP_RESTORED:
+        enclave_tell(e, "warning", "", ev->index,
+                     "this machine came back from an older backup: its keys are renewed first");
+        break;
+    case GROUP_LOST:
+        enclave_trouble(e, "this member could not follow a key change and can no longer read: "
+                           "leave and let yourself be invited again");
+        enclave_tell(e, "warning", "", ev->index, e->trouble);
+        break;
+    }
+}
+
+void enclave_news(struct enclave *e)
+{
+    struct group_event ev;
+    while (!e->removed && group_event(e->group, &ev)) on_event(e, &ev);
+    if (!e->removed) enclave_intents_check(e);
+}

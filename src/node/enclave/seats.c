@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The sentinel's seat list, brought in line with the ledger by whoever is online, and the answers
+ * at the door. Every operation here may be done by several members: the second one is harmless. */
+#include "node/enclave/enclave.h"
+
+#include "core/door/reply.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SEATS_AGAIN_MS 3000
+
+static bool listed(const struct room_seat_list *list, const uint8_t seat[32])
+{
+    for (size_t i = 0; i < list->seats.n; i++)
+        if (memcmp(list_at(list->seats, i, 32), seat, 32) == 0) return true;
+    return false;
+}
+
+static void on_changed(void *arg, enum status st, struct bytes body)
+{
+    struct enclave *e = arg;
+    (void)body;
+    e->seats_busy = false;
+    if (e->removed || st == ST_CLOSED) return;
+    if (st != ST_OK && st != ST_EXISTS && st != ST_NOT_FOUND && st != ST_CONFLICT) {
+        env_log(e->node->ports.env, ENV_WARN, "seats", "a change of the seat list was refused: %s",
+                status_text(st));
+        e->seats_again_ms = env_mono_ms(e->node->ports.env) + 10 * SEATS_AGAIN_MS;
+    }
+    e->seats_due = true;
+    enclave_seats(e);
+}
+
+static bool add_seat(struct enclave *e, const struct room_seat_list *list,
+                     const struct ledger_leaf *leaf)
+{
+    const struct ledger_proposal *p = ledger_admission(group_ledger(e->group), leaf->leaf);
+    if (p == NULL) return false;
+    uint8_t *sigs = calloc(LEDGER_MEMBERS_MAX, ROOM_SIG_ITEM);
+    if (sigs == NULL) return false;
+    struct room_add_seat msg = {.version = list->version, .sigs = {sigs, 0}};
+    for (size_t i = 0; i < p->n_voters && msg.sigs.n < LEDGER_MEMBERS_MAX; i++) {
+        const struct ledger_voter *v = &p->voters[i];
+        if (v->choice != BALLOT_YES || !listed(list, v->seat)) continue;
+        memcpy(sigs + msg.sigs.n * ROOM_SIG_ITEM, v->seat, 32);
+        memcpy(sigs + msg.sigs.n * ROOM_SIG_ITEM + 32, v->seat_sig, 64);
+        msg.sigs.n++;
+    }
+    memcpy(msg.seat, leaf->seat, 32);
+    memcpy(msg.proposal, p->hash, 32);
+    e->seats_busy =
+        uplink_request(&e->up, ROOM_ADD_SEAT, &room_add_seat_fields, &msg, on_changed, e) == ST_OK;
+    free(sigs);
+    return e->seats_busy;
+}
+
+static bool drop_seat(struct enclave *e, const struct ledger_leaf *leaf)
+{
+    struct room_drop_seat msg = {0};
+    memcpy(msg.room, e->room, 32);
+    memcpy(msg.seat, leaf->seat, 32);
+    memcpy(msg.sig, leaf->drop_sig, 64);
+    e->seats_busy = uplink_request(&e->up, ROOM_DROP_SEAT, &room_drop_seat_fields, &msg, on_changed,
+                                   e) == ST_OK;
+    return e->seats_busy;
+}
+
+static void got_seats(void *arg, enum status st, struct bytes body)
+{
+    struct enclave *e = arg;
+    struct room_seat_list list;
+    e->seats_busy = false;
+    if (e->removed || st == ST_CLOSED) return;
+    if (st == ST_OK) st = fields_decode(&room_seat_list_fields, body, &list);
+    if (st != ST_OK) return;
+    e->seat_version = list.version;
+    e->seats_due = false;
+    const struct ledger *l = group_ledger(e->group);
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        bool in = listed(&list, leaf->seat);
+        if (leaf->member_now && !in && add_seat(e, &list, leaf)) return;
+        if (!leaf->member_now && in && leaf->leaf != group_leaf(e->group) && drop_seat(e, leaf))
+            return;
+    }
+}
+
+void enclave_seats(struct enclave *e)
+{
+    if (!e->seats_due || e->seats_busy || e->removed || !e->subscribed || e->group == NULL) return;
+    if (!enclave_synced(e, FEED_LEDGER) || !group_in(e->group)) return;
+    if (env_mono_ms(e->node->ports.env) < e->seats_again_ms) return;
+    struct room_seats msg = {.from = e->seat_version + 1};
+    e->seats_busy =
+        uplink_request(&e->up, ROOM_SEATS, &room_seats_fields, &msg, got_seats, e) == ST_OK;
+}
+
+/* ---- answers at the door ---- */
+
+static void answer(struct enclave *e, const struct reply *r, const uint8_t kem_pk[1216],
+                   const uint8_t to[32], enum room_outcome outcome)
+{
+    uint8_t coins[KEM_COINS], blob[REPLY_BLOB];
+    env_random(e->node->ports.env, coins, sizeof coins);
+    if (reply_seal(r, kem_pk, coins, blob) == ST_OK) {
+        struct room_door_reply msg = {.outcome = (uint8_t)outcome, .blob = BYTES_OF(blob)};
+        memcpy(msg.reply, to, 32);
+        if (uplink_request(&e->up, ROOM_DOOR_REPLY, &room_door_reply_fields, &msg, NULL, NULL) !=
+            ST_OK)
+            env_log(e->node->ports.env, ENV_WARN, "door", "an answer could not be posted now");
+    }
+    bytes_wipe(coins, sizeof coins);
+}
+
+void enclave_pend(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t to[32])
+{
+    struct reply r = {.kind = REPLY_PENDING};
+    memcpy(r.enclave_id, e->enclave_id, 32);
+    answer(e, &r, kem_pk, to, ROOM_OPEN);
+}
+
+void enclave_refuse(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t to[32])
+{
+    struct reply r = {.kind = REPLY_REFUSED};
+    memcpy(r.enclave_id, e->enclave_id, 32);
+    answer(e, &r, kem_pk, to, ROOM_REFUSED);
+}
+
+void enclave_welcome(struct enclave *e, const struct ledger_proposal *p)
+{
+    struct group_welcome w;
+    if (!e->attached || group_welcome(e->group, p->added_leaf, &w) != ST_OK) return;
+    struct reply r = {.kind = REPLY_WELCOME, .index = w.add_index, .epoch = w.epoch};
+    memcpy(r.enclave_id, e->enclave_id, 32);
+    memcpy(r.chain, w.chain, 32);
+    memcpy(r.log_key, w.log_key, 32);
+    answer(e, &r, p->candidate.kem, p->reply, ROOM_ACCEPTED);
+    bytes_wipe(&r, sizeof r);
+    bytes_wipe(&w, sizeof w);
+}

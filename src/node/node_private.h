@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * node_private: the node's inside, shared by the workflow folders below
+ * src/node; nobody above includes it.
+ *
+ * Owns: the enclaves in the list. Errors, Order: see node.h.
+ */
+#ifndef ENCLAVE_NODE_PRIVATE_H
+#define ENCLAVE_NODE_PRIVATE_H
+
+#include "node/keep.h"
+#include "node/node.h"
+
+struct enclave;
+struct later;
+
+struct node {
+    struct node_ports ports;
+    struct node_options options;
+    struct keep keep;
+    uint8_t *recovery; /* guarded: from it each enclave's revocation key */
+    bool started;
+    bool stopping;
+    struct keep_space records;
+    struct enclave *enclaves[NODE_ENCLAVES_MAX];
+    size_t n;
+    uint64_t next_slot;
+    uint64_t next_transfer;
+    node_listener *listener;
+    void *listener_arg;
+    /* Commits on the way; node_stop waits for them. */
+    size_t commits;
+    node_done *stop_done;
+    void *stop_arg;
+    struct later *later; /* answers that wait for the next tick */
+};
+
+struct enclave *node_find(struct node *n, const char *name);
+/* NULL: name is free; else what is wrong with it, in words. */
+const char *node_name_fault(struct node *n, const char *name);
+enum status node_add(struct node *n, struct enclave *e) MUST_USE;
+void node_remove(struct node *n, struct enclave *e); /* frees it at the next tick */
+void node_tell(struct node *n, const struct node_event *e);
+/* At the next tick; text is static, info is copied. */
+void node_later(struct node *n, node_done *done, void *arg, enum status st, const char *text,
+                const struct node_enclave_info *info);
+void node_later_kv(struct node *n, struct enclave *e, kv_done *done, void *arg, enum status st);
+
+/* Calls done with a status and words. */
+void node_finish(node_done *done, void *arg, enum status st, const char *text, const void *data);
+
+#endif
