@@ -70,6 +70,6 @@ set(CORE core/feed core/ledger core/ballot core/epoch core/mail core/door core/f
 set(NODE node node/vault node/host node/enclave node/post node/vote node/put node/get node/hold)
 set(ALL base tables crypto ${CORE} link store net ${NODE} api client)
 
-program(sentinel sentinel base tables crypto ${CORE} link store net ${NODE} api)
+program(sentinel sentinel base tables crypto ${CORE} link store net node/host)
 program(enclaved enclaved base tables crypto ${CORE} link store net ${NODE} api)
 program(cli enclave base tables client)

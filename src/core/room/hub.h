@@ -66,6 +66,9 @@ bool hub_job_erased(const struct hub_job *job);           /* scrub after the com
 void hub_job_failed(struct hub_job *job, enum status st); /* the commit failed with st */
 void hub_job_done(struct hub *h, struct hub_job *job, struct hub_now now); /* frees the job */
 void hub_job_free(struct hub_job *job);
+/* A list of jobs for whoever runs them. */
+void hub_job_link(struct hub_job *job, struct hub_job *next);
+struct hub_job *hub_job_next(const struct hub_job *job);
 
 struct hub_numbers {
     uint64_t connections, attached, rooms, circuits, jobs, pending_bytes;

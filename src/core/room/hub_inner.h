@@ -106,6 +106,7 @@ struct hub {
 };
 
 struct hub_job {
+    struct hub_job *next;  /* the runner's */
     struct hub_conn *conn; /* NULL: a sweep */
     uint8_t type;
     uint32_t req;

@@ -27,6 +27,16 @@ void hub_job_free(struct hub_job *j)
     free(j);
 }
 
+void hub_job_link(struct hub_job *j, struct hub_job *next)
+{
+    j->next = next;
+}
+
+struct hub_job *hub_job_next(const struct hub_job *j)
+{
+    return j->next;
+}
+
 void hub_submit(struct hub *h, struct hub_conn *c, uint8_t type, uint32_t req, struct bytes payload,
                 struct hub_now now)
 {
@@ -247,7 +257,7 @@ void hub_job_done(struct hub *h, struct hub_job *j, struct hub_now now)
     h->numbers.jobs--;
     if (c == NULL) {
         h->sweeping = false;
-        if (j->st == ST_OK && j->more) {
+        if (j->st == ST_OK && j->more && !h->draining) {
             struct hub_job *again = new_job(BYTES_NONE);
             if (again != NULL) {
                 memcpy(again->cursor, j->cursor, 32);
