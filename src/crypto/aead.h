@@ -7,7 +7,7 @@
  * Owns nothing. in and out may be the same place (in.p == out), otherwise must
  * not overlap. Errors: open: ST_BAD_SEAL, and out is zeroed. seal cannot fail
  * (out of memory in the library stops the program).
- * The nonce of aead is the caller's duty; "nonce 0" = AEAD_NONCE_ZERO.
+ * No order of calls. The nonce of aead is the caller's duty; "nonce 0" = AEAD_NONCE_ZERO.
  */
 #ifndef ENCLAVE_CRYPTO_AEAD_H
 #define ENCLAVE_CRYPTO_AEAD_H

@@ -3,7 +3,8 @@
  * merkle: RFC 6962 / RFC 9162 hash trees (SHA-256, leaf prefix 0x00, node
  * prefix 0x01). Leaves are given as hashes, n >= 1 unless stated.
  *
- * Owns nothing. Errors: verify: ST_INTEGRITY.
+ * Owns nothing. Errors: verify: ST_INTEGRITY. Order: merkle_start, merkle_add*,
+ * merkle_done; none for the rest.
  */
 #ifndef ENCLAVE_CRYPTO_MERKLE_H
 #define ENCLAVE_CRYPTO_MERKLE_H
