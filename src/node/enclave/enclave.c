@@ -357,6 +357,7 @@ uint64_t enclave_next_ms(const struct enclave *e)
     if (e->peers != NULL) next = earlier(next, peers_next_ms(e->peers));
     if (e->join_again_ms != 0) next = earlier(next, e->join_again_ms);
     if (e->seats_due && e->subscribed && !e->seats_busy) next = earlier(next, e->seats_again_ms);
+    if (e->mail_again_ms != 0) next = earlier(next, e->mail_again_ms);
     if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
     return next;
 }
@@ -368,6 +369,7 @@ void enclave_tick(struct enclave *e, uint64_t now_ms)
     if (e->peers != NULL) peers_tick(e->peers, now_ms);
     enclave_join_tick(e, now_ms);
     enclave_seats(e);
+    if (e->mail_again_ms != 0 && now_ms >= e->mail_again_ms) enclave_mail_send(e);
     if (e->group != NULL) {
         enclave_write(e);
         e->intents_dirty = false;

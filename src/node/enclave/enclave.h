@@ -120,8 +120,10 @@ struct outgoing { /* mail on its way to feed 1 */
     uint64_t time_ms;
     struct buf sealed;
     struct buf content;
+    uint64_t again_ms;
     bool ready;  /* on disk */
     bool flying; /* APPEND sent on this connection */
+    bool over;   /* seen in the feed: freed with its reply */
     struct enclave *owner;
 };
 
@@ -213,7 +215,11 @@ struct enclave {
     size_t out_n;
     uint64_t next_row;
     uint64_t next_message;
+    uint64_t told_message;
     uint64_t read_upto;
+    uint64_t mail_again_ms;
+    bool retake_due;
+    bool forked; /* a member's words show another ledger than ours */
 };
 
 /* ---- enclave.c: life, record, ticks ---- */
@@ -309,6 +315,9 @@ void enclave_mail_send(struct enclave *e); /* outbox */
 void enclave_mail_down(struct enclave *e);
 void enclave_mail_free(struct enclave *e);
 void enclave_mail_epoch(struct enclave *e);
+/* Commits words; number: the one that done is told. */
+void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *done, void *arg,
+                         uint64_t number);
 
 /* ---- node/shelf ---- */
 enum status enclave_shelf_load(struct enclave *e) MUST_USE;

@@ -111,8 +111,7 @@ static void on_closed(struct enclave *e, const struct group_event *ev)
     enclave_tell(e, "proposal", p->nick, ev->proposal, text);
     uint16_t own = group_leaf(e->group);
     bool refused = ev->vote != LEDGER_VOTE_PASSED && ev->vote != LEDGER_VOTE_ADDED;
-    if (refused && (own == p->by || own == ev->leaf))
-        enclave_refuse(e, p->candidate.kem, p->reply);
+    if (refused && (own == p->by || own == ev->leaf)) enclave_refuse(e, p->candidate.kem, p->reply);
 }
 
 static void on_proposed(struct enclave *e, const struct group_event *ev)

@@ -113,7 +113,7 @@ static void end_taking(struct enclave *e)
     }
     enclave_put_group(e, b);
     enclave_mail_rows(e, b);
-    enclave_commit(e, b, NULL, NULL);
+    enclave_mail_commit(e, b, NULL, NULL, 0);
 }
 
 /* ---- reading ---- */
