@@ -20,15 +20,11 @@
 enum write_sql { BEGIN, COMMIT, ROLLBACK, PUT, DROP, DROP_BELOW, DROP_SPACE, WRITES };
 enum read_sql { GET, SCAN, LAST, READS };
 
-#define PUT_TEXT                                             \
-    "INSERT INTO rows (space, n, value) VALUES (?1, ?2, ?3)" \
-    " ON CONFLICT (space, n) DO UPDATE SET value = excluded.value"
-
 static const char *const write_text[WRITES] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
-    [PUT] = PUT_TEXT,
+    [PUT] = "INSERT INTO rows VALUES (NULL, ?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = ?3",
     [DROP] = "DELETE FROM rows WHERE space = ?1 AND n = ?2",
     [DROP_BELOW] = "DELETE FROM rows WHERE space = ?1 AND n < ?2",
     [DROP_SPACE] = "DELETE FROM rows WHERE space = ?1",
