@@ -229,16 +229,16 @@ static void fill(const struct script *s, const struct person *who, uint8_t type,
 static void everybody_was_admitted(const struct ledger *l)
 {
     size_t members = 0;
-    for (uint16_t i = 0; i < ledger_leaves(l); i++) {
-        const struct ledger_leaf *leaf = ledger_leaf(l, i);
-        const struct ledger_proposal *p = ledger_admission(l, i);
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        const struct ledger_proposal *p = ledger_admission(l, (uint16_t)i);
         members += leaf->member_now;
         FUZZ_CHECK((p != NULL) == (i > 0));
         if (!p) continue;
         FUZZ_CHECK(p->state == LEDGER_VOTE_ADDED && p->added == leaf->added && p->n_voters > 0);
         for (size_t v = 0; v < p->n_voters; v++) FUZZ_CHECK(p->voters[v].choice == BALLOT_YES);
-        for (uint16_t k = 0; k < ledger_leaves(l); k++) {
-            const struct ledger_leaf *other = ledger_leaf(l, k);
+        for (size_t k = 0; k < ledger_leaves(l); k++) {
+            const struct ledger_leaf *other = ledger_leaf(l, (uint16_t)k);
             bool inside = other->added < p->index && other->left > p->index, voted = false;
             for (size_t v = 0; v < p->n_voters; v++) voted |= p->voters[v].leaf == k;
             FUZZ_CHECK(inside == voted);
