@@ -10,6 +10,8 @@
  * Errors: http_new: ST_EXISTS (another process listens there), ST_TOO_BIG (path),
  *     ST_DENIED, ST_IO. Bodies over HTTP_BODY_MAX get 413, chunked ones 411,
  *     foreign Host or Origin 403, wrong token 401: the handler sees none of these.
+ *     http_new sets *ret also with an error (but NULL without memory): what it
+ *     began is then undone by http_stop and http_free.
  * Order: http_new, exchanges, http_stop, run the loop until its done, http_free.
  * Thread: loop thread only.
  */
@@ -19,8 +21,8 @@
 #include "base/bytes.h"
 
 #define HTTP_BODY_MAX ((size_t)256 << 10)
-#define HTTP_PATH_MAX 2048 /* path and query of a request */
-#define HTTP_QUERY_MAX 16384
+#define HTTP_HEAD_MAX 32768 /* request line and headers: names are long when percent-encoded */
+#define HTTP_ARGUMENTS_MAX 16
 #define HTTP_CONNECTIONS_MAX 64
 #define HTTP_STREAM_WAITING_MAX ((size_t)1 << 20) /* bytes a slow reader may make us keep */
 #define HTTP_TOKEN_SIZE 44                        /* 32 bytes in base64url, terminator */
@@ -47,16 +49,18 @@ uint16_t http_port(const struct http *h); /* of `listen`; 0: none */
 void http_stop(struct http *h, http_stopped *done, void *arg);
 void http_free(struct http *h); /* after done */
 
-const char *http_method(const struct http_exchange *x); /* "GET" "POST" "PUT" "DELETE" */
-struct bytes http_path(const struct http_exchange *x);  /* as sent, without the query */
-struct bytes http_query(const struct http_exchange *x); /* as sent, without '?' */
+const char *http_method(const struct http_exchange *x); /* "GET" "POST" "DELETE" or "" */
+struct bytes http_path(const struct http_exchange *x);  /* decoded, without the query */
 struct bytes http_body(const struct http_exchange *x);
+/* Argument i of the query, decoded; false: there are no more. */
+bool http_argument(const struct http_exchange *x, size_t i, struct bytes *ret_name,
+                   struct bytes *ret_value);
 
 /* Exactly once per exchange that does not stream. body is copied; the exchange is dead then. */
 void http_answer(struct http_exchange *x, int status, const char *content_type, struct bytes body);
 
-/* An answer of unknown length. gone runs at most once, never inside a call, and not after
- * http_stream_end. */
+/* An answer of unknown length. gone runs at most once, never inside a call but http_stop, and not
+ * after http_stream_end; http_stream_end is still to be called after it. */
 void http_stream_begin(struct http_exchange *x, const char *content_type, http_gone *gone,
                        void *arg);
 /* ST_BUSY: the reader is too slow, nothing was taken; ST_CLOSED: it is gone. */
