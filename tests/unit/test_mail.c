@@ -154,6 +154,7 @@ static enum status make(struct world *w, unsigned who, const char *text, uint8_t
     struct mail_draft d = {.kind = MAIL_TEXT, .time_ms = 5, .content = bytes_str(text)};
     put_u64(nonce, ++w->made);
     memset(d.uuid, mark, 16);
+    if (mark == 0) put_u64(d.uuid, w->made); /* any */
     seed_of(who, seed);
     return mail_make(w->m[who], &d, seed, nonce, out, ret);
 }
@@ -225,7 +226,7 @@ static void words_reach_everybody_once(void **state)
     static struct world w;
     world_start(&w);
     struct mail_message msg;
-    for (unsigned i = 0; i < 30; i++) say(&w, i % 3, "hello", (uint8_t)i);
+    for (unsigned i = 0; i < 30; i++) say(&w, i % 3, "hello", 0);
     assert_int_equal(read_at(&w, 1, 0, &msg), MAIL_MESSAGE);
     assert_int_equal(msg.leaf, 0);
     assert_true(bytes_same(msg.content, BYTES_LIT("hello")));
@@ -346,7 +347,7 @@ static void gaps_are_seen_and_healed(void **state)
     assert_true(bytes_same(msg.content, BYTES_LIT("two")));
     /* 100 messages that the sentinel dropped: beyond the window, found after settling. */
     for (unsigned i = 0; i < 100; i++) {
-        assert_int_equal(make(&w, 2, "lost", 4, &held, &made), ST_OK);
+        assert_int_equal(make(&w, 2, "lost", 0, &held, &made), ST_OK);
         buf_free(&held);
     }
     say(&w, 2, "after", 5);
@@ -506,7 +507,7 @@ static void restart_keeps_everything(void **state)
     static struct world w;
     world_start(&w);
     for (unsigned i = 0; i < 60; i++) {
-        say(&w, i % 3, "word", (uint8_t)i);
+        say(&w, i % 3, "word", (uint8_t)(i + 1));
         if (i % 7 == 0) read_all(&w, i % 3);
         if (i == 30)
             for (unsigned k = 0; k < 4; k++) open_epoch(w.m[k], 1, 15, 31);
@@ -538,6 +539,31 @@ static void uuids_show_once(void **state)
     world_end(&w);
 }
 
+static void made_again_replaces(void **state)
+{
+    (void)state;
+    static struct world w;
+    world_start(&w);
+    struct buf b = BUF_INIT;
+    struct mail_made made;
+    struct mail_message msg;
+    for (unsigned i = 0; i < 2 * MAIL_UNSEEN_MAX + 2; i++) {
+        buf_clear(&b);
+        assert_int_equal(make(&w, 0, "again", 9, &b, &made), ST_OK);
+    }
+    append(&w, &b);
+    for (unsigned i = 0; i < 2; i++) restart(&w, 1 - i);
+    bool grew;
+    assert_int_equal(read_at(&w, 0, 0, &msg), MAIL_OWN);
+    assert_int_equal(read_at(&w, 1, 0, &msg), MAIL_UNKNOWN);
+    assert_int_equal(mail_settle(w.m[1], &grew), ST_OK);
+    assert_int_equal(read_at(&w, 1, 0, &msg), MAIL_UNKNOWN); /* beyond all windows ... */
+    assert_int_equal(mail_head(w.m[1], 0, 0, made.n, 1), ST_OK);
+    assert_int_equal(read_at(&w, 1, 0, &msg), MAIL_MESSAGE); /* ... a HEAD leads there */
+    assert_int_equal(msg.n, 2 * MAIL_UNSEEN_MAX + 1);
+    world_end(&w);
+}
+
 static void limits_hold(void **state)
 {
     (void)state;
@@ -546,13 +572,13 @@ static void limits_hold(void **state)
     struct buf b = BUF_INIT;
     struct mail_made made;
     for (unsigned i = 0; i < MAIL_UNSEEN_MAX; i++) {
-        assert_int_equal(make(&w, 0, "x", 1, &b, &made), ST_OK);
+        assert_int_equal(make(&w, 0, "x", 0, &b, &made), ST_OK);
         if (i == 0) append(&w, &b);
         buf_clear(&b);
     }
-    assert_int_equal(make(&w, 0, "x", 1, &b, &made), ST_BUSY);
+    assert_int_equal(make(&w, 0, "x", 0, &b, &made), ST_BUSY);
     assert_int_equal(read_at(&w, 0, 0, NULL), MAIL_OWN);
-    assert_int_equal(make(&w, 0, "x", 1, &b, &made), ST_OK);
+    assert_int_equal(make(&w, 0, "x", 0, &b, &made), ST_OK);
     buf_free(&b);
     /* Junk of every size is unknown, and no more than so much of it is remembered. */
     for (unsigned i = 0; i < MAIL_UNKNOWN_MAX + 50; i++) {
@@ -591,6 +617,7 @@ int main(void)
         cmocka_unit_test(a_restored_backup_is_noticed),
         cmocka_unit_test(restart_keeps_everything),
         cmocka_unit_test(uuids_show_once),
+        cmocka_unit_test(made_again_replaces),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(fields_survive_mutation),
     };

@@ -206,6 +206,16 @@ static const uint8_t *prev_own(const struct mail *m)
     return m->n_pending ? m->pending[m->n_pending - 1].hash : m->own_last;
 }
 
+/* A message made again takes the place of the one that will not be sent. */
+static void discard_uuid(struct mail *m, const uint8_t uuid[16])
+{
+    for (size_t i = 0; i < m->n_pending; i++)
+        if (memcmp(m->pending[i].uuid, uuid, 16) == 0) {
+            mail_discard(m, m->pending[i].epoch, m->pending[i].n);
+            return;
+        }
+}
+
 enum status mail_make(struct mail *m, const struct mail_draft *draft,
                       const uint8_t id_seed[SIGN_SEED], const uint8_t nonce[XAEAD_NONCE],
                       struct buf *out, struct mail_made *ret)
@@ -215,8 +225,9 @@ enum status mail_make(struct mail *m, const struct mail_draft *draft,
     if (!e) return ST_NOT_FOUND;
     if (!c) return ST_DENIED;
     if (m->restored_epoch != MAIL_NONE && e->epoch <= m->restored_epoch) return ST_CONFLICT;
-    if (m->n_pending == MAIL_UNSEEN_MAX) return ST_BUSY;
     if (draft->content.n > ENVELOPE_CONTENT_MAX) return ST_TOO_BIG;
+    discard_uuid(m, draft->uuid);
+    if (m->n_pending == MAIL_UNSEEN_MAX) return ST_BUSY;
     uint8_t hint[HINT_SIZE], mk[32];
     uint64_t n = 0;
     size_t from = out->n;
@@ -243,6 +254,7 @@ enum status mail_make(struct mail *m, const struct mail_draft *draft,
     struct mail_pending *p = &m->pending[m->n_pending++];
     p->epoch = e->epoch;
     p->n = n;
+    memcpy(p->uuid, draft->uuid, 16);
     sha256(BYTES(out->p + from, out->n - from), p->hash);
     m->head_dirty = true;
     *ret = (struct mail_made){e->epoch, n};

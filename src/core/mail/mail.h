@@ -89,12 +89,13 @@ struct mail_made {
     uint64_t n;
 };
 
-/* Appends the sealed entry to out. */
+/* Appends the sealed entry to out. A uuid that waits already is made anew: the older one will not be
+ * sent any more. */
 enum status mail_make(struct mail *m, const struct mail_draft *draft,
                       const uint8_t id_seed[SIGN_SEED], const uint8_t nonce[XAEAD_NONCE],
                       struct buf *out, struct mail_made *ret) MUST_USE;
 /* An outbox entry of this epoch would no longer count if appended now: once the feed is read to its
- * head and it is not there, mail_discard it and make it again with the same uuid. */
+ * head and it is not there, make it again with the same uuid. */
 bool mail_stale(const struct mail *m, uint64_t epoch);
 /* A made message that never reached the feed will not be sent any more. */
 void mail_discard(struct mail *m, uint64_t epoch, uint64_t n);

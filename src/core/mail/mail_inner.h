@@ -44,6 +44,7 @@ struct mail_epoch {
 struct mail_pending {
     uint64_t epoch, n;
     uint8_t hash[32];
+    uint8_t uuid[16];
 };
 
 struct mail {

@@ -38,6 +38,7 @@ static void save_head(const struct mail *m, struct buf *out)
         buf_u64(out, m->pending[i].epoch);
         buf_u64(out, m->pending[i].n);
         buf_raw(out, m->pending[i].hash, 32);
+        buf_raw(out, m->pending[i].uuid, 16);
     }
     buf_u16(out, (uint16_t)m->n_unknown);
     for (size_t i = 0; i < m->n_unknown; i++) buf_u64(out, m->unknown[i]);
@@ -61,6 +62,7 @@ static enum status load_head(struct mail *m, struct cursor *c)
         m->pending[i].epoch = cursor_u64(c);
         m->pending[i].n = cursor_u64(c);
         cursor_copy(c, m->pending[i].hash, 32);
+        cursor_copy(c, m->pending[i].uuid, 16);
     }
     m->n_unknown = cursor_u16(c);
     if (m->n_unknown > MAIL_UNKNOWN_MAX) goto bad;
