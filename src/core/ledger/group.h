@@ -144,6 +144,7 @@ struct group_event {
     enum ledger_vote_state vote;
     uint64_t epoch;
     uint64_t next;
+    uint64_t seen_mail; /* GROUP_HEAD: entries of feed 1 its author had seen */
     const char *reason; /* static text */
     struct commit_fault fault;
     struct seen mine;

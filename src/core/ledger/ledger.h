@@ -202,6 +202,10 @@ uint16_t ledger_turn_add(const struct ledger *l, uint16_t leaf);
 uint64_t ledger_epoch_index(const struct ledger *l, uint64_t epoch);
 /* How many entries of feed 1, 2 or 3 that COMMIT had seen; 0 for epoch 0 or one not open. */
 uint64_t ledger_epoch_seen(const struct ledger *l, uint64_t epoch, uint8_t feed);
+static inline uint64_t ledger_epoch_mail(const struct ledger *l, uint64_t epoch)
+{
+    return ledger_epoch_seen(l, epoch, 1);
+}
 uint64_t ledger_epoch_time(const struct ledger *l, uint64_t epoch); /* time_ms of it: advice */
 
 /* Does an entry of feed 1, 2 or 3 at feed_index, sealed in epoch by leaf, count (protocol.md 8,

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * group_state: the inside of struct group, shared by the group_*.c files only.
+ *
+ * Owns: struct group owns all it points to; rows and secrets stand in guarded
+ *     memory. Errors: see group.h. Order: none.
+ */
+#ifndef ENCLAVE_CORE_LEDGER_GROUP_STATE_H
+#define ENCLAVE_CORE_LEDGER_GROUP_STATE_H
+
+#include "core/epoch/walk.h"
+#include "core/ledger/group.h"
+#include "core/ledger/state.h"
+
+enum group_phase {
+    GROUP_WALKING, /* a newcomer collects what stands outside the seals */
+    GROUP_LIVE
+};
+
+enum group_row_flag {
+    GROUP_ROW_LOG = 1,
+    GROUP_ROW_FILE = 2,  /* file_kek, tree */
+    GROUP_ROW_ALL = 4,   /* door, receipts, pair */
+    GROUP_ROW_SECRET = 8 /* epoch_secret, until the sender secrets were taken */
+};
+
+/* What is kept of an epoch's keys. */
+struct group_row {
+    uint8_t flags;
+    uint64_t learned_ms;
+    uint8_t log[32];
+    uint8_t file_kek[32];
+    uint8_t tree[32];
+    uint8_t door[32];
+    uint8_t receipts[32];
+    uint8_t pair[32];
+    uint8_t epoch_secret[32];
+};
+
+enum group_seed_role {
+    GROUP_SEED_NOW,    /* our key in the ledger */
+    GROUP_SEED_OLD,    /* was it, kept until epoch `until` */
+    GROUP_SEED_COMMIT, /* of a COMMIT of ours to epoch `until`, perhaps not posted */
+    GROUP_SEED_UPDATE  /* of an UPDATE of ours taken in by epoch `until` */
+};
+
+struct group_seed {
+    uint8_t role;
+    uint64_t until;
+    uint8_t seed[32];
+};
+
+struct group_secrets {
+    uint8_t id_seed[32];
+    uint8_t seat_seed[32];
+    uint8_t init[32]; /* of the current epoch */
+    uint8_t dedup[32];
+    uint8_t placement[32];
+    struct group_seed seeds[GROUP_SEEDS_MAX];
+};
+
+#define GROUP_BODY_MAX 256
+
+/* A ballot's body, made once. */
+struct group_ballot {
+    uint8_t hash[32];
+    bool yes;
+    uint16_t n;
+    uint8_t body[GROUP_BODY_MAX];
+};
+
+struct group {
+    enum group_phase phase;
+    uint8_t enclave_id[32];
+    uint8_t room[32];
+    uint8_t id[32];
+    struct ledger *ledger;
+    struct group_secrets *secrets; /* guarded */
+    size_t n_seeds;
+    uint8_t (*seed_pks)[1216]; /* [i] belongs to secrets->seeds[i] */
+    struct group_row *rows;    /* guarded; [e] of epoch e */
+    size_t n_rows;
+    size_t rows_cap;
+    uint64_t generation;
+    uint64_t first_floor;
+    uint16_t leaf;
+
+    bool joined; /* by a WELCOME */
+    uint64_t add_index;
+    uint8_t add_chain[32];
+    uint64_t add_epoch;
+    uint8_t add_log[32];
+    struct entry0_envelope *heads; /* while walking */
+    size_t n_heads;
+    size_t heads_cap;
+    uint8_t walk_chain[32];
+
+    uint64_t saved_count; /* entries below are replayed: known, quiet */
+    uint8_t saved_chain[32];
+    uint64_t saved_epoch;
+
+    bool dirty;
+    bool forked;
+    bool old_head;
+    bool restored;
+    bool lost;
+    bool out;
+    unsigned strange;    /* entries of the next epoch after a COMMIT we could not enter */
+    bool shut_out;       /* such a COMMIT was seen */
+    uint64_t due_base;   /* what the order of turns hung on when it began */
+    uint64_t due_ms;     /* and when it began for us */
+    uint64_t vote_index; /* the open proposal, first seen when */
+    uint64_t vote_ms;
+    uint64_t passed_ms;
+    uint64_t head_ms; /* our last HEAD, or our coming in */
+
+    struct group_ballot ballots[GROUP_BALLOTS_MAX];
+    size_t n_ballots;
+
+    struct group_event *events;
+    size_t n_events;
+    size_t events_cap;
+    size_t next_event;
+};
+
+struct group *group_alloc(const uint8_t enclave_id[32], const uint8_t room[32]);
+enum status group_set_self(struct group *g, const struct group_self *self) MUST_USE;
+/* Rows 0 .. n-1 exist afterwards. */
+enum status group_rows(struct group *g, size_t n) MUST_USE;
+void group_row_set(struct group_row *row, const struct epoch_keys *keys, uint64_t now_ms);
+enum status group_seed_add(struct group *g, uint8_t role, uint64_t until, const uint8_t seed[32],
+                           const uint8_t **ret_pk) MUST_USE;
+void group_seed_drop(struct group *g, size_t i);
+/* After a COMMIT was applied: which secrets stay (protocol.md 6). */
+void group_seeds_turn(struct group *g);
+const struct group_row *group_row(const struct group *g, uint64_t epoch, uint8_t flag);
+bool group_quiet(const struct group *g, uint64_t index); /* replayed, or history of a newcomer */
+struct group_event *group_emit(struct group *g, enum group_event_type type, uint64_t index);
+void group_emit_fork(struct group *g, uint64_t index, uint16_t leaf, const struct seen *mine,
+                     const struct seen *theirs);
+
+/* The verdict of who holds keys about a COMMIT that the rules allow; may make it void. On ST_OK
+ * with the verdict still valid, group_commit_install must follow ledger_apply. */
+struct group_commit {
+    bool install; /* next is filled: new keys */
+    bool own_wrap;
+    struct commit_fault fault;
+    struct commit_next next;
+    struct commit_joined joined;
+};
+enum status group_commit_judge(struct group *g, struct ledger_judged *j,
+                               const uint8_t back[ENTRY0_BACK], struct group_commit *ret) MUST_USE;
+enum status group_commit_prepare(struct group *g, const struct group_commit *c) MUST_USE;
+void group_commit_install(struct group *g, const struct group_commit *c, uint64_t now_ms);
+/* What commit_build and commit_open want of us; *ret_keys is guarded: secret_free. */
+enum status group_prev(const struct group *g, struct commit_prev *ret,
+                       struct commit_key **ret_keys) MUST_USE;
+
+#endif
