@@ -102,7 +102,7 @@ static bool in_grow(struct tls_in *in, size_t cap)
 {
     uint8_t *p = malloc(cap);
     if (!p) return false;
-    if (in->n > in->from) memcpy(p, in->p + in->from, in->n - in->from);
+    if (in->p && in->n > in->from) memcpy(p, in->p + in->from, in->n - in->from);
     free(in->p);
     *in = (struct tls_in){p, 0, in->n - in->from, cap};
     return true;
@@ -266,7 +266,7 @@ void tls_sent(struct tls *t, size_t n)
     struct tls_out *out = &t->out;
     if (n > out->waiting) n = out->waiting;
     out->waiting -= n;
-    while (n) {
+    while (n && out->first) {
         struct tls_block *b = out->first;
         size_t here = b->n - b->from < n ? b->n - b->from : n;
         b->from += here;

@@ -65,7 +65,7 @@ void tls_free(struct tls *t);
 uint8_t *tls_space(struct tls *t, size_t *ret_room);
 void tls_filled(struct tls *t, size_t n);
 /* The same by copying: ST_TOO_BIG past TLS_INPUT_MAX unread bytes. */
-enum status tls_put(struct tls *t, struct bytes in) MUST_USE;
+enum status tls_put(struct tls *t, struct bytes bytes) MUST_USE;
 size_t tls_unread(const struct tls *t);
 /* Goes on with the handshake; harmless at any time. */
 void tls_step(struct tls *t);
