@@ -27,10 +27,15 @@ target_compile_options(enclave_flags INTERFACE
 target_compile_definitions(enclave_flags INTERFACE _GNU_SOURCE
   ENCLAVE_VERSION="${PROJECT_VERSION}")
 target_include_directories(enclave_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+if(ENCLAVE_SANITIZE STREQUAL "thread")
+  set(sanitize -fsanitize=thread)
+elseif(ENCLAVE_SANITIZE)
+  set(sanitize -fsanitize=address,undefined)
+  target_compile_options(enclave_flags INTERFACE -fno-sanitize-recover=undefined)
+endif()
 if(ENCLAVE_SANITIZE)
-  target_compile_options(enclave_flags INTERFACE -fsanitize=address,undefined
-    -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-  target_link_options(enclave_flags INTERFACE -fsanitize=address,undefined)
+  target_compile_options(enclave_flags INTERFACE ${sanitize} -fno-omit-frame-pointer)
+  target_link_options(enclave_flags INTERFACE ${sanitize})
 endif()
 if(ENCLAVE_FUZZ)
   target_compile_options(enclave_flags INTERFACE -fsanitize=fuzzer-no-link)
