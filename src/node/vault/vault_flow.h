@@ -62,6 +62,8 @@ void vault_flow_free(struct vault_flow *v);
 enum vault_flow_state vault_flow_state(const struct vault_flow *v);
 const char *
 vault_flow_state_name(const struct vault_flow *v); /* "none" "locked" "working" "open" */
+/* What was wrong with the call just refused, in words; "" if its status says all. */
+const char *vault_flow_text(const struct vault_flow *v);
 bool vault_flow_busy(const struct vault_flow *v);
 
 /* A new vault; it is open afterwards. done's words are shown once and kept nowhere in the clear. */
