@@ -288,6 +288,43 @@ static void no_hybrid_group_no_handshake(void **state)
     tls_free(b);
 }
 
+/* A client that guessed X25519 first is asked again: the gate hears the name once. */
+static void asked_again_with_the_same_name(void **state)
+{
+    struct world *w = *state;
+    OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
+    struct group_provider g;
+    assert_int_equal(group_provider_open(lib, &g), ST_OK);
+    SSL_CTX *x = SSL_CTX_new_ex(lib, NULL, TLS_client_method());
+    assert_int_equal(SSL_CTX_set1_groups_list(x, "X25519:" GROUP_NAME), 1);
+    struct tls *b = server_peer(w);
+    SSL *ssl = SSL_new(x);
+    SSL_set_tlsext_host_name(ssl, w->gate.name);
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_connect_state(ssl);
+    for (int i = 0; i < 4; i++) {
+        SSL_do_handshake(ssl);
+        uint8_t hop[8192];
+        int n = BIO_read(SSL_get_wbio(ssl), hop, sizeof hop);
+        if (n > 0) assert_int_equal(tls_put(b, BYTES(hop, (size_t)n)), ST_OK);
+        tls_step(b);
+        struct bytes v;
+        while (tls_output(b, &v, 1)) {
+            BIO_write(SSL_get_rbio(ssl), v.p, (int)v.n);
+            tls_sent(b, v.n);
+        }
+    }
+    assert_int_equal(w->gate.names, 1);
+    assert_true(SSL_is_init_finished(ssl)); /* as far as it knows: it has no certificate to show */
+    assert_int_equal(tls_status(b), ST_UNTRUSTED);
+    assert_int_equal(w->gate.peers, 0);
+    tls_free(b);
+    SSL_free(ssl);
+    SSL_CTX_free(x);
+    group_provider_close(&g);
+    OSSL_LIB_CTX_free(lib);
+}
+
 static void every_flipped_byte_is_refused(void **state)
 {
     struct world *w = *state;
@@ -391,6 +428,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(caller_with_another_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plain_text_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_hybrid_group_no_handshake, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(asked_again_with_the_same_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_flipped_byte_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(records_that_were_altered, set_up, tear_down),
         cmocka_unit_test(malformed_shares),
