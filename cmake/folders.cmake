@@ -59,7 +59,7 @@ folder(link PkgConfig::SSL PkgConfig::CRYPTO)
 folder(store PkgConfig::SQLITE PkgConfig::UV)
 folder(net PkgConfig::UV PkgConfig::SSL)
 folder(node)
-foreach(part vault host enclave post vote put get hold)
+foreach(part vault host enclave post vote shelf put get hold)
   folder(node/${part})
 endforeach()
 folder(api PkgConfig::JANSSON PkgConfig::WEBSOCKETS PkgConfig::UV)
@@ -67,7 +67,7 @@ folder(client PkgConfig::CURL PkgConfig::JANSSON)
 
 set(CORE core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder
   core/audit core/room core/vault core/ports)
-set(NODE node node/vault node/host node/enclave node/post node/vote node/put node/get node/hold)
+set(NODE node node/vault node/host node/enclave node/post node/vote node/shelf node/put node/get node/hold)
 set(ALL base tables crypto ${CORE} link store net ${NODE} api client)
 
 program(sentinel sentinel base tables crypto ${CORE} link store net node/host)

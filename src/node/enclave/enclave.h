@@ -336,7 +336,7 @@ uint64_t enclave_files_next_ms(const struct enclave *e);
 void enclave_files_epoch(struct enclave *e, bool generation_changed);
 uint64_t enclave_files_snap_epoch(const struct enclave *e); /* of the newest SNAP, 0 if none */
 void enclave_files_free(struct enclave *e);
-void enclave_files_shred(struct enclave *e);
+void enclave_files_shred(struct enclave *e, struct keep_batch *b);
 uint64_t enclave_files_held(const struct enclave *e);
 
 #endif

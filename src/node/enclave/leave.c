@@ -36,7 +36,7 @@ void enclave_shred(struct enclave *e, const char *why)
     keep_erase_space(&b, &e->s_doors);
     keep_erase_space(&b, &e->s_files);
     for (int f = 0; f < FEEDS; f++) keep_erase_space(&b, &e->feeds[f].space);
-    if (e->shelf != NULL) enclave_files_shred(e);
+    if (e->shelf != NULL) enclave_files_shred(e, &b);
     enclave_move(e, ENCLAVE_GONE);
     enclave_tell(e, "left", "", 0, why);
     enclave_commit(e, &b, on_shredded, e);

@@ -389,6 +389,22 @@ enum status peers_send(struct peers *p, uint16_t leaf, uint8_t type, struct byte
     return p->port.ops->send(peer->link->link, type, payload);
 }
 
+void peers_pause(struct peers *p, uint16_t leaf, bool stop)
+{
+    const struct peer *peer = find(p, leaf);
+    if (peer != NULL && peer->link != NULL) p->port.ops->pause(peer->link->link, stop);
+}
+
+void peers_drop(struct peers *p, uint16_t leaf)
+{
+    struct peer *peer = peers_find(p, leaf);
+    if (peer == NULL) return;
+    bool up = peer->link != NULL;
+    let_go_of_peer(p, peer);
+    peer->again_ms = env_mono_ms(p->env) + 60000;
+    if (up) p->penv.change(p->penv.arg, leaf, false);
+}
+
 size_t peers_waiting(const struct peers *p, uint16_t leaf)
 {
     const struct peer *peer = find(p, leaf);

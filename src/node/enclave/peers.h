@@ -68,6 +68,8 @@ bool peers_push(struct peers *p, uint8_t type, struct bytes payload);
 void peers_want(struct peers *p, uint16_t leaf); /* asks for a link, tries for a while */
 bool peers_linked(const struct peers *p, uint16_t leaf);
 enum status peers_send(struct peers *p, uint16_t leaf, uint8_t type, struct bytes payload) MUST_USE;
+void peers_pause(struct peers *p, uint16_t leaf, bool stop);
+void peers_drop(struct peers *p, uint16_t leaf);            /* closes its links: it misbehaved */
 size_t peers_waiting(const struct peers *p, uint16_t leaf); /* bytes not yet on the wire */
 enum peers_path peers_path(const struct peers *p, uint16_t leaf);
 /* Tried all ways and failed since the last peers_want? */
