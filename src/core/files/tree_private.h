@@ -71,23 +71,23 @@ struct tree {
     struct tree_table trash;    /* struct tree_trash, oldest first */
 };
 
-enum status table_insert(struct tree_table *t, size_t at, void *p) MUST_USE;
-void table_remove(struct tree_table *t, size_t at, size_t n);
+enum status tree_table_insert(struct tree_table *t, size_t at, void *p) MUST_USE;
+void tree_table_remove(struct tree_table *t, size_t at, size_t n);
 
 /* First position whose path is not below `path`; *ret_found: it is that one. */
 size_t tree_seek(const struct tree *t, struct bytes path, bool *ret_found);
 /* The range of everything inside directory dir, itself not included. */
 void tree_inside(const struct tree *t, struct bytes dir, size_t *ret_from, size_t *ret_to);
-size_t segment_seek(const struct tree *t, const uint8_t id[32], bool *ret_found);
-struct tree_version *version_find(const struct tree *t, const uint8_t id[32]);
+size_t tree_segment_seek(const struct tree *t, const uint8_t id[32], bool *ret_found);
+struct tree_version *tree_version_find(const struct tree *t, const uint8_t id[32]);
 
 /* Copies; the node is put into the table and its version counted. */
-enum status node_add(struct tree *t, const struct tree_node *node) MUST_USE;
-void node_remove(struct tree *t, size_t at);
-enum status node_rename(struct tree_node *node, struct bytes path) MUST_USE;
+enum status tree_node_add(struct tree *t, const struct tree_node *node) MUST_USE;
+void tree_node_remove(struct tree *t, size_t at);
+enum status tree_node_rename(struct tree_node *node, struct bytes path) MUST_USE;
 /* Puts a copy into the trash; the oldest falls out when it is full. */
-enum status trash_add(struct tree *t, const struct tree_trash *e) MUST_USE;
-enum status segment_add(struct tree *t, const struct tree_segment *s) MUST_USE;
+enum status tree_trash_add(struct tree *t, const struct tree_trash *e) MUST_USE;
+enum status tree_segment_add(struct tree *t, const struct tree_segment *s) MUST_USE;
 
 /* Applies one record of an entry. Only ST_NO_MEMORY is an error. */
 enum status tree_apply(struct tree *t, uint8_t kind, const void *record,

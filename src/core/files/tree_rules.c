@@ -78,7 +78,7 @@ static enum status make_dir(const struct apply *a, struct bytes path)
     node.leaf = a->from->leaf;
     node.index = a->from->index;
     node.time_ms = a->from->time_ms;
-    return node_add(a->t, &node);
+    return tree_node_add(a->t, &node);
 }
 
 /* A path that the rules may change on its way: where a parent is a file, that name is marked. */
@@ -157,7 +157,7 @@ static enum status to_trash(const struct apply *a, const struct tree_node *node)
                            .index = a->from->index,
                            .leaf = a->from->leaf,
                            .file = node->file};
-    return trash_add(a->t, &e);
+    return tree_trash_add(a->t, &e);
 }
 
 static enum status apply_put(const struct apply *a, const struct tree_put *r)
@@ -182,7 +182,7 @@ static enum status apply_put(const struct apply *a, const struct tree_put *r)
     }
     if (now) {
         TRY(to_trash(a, now));
-        node_remove(a->t, at);
+        tree_node_remove(a->t, at);
     }
     TRY(goal_make_parents(a, &g));
     struct tree_node node = {.path = goal_path(&g),
@@ -196,7 +196,7 @@ static enum status apply_put(const struct apply *a, const struct tree_put *r)
     node.file.mode = r->mode;
     node.file.epoch = r->epoch;
     node.file.manifest = r->manifest;
-    TRY(node_add(a->t, &node));
+    TRY(tree_node_add(a->t, &node));
     st = tell(a, g.changed ? TREE_CONFLICT : TREE_APPLIED, goal_path(&g), NULL);
 out:
     return st;
@@ -237,11 +237,11 @@ static enum status move_range(struct tree *t, size_t from, size_t to, size_t old
         struct bytes rest = BYTES(node->path.p + old_n, node->path.n - old_n);
         memcpy(room, path.p, path.n);
         if (rest.n) memcpy(room + path.n, rest.p, rest.n);
-        TRY(node_rename(node, BYTES(room, path.n + rest.n)));
-        table_remove(&t->nodes, from, 1);
+        TRY(tree_node_rename(node, BYTES(room, path.n + rest.n)));
+        tree_table_remove(&t->nodes, from, 1);
         bool found;
         size_t at = tree_seek(t, node->path, &found);
-        TRY(table_insert(&t->nodes, at, node));
+        TRY(tree_table_insert(&t->nodes, at, node));
         if (at <= from) from++; /* it went in before what is still to be moved */
     }
 out:
@@ -301,7 +301,7 @@ static enum status apply_rm(const struct apply *a, const struct tree_rm *r)
         enum status st = to_trash(a, node);
         if (st != ST_OK) return st;
     }
-    node_remove(a->t, at);
+    tree_node_remove(a->t, at);
     return tell(a, TREE_APPLIED, r->path, NULL);
 }
 
@@ -309,7 +309,7 @@ static enum status apply_at(const struct apply *a, const struct tree_at *r)
 {
     struct bytes none = BYTES_NONE;
     bool found;
-    size_t at = segment_seek(a->t, r->id, &found);
+    size_t at = tree_segment_seek(a->t, r->id, &found);
     unsigned n = (unsigned)r->at.n;
     if (!found) {
         struct tree_segment s;
@@ -323,7 +323,7 @@ static enum status apply_at(const struct apply *a, const struct tree_at *r)
         s.k = r->k;
         s.n = (uint8_t)n;
         for (unsigned i = 0; i < n; i++) s.at[i] = get_u16(list_at(r->at, i, 2));
-        enum status st = segment_add(a->t, &s);
+        enum status st = tree_segment_add(a->t, &s);
         return st == ST_OK ? tell(a, TREE_APPLIED, none, NULL) : st;
     }
     struct tree_segment *s = a->t->segments.p[at];

@@ -308,7 +308,7 @@ static enum status load_node(struct tree *t, struct cursor *c)
         if (order > 0 || (order == 0 && last->path.n >= n.path.n)) return ST_BAD_MESSAGE;
     }
     if (tree_path_check(n.path) != ST_OK || !has_parent(t, n.path)) return ST_BAD_MESSAGE;
-    return node_add(t, &n);
+    return tree_node_add(t, &n);
 }
 
 static enum status load_trash(struct tree *t, struct cursor *c)
@@ -322,7 +322,7 @@ static enum status load_trash(struct tree *t, struct cursor *c)
     read_file(c, &e.file);
     enum status st = file_fault(c, &e.file);
     if (st == ST_OK && tree_path_check(e.path) != ST_OK) st = ST_BAD_MESSAGE;
-    return st == ST_OK ? trash_add(t, &e) : st;
+    return st == ST_OK ? tree_trash_add(t, &e) : st;
 }
 
 static enum status load_segment(struct tree *t, struct cursor *c)
@@ -343,7 +343,7 @@ static enum status load_segment(struct tree *t, struct cursor *c)
     if (t->segments.n &&
         memcmp(((struct tree_segment *)t->segments.p[t->segments.n - 1])->id, s.id, 32) >= 0)
         return ST_BAD_MESSAGE;
-    return segment_add(t, &s);
+    return tree_segment_add(t, &s);
 }
 
 enum status tree_load(struct tree *t, struct bytes state)

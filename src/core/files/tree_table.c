@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum status table_insert(struct tree_table *t, size_t at, void *p)
+enum status tree_table_insert(struct tree_table *t, size_t at, void *p)
 {
     if (t->n == t->cap) {
         size_t cap = t->cap ? 2 * t->cap : 16;
@@ -19,7 +19,7 @@ enum status table_insert(struct tree_table *t, size_t at, void *p)
     return ST_OK;
 }
 
-void table_remove(struct tree_table *t, size_t at, size_t n)
+void tree_table_remove(struct tree_table *t, size_t at, size_t n)
 {
     memmove(t->p + at, t->p + at + n, (t->n - at - n) * sizeof *t->p);
     t->n -= n;
@@ -98,12 +98,12 @@ static size_t id_seek(const struct tree_table *t, const uint8_t id[32], bool *re
     return lo;
 }
 
-size_t segment_seek(const struct tree *t, const uint8_t id[32], bool *ret_found)
+size_t tree_segment_seek(const struct tree *t, const uint8_t id[32], bool *ret_found)
 {
     return id_seek(&t->segments, id, ret_found);
 }
 
-struct tree_version *version_find(const struct tree *t, const uint8_t id[32])
+struct tree_version *tree_version_find(const struct tree *t, const uint8_t id[32])
 {
     bool found;
     size_t at = id_seek(&t->versions, id, &found);
@@ -119,7 +119,7 @@ static enum status version_hold(struct tree *t, const uint8_t id[32], struct tre
         struct tree_version *v = calloc(1, sizeof *v);
         if (!v) return ST_NO_MEMORY;
         memcpy(v->id, id, 32);
-        if (table_insert(&t->versions, at, v) != ST_OK) {
+        if (tree_table_insert(&t->versions, at, v) != ST_OK) {
             free(v);
             return ST_NO_MEMORY;
         }
@@ -144,7 +144,7 @@ static void version_drop(struct tree *t, const uint8_t id[32])
             t->segments.p[kept++] = s;
     }
     t->segments.n = kept;
-    table_remove(&t->versions, at, 1);
+    tree_table_remove(&t->versions, at, 1);
     free(v);
 }
 
@@ -169,7 +169,7 @@ static void node_free(struct tree_node *node)
     free(node);
 }
 
-enum status node_add(struct tree *t, const struct tree_node *node)
+enum status tree_node_add(struct tree *t, const struct tree_node *node)
 {
     bool found;
     size_t at = tree_seek(t, node->path, &found);
@@ -183,7 +183,7 @@ enum status node_add(struct tree *t, const struct tree_node *node)
     if (!copy(node->path, &n->path) ||
         (!node->dir && (!copy(node->file.manifest, &n->file.manifest) ||
                         version_hold(t, node->file.version, &v) != ST_OK)) ||
-        table_insert(&t->nodes, at, n) != ST_OK) {
+        tree_table_insert(&t->nodes, at, n) != ST_OK) {
         node_free(n);
         return ST_NO_MEMORY;
     }
@@ -191,19 +191,19 @@ enum status node_add(struct tree *t, const struct tree_node *node)
     return ST_OK;
 }
 
-void node_remove(struct tree *t, size_t at)
+void tree_node_remove(struct tree *t, size_t at)
 {
     struct tree_node *n = t->nodes.p[at];
-    table_remove(&t->nodes, at, 1);
+    tree_table_remove(&t->nodes, at, 1);
     if (!n->dir) {
-        struct tree_version *v = version_find(t, n->file.version);
+        struct tree_version *v = tree_version_find(t, n->file.version);
         if (v) v->living--;
         version_drop(t, n->file.version);
     }
     node_free(n);
 }
 
-enum status node_rename(struct tree_node *node, struct bytes path)
+enum status tree_node_rename(struct tree_node *node, struct bytes path)
 {
     struct bytes p;
     if (!copy(path, &p)) return ST_NO_MEMORY;
@@ -215,8 +215,8 @@ enum status node_rename(struct tree_node *node, struct bytes path)
 static void trash_pop(struct tree *t)
 {
     struct tree_trash *e = t->trash.p[0];
-    table_remove(&t->trash, 0, 1);
-    struct tree_version *v = version_find(t, e->file.version);
+    tree_table_remove(&t->trash, 0, 1);
+    struct tree_version *v = tree_version_find(t, e->file.version);
     if (v) v->trashed--;
     version_drop(t, e->file.version);
     drop(e->path);
@@ -224,7 +224,7 @@ static void trash_pop(struct tree *t)
     free(e);
 }
 
-enum status trash_add(struct tree *t, const struct tree_trash *e)
+enum status tree_trash_add(struct tree *t, const struct tree_trash *e)
 {
     struct tree_trash *n = malloc(sizeof *n);
     struct tree_version *v = NULL;
@@ -234,7 +234,7 @@ enum status trash_add(struct tree *t, const struct tree_trash *e)
     n->file.manifest = BYTES_NONE;
     if (!copy(e->path, &n->path) || !copy(e->file.manifest, &n->file.manifest) ||
         version_hold(t, e->file.version, &v) != ST_OK ||
-        table_insert(&t->trash, t->trash.n, n) != ST_OK) {
+        tree_table_insert(&t->trash, t->trash.n, n) != ST_OK) {
         drop(n->path);
         drop(n->file.manifest);
         free(n);
@@ -246,15 +246,15 @@ enum status trash_add(struct tree *t, const struct tree_trash *e)
     return ST_OK;
 }
 
-enum status segment_add(struct tree *t, const struct tree_segment *s)
+enum status tree_segment_add(struct tree *t, const struct tree_segment *s)
 {
     bool found;
-    size_t at = segment_seek(t, s->id, &found);
+    size_t at = tree_segment_seek(t, s->id, &found);
     if (found) return ST_BUG;
     struct tree_segment *n = malloc(sizeof *n);
     if (!n) return ST_NO_MEMORY;
     *n = *s;
-    enum status st = table_insert(&t->segments, at, n);
+    enum status st = tree_table_insert(&t->segments, at, n);
     if (st != ST_OK) free(n);
     return st;
 }
@@ -318,7 +318,7 @@ bool tree_list(const struct tree *t, struct bytes dir, bool deep,
 const struct tree_segment *tree_segment(const struct tree *t, const uint8_t id[32])
 {
     bool found;
-    size_t at = segment_seek(t, id, &found);
+    size_t at = tree_segment_seek(t, id, &found);
     return found ? t->segments.p[at] : NULL;
 }
 
@@ -340,13 +340,13 @@ void tree_trash(const struct tree *t, bool (*visit)(void *arg, const struct tree
 
 bool tree_known(const struct tree *t, const uint8_t version[32])
 {
-    return version_find(t, version) != NULL;
+    return tree_version_find(t, version) != NULL;
 }
 
 bool tree_needs(const struct tree *t, const uint8_t segment_id[32], uint64_t now_ms)
 {
     const struct tree_segment *s = tree_segment(t, segment_id);
-    const struct tree_version *v = s ? version_find(t, s->version) : NULL;
+    const struct tree_version *v = s ? tree_version_find(t, s->version) : NULL;
     if (!v) return false;
     return v->living || (v->trashed && now_ms < v->trash_ms + TREE_TRASH_MS);
 }

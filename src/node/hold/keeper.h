@@ -45,8 +45,10 @@ struct keeper_read *keeper_read(struct keeper *k, const uint8_t segment_id[SHARD
                                 uint64_t offset, uint64_t n, keeper_piece *piece, shard_done *done,
                                 void *arg);
 void keeper_read_stop(struct keeper_read *r);
-void keeper_info(struct keeper *k, const uint8_t segment_id[SHARD_ID], uint8_t index,
-                 shard_told *done, void *arg);
-void keeper_have(struct keeper *k, const uint8_t segment_id[SHARD_ID], shard_had *done, void *arg);
+/* false: too much under way, and done will not run. */
+bool keeper_info(struct keeper *k, const uint8_t segment_id[SHARD_ID], uint8_t index,
+                 shard_told *done, void *arg) MUST_USE;
+bool keeper_have(struct keeper *k, const uint8_t segment_id[SHARD_ID], shard_had *done,
+                 void *arg) MUST_USE;
 
 #endif
