@@ -220,13 +220,13 @@ static void every_leaf_opens_it(void **state)
     struct commit_joined joined;
     scene_load(&s);
     for (uint16_t leaf = 0; leaf < 3; leaf++) {
-        const struct commit_own own = {leaf, s.seed[leaf]};
+        const struct commit_own own = {leaf, s.seed[leaf], NULL};
         assert_int_equal(
             commit_open(&s.plan, &s.prev, &own, buf_view(&s.body), s.back, &next, &fault), ST_OK);
         if (leaf == 0) first = next;
         assert_memory_equal(&next, &first, sizeof next);
     }
-    const struct commit_own own = {3, s.seed[3]};
+    const struct commit_own own = {3, s.seed[3], NULL};
     assert_int_equal(commit_open_new(&s.plan, s.log_prev, &own, buf_view(&s.body), s.back, &next,
                                      &joined, &fault),
                      ST_OK);
@@ -246,7 +246,7 @@ static void one_wrong_byte_is_named(void **state)
     struct commit_joined joined;
     scene_load(&s);
     struct bytes body = buf_view(&s.body);
-    const struct commit_own old = {0, s.seed[0]}, fresh = {3, s.seed[3]};
+    const struct commit_own old = {0, s.seed[0], NULL}, fresh = {3, s.seed[3], NULL};
     size_t named[COMMIT_TAG + 1] = {0};
     for (size_t i = 0; i < body.n; i += 53) {
         s.body.p[i] ^= 0x10;

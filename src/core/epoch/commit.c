@@ -349,8 +349,12 @@ enum status commit_open(const struct commit_plan *plan, const struct commit_prev
     const struct commit_leaf *self = find_leaf(plan, own->leaf, &i);
     if (self == NULL || self->fresh || !cut(plan, body, &r)) goto out;
     *ret_fault = (struct commit_fault){COMMIT_OWN_WRAP, own->leaf};
-    if (open_own(plan, own, &r.parts[i], plain, &n) != ST_OK || n != WRAP_OLD_PLAIN) goto out;
-    memcpy(w.commit_secret, plain, 32);
+    if (own->commit_secret != NULL) {
+        memcpy(w.commit_secret, own->commit_secret, 32);
+    } else {
+        if (open_own(plan, own, &r.parts[i], plain, &n) != ST_OK || n != WRAP_OLD_PLAIN) goto out;
+        memcpy(w.commit_secret, plain, 32);
+    }
     for (i = 0; i < plan->n && !plan->leaves[i].fresh;) i++;
     if (i < plan->n) {
         first = first_given(&w, &plan->leaves[i], &r.parts[i]);

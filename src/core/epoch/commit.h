@@ -115,6 +115,8 @@ struct commit_fault {
 struct commit_own {
     uint16_t leaf;
     const uint8_t *kem_seed; /* 32: of the pk that the plan wraps to us */
+    /* 32, NULL: unwrap it. Of our own COMMIT after a restore: its wrap to us goes to a lost key. */
+    const uint8_t *commit_secret;
 };
 
 /* roster hash = H("ENCLAVE-ROSTER" | n | n x (leaf | member | ID | KEM pk | seat)). */

@@ -69,17 +69,39 @@ static const char *fault_reason(enum commit_part part)
     }
 }
 
+/* A restored member's own COMMIT: the wrap to itself goes to the key that it lost, but it knows the
+ * commit secret, for it has drawn it. */
+static enum status judge_attempts(struct group *g, const struct ledger_judged *j,
+                                  const struct commit_plan *plan, struct commit_own *own,
+                                  const uint8_t back[ENTRY0_BACK], struct group_commit *ret)
+{
+    struct commit_prev prev;
+    struct commit_key *keys = NULL;
+    if (plan->committer != g->leaf || g->n_attempts == 0) return ST_INTEGRITY;
+    enum status st = group_prev(g, &prev, &keys);
+    size_t n = g->n_attempts < GROUP_ATTEMPTS ? g->n_attempts : GROUP_ATTEMPTS;
+    if (st == ST_OK) st = ST_INTEGRITY;
+    for (size_t i = 0; i < n && st == ST_INTEGRITY; i++) {
+        own->commit_secret = g->secrets->attempts[i];
+        st = commit_open(plan, &prev, own, j->entry.body, back, &ret->next, &ret->fault);
+    }
+    if (st == ST_INTEGRITY) ret->fault = (struct commit_fault){COMMIT_OWN_WRAP, own->leaf};
+    secret_free(keys);
+    return st;
+}
+
 static enum status judge_wraps(struct group *g, const struct ledger_judged *j,
                                const struct commit_plan *plan, const struct commit_leaf *self,
                                const uint8_t back[ENTRY0_BACK], struct group_commit *ret)
 {
     struct commit_prev prev;
     struct commit_key *keys = NULL;
-    struct commit_own own = {self->leaf, group_kem_seed(g, self->wrap_pk)};
+    struct commit_own own = {self->leaf, group_kem_seed(g, self->wrap_pk), NULL};
     ret->fault = (struct commit_fault){COMMIT_OWN_WRAP, self->leaf};
-    if (own.kem_seed == NULL) return ST_INTEGRITY;
     enum status st;
-    if (self->fresh) {
+    if (own.kem_seed == NULL) {
+        st = judge_attempts(g, j, plan, &own, back, ret);
+    } else if (self->fresh) {
         st = commit_open_new(plan, g->rows[plan->epoch - 1].log, &own, j->entry.body, back,
                              &ret->next, &ret->joined, &ret->fault);
     } else {
@@ -150,6 +172,8 @@ void group_commit_install(struct group *g, const struct group_commit *c, uint64_
     memcpy(g->secrets->dedup, c->next.dedup, 32);
     memcpy(g->secrets->placement, c->next.placement, 32);
     g->generation = c->next.generation;
+    bytes_wipe(g->secrets->attempts, sizeof g->secrets->attempts);
+    g->n_attempts = 0;
     if (c->next.first != UINT64_MAX) g->first_floor = c->next.first;
     g->dirty = true;
 }

@@ -324,6 +324,11 @@ enum status group_make_commit(struct group *g, uint64_t first_epoch, const struc
     TRY(group_prev(g, &prev, &keys));
     TRY(commit_build(&plan, &prev, now->random + RANDOM_COMMIT, first_epoch, &body, back, next));
     TRY(seal(g, LEDGER_COMMIT, buf_view(&body), back, now, ret));
+    if (g->restored) {
+        memcpy(g->secrets->attempts[g->n_attempts++ % GROUP_ATTEMPTS], now->random + RANDOM_COMMIT,
+               32);
+        g->dirty = true;
+    }
 out:
     secret_free(next);
     secret_free(keys);

@@ -85,6 +85,9 @@ enum status group_save(const struct group *g, struct buf *out)
         buf_u64(out, g->secrets->seeds[i].until);
         buf_raw(out, g->secrets->seeds[i].seed, 32);
     }
+    size_t attempts = g->n_attempts < GROUP_ATTEMPTS ? g->n_attempts : GROUP_ATTEMPTS;
+    buf_u8(out, (uint8_t)attempts);
+    buf_raw(out, g->secrets->attempts, attempts * 32);
     buf_u8(out, (uint8_t)g->n_ballots);
     for (size_t i = 0; i < g->n_ballots; i++) {
         buf_raw(out, g->ballots[i].hash, 32);
@@ -108,6 +111,9 @@ static enum status read_seeds(struct group *g, struct cursor *c)
         kem_public(s->seed, g->seed_pks[i]);
         g->n_seeds++;
     }
+    g->n_attempts = cursor_u8(c);
+    if (g->n_attempts > GROUP_ATTEMPTS) return ST_INTEGRITY;
+    cursor_copy(c, g->secrets->attempts[0], g->n_attempts * 32);
     return ST_OK;
 }
 

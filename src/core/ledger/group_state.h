@@ -50,6 +50,8 @@ struct group_seed {
     uint8_t seed[32];
 };
 
+#define GROUP_ATTEMPTS 4
+
 struct group_secrets {
     uint8_t id_seed[32];
     uint8_t seat_seed[32];
@@ -57,9 +59,10 @@ struct group_secrets {
     uint8_t dedup[32];
     uint8_t placement[32];
     struct group_seed seeds[GROUP_SEEDS_MAX];
+    uint8_t attempts[GROUP_ATTEMPTS][32]; /* commit secrets of our own COMMITs after a restore */
 };
 
-#define GROUP_BODY_MAX 256
+#define GROUP_BODY_MAX 256 /* of a ballot */
 
 /* A ballot's body, made once. */
 struct group_ballot {
@@ -77,6 +80,7 @@ struct group {
     struct ledger *ledger;
     struct group_secrets *secrets; /* guarded */
     size_t n_seeds;
+    size_t n_attempts;         /* made; the last GROUP_ATTEMPTS are kept */
     uint8_t (*seed_pks)[1216]; /* [i] belongs to secrets->seeds[i] */
     struct group_row *rows;    /* guarded; [e] of epoch e */
     size_t n_rows;
