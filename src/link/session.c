@@ -31,6 +31,7 @@ struct session {
     struct hello theirs;
     uint64_t now, started, heard, progress; /* progress: when bytes last went out */
     uint64_t ping_number;
+    uint64_t pinged_at;
     bool pinged;
     bool eof;
     bool told; /* SESSION_CLOSED was given */
@@ -362,7 +363,9 @@ uint64_t session_deadline(const struct session *s)
 {
     if (s->sm.state == OVER) return UINT64_MAX;
     if (s->sm.state != OPEN) return s->started + SESSION_HANDSHAKE_MS;
-    uint64_t quiet = s->heard + (s->pinged ? SESSION_DEAD_MS : SESSION_PING_MS);
+    /* Counted from the PING: a machine that slept asks before it gives up. */
+    uint64_t quiet =
+        s->pinged ? s->pinged_at + SESSION_DEAD_MS - SESSION_PING_MS : s->heard + SESSION_PING_MS;
     uint64_t stuck = session_waiting(s) ? s->progress + SESSION_STUCK_MS : UINT64_MAX;
     return quiet < stuck ? quiet : stuck;
 }
@@ -380,6 +383,7 @@ void session_tick(struct session *s, uint64_t now_ms)
         session_close(s, ST_TIMEOUT, "nothing was heard for too long");
     } else {
         s->pinged = true;
+        s->pinged_at = now_ms;
         struct ping ping = {.number = ++s->ping_number};
         (void)put_message(s, LINK_PING, &ping_fields, &ping);
         /* Idle: what bulk needed can go. */

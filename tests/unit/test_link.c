@@ -371,6 +371,8 @@ static void time_runs_out(void **state)
     session_tick(p->client, t + SESSION_DEAD_MS);
     assert_int_equal(session_next(p->client, &f), SESSION_CLOSED);
     assert_int_equal(session_status(p->client), ST_TIMEOUT);
+    session_tick(p->server, t + 10 * SESSION_DEAD_MS); /* slept: asks first */
+    assert_int_equal(session_deadline(p->server), t + 11 * SESSION_DEAD_MS - SESSION_PING_MS);
 }
 
 static void who_takes_nothing_is_left(void **state)
