@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern char **environ;
-
 static const char help[] =
     "Example:\n"
     "  sentinel --listen 0.0.0.0:8000 --data /var/lib/sentinel\n"

@@ -7,6 +7,8 @@
  * Errors: hub_kill ends a connection; it is taken out of everything by
  *     hub_settle, which each public call ends with, so that no list changes while
  *     it is walked.
+ * Order: hub_kill, hub_send and their like inside a public call, hub_settle at
+ *     its end.
  */
 #ifndef ENCLAVE_CORE_ROOM_HUB_INNER_H
 #define ENCLAVE_CORE_ROOM_HUB_INNER_H

@@ -32,6 +32,7 @@ struct host {
     struct links *links;
     struct link_port port;
     struct server_key key;
+    struct server_gate gate; /* borrowed by the listener */
     struct room_sqlite *db;
     struct rules rules;
     bool erased; /* store thread: something of this batch is to be scrubbed */
@@ -305,12 +306,11 @@ static enum status open_database(struct host *h, const char *data, struct host_f
 
 static enum status open_listener(struct host *h, const char *listen, struct host_fault *fault)
 {
-    const struct server_gate gate = {on_accept, h};
     const char *colon = strrchr(listen, ':');
     uint16_t port = 0;
     enum status st = ST_USAGE;
     if (colon != NULL && strlen(listen) <= LINK_ADDRESS_MAX)
-        st = links_listen_server(h->links, listen, &h->key, &gate, &h->listener, &port);
+        st = links_listen_server(h->links, listen, &h->key, &h->gate, &h->listener, &port);
     if (st == ST_EXISTS)
         return blame(fault, st, "%s is in use by another program; choose another port, or port 0",
                      listen);
@@ -372,6 +372,7 @@ enum status host_open(uv_loop_t *loop, const struct env *env, struct links *link
     h->env = env;
     h->links = links;
     h->port = links_port(links);
+    h->gate = (struct server_gate){on_accept, h};
     enum status st = open_parts(h, options, fault);
     if (st != ST_OK) {
         if (fault->text[0] == '\0') blame(fault, st, "%s", status_text(st));
