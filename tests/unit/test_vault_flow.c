@@ -28,6 +28,7 @@ struct world {
     enum status opened_st;
     unsigned opened;
     uint8_t mk[32];
+    uint8_t rk[32];
     /* last result */
     unsigned results;
     enum status st;
@@ -63,11 +64,12 @@ static void work(struct world *w)
     w->done(w->arg);
 }
 
-static enum status opened(void *arg, const uint8_t mk[32])
+static enum status opened(void *arg, const uint8_t mk[32], const uint8_t rk[32])
 {
     struct world *w = arg;
     w->opened++;
     memcpy(w->mk, mk, 32);
+    memcpy(w->rk, rk, 32);
     return w->opened_st;
 }
 
@@ -148,6 +150,10 @@ static void life_of_a_vault(void **state)
     assert_string_equal(vault_flow_state_name(w->v), "open");
     memcpy(mk, w->mk, 32);
     memcpy(words, w->words, sizeof words);
+    char same[WORDS_TEXT];
+    words_encode(w->rk, same);
+    assert_string_equal(same, words);
+    memset(w->rk, 0, sizeof w->rk);
     assert_int_equal(vault_flow_init(w->v, OLD, result, w), ST_EXISTS);
 
     reopen(w);
@@ -160,6 +166,8 @@ static void life_of_a_vault(void **state)
     work(w);
     assert_int_equal(w->st, ST_OK);
     assert_memory_equal(mk, w->mk, 32);
+    words_encode(w->rk, same);
+    assert_string_equal(same, words);
     /* Once more while it is open: the password is checked, nothing is opened twice. */
     assert_int_equal(vault_flow_unlock(w->v, OLD, result, w), ST_OK);
     work(w);

@@ -129,7 +129,7 @@ static enum status open_with(struct vault_flow *v)
 {
     struct keys *k = v->keys;
     if (v->state == VAULT_OPEN) return ST_OK;
-    enum status st = v->opened(v->arg, k->new_mk);
+    enum status st = v->opened(v->arg, k->new_mk, k->rk);
     if (st != ST_OK) return st;
     memcpy(k->mk, k->new_mk, sizeof k->mk);
     v->state = VAULT_OPEN;
@@ -165,6 +165,7 @@ static enum status finish_unlock(struct vault_flow *v)
     struct keys *k = v->keys;
     enum status st;
     TRY(vault_open(buf_view(&v->file), k->root, k->new_mk));
+    TRY(vault_recovery_key(buf_view(&v->file), k->new_mk, k->rk));
     TRY(open_with(v));
     snprintf(v->text, sizeof v->text, "the vault is open");
 out:

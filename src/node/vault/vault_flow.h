@@ -36,9 +36,9 @@ struct vault_flow_result {
 };
 
 typedef void vault_flow_done(void *arg, const struct vault_flow_result *r);
-/* Called once, when the vault has opened: before the done of the call that opened it. A status
+/* Called once, when the vault has opened, with its master and recovery key: before the done of the call that opened it. A status
  * other than ST_OK is handed on to that done, the vault closes again. */
-typedef enum status vault_flow_opened(void *arg, const uint8_t mk[32]);
+typedef enum status vault_flow_opened(void *arg, const uint8_t mk[32], const uint8_t rk[32]);
 
 struct vault_flow_cost {
     uint32_t passes;

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * api_inner: what the files of src/api share.
+ *
+ * Owns: as api.h says. Errors: none. Order: none.
+ */
+#ifndef ENCLAVE_API_API_INNER_H
+#define ENCLAVE_API_API_INNER_H
+
+#include "api/api.h"
+
+struct call;
+
+struct api_ring {
+    char **lines;  /* JSON of event n at n % API_EVENTS_MAX */
+    uint64_t last; /* number of the newest; the first is 1 */
+};
+
+/* A reader that waits: a stream, or a long poll that is answered at once when something comes. */
+struct api_follower {
+    struct api *api;
+    struct http_exchange *stream; /* NULL: none */
+    struct call *poll;            /* NULL: none */
+    uint64_t after;
+    uint64_t until_ms;
+};
+
+struct api {
+    struct api_options o;
+    struct api_ring ring;
+    struct api_follower followers[API_FOLLOWERS_MAX];
+    uint64_t started_ms;
+    unsigned calls; /* open now */
+    bool closing;
+};
+
+typedef void api_handler(struct call *c);
+
+void api_handle_vault_init(struct call *c);
+void api_handle_vault_unlock(struct call *c);
+void api_handle_vault_recover(struct call *c);
+void api_handle_vault_test(struct call *c);
+void api_handle_vault_password(struct call *c);
+void api_handle_daemon_stop(struct call *c);
+void api_handle_daemon_status(struct call *c);
+void api_handle_version(struct call *c);
+void api_handle_status(struct call *c);
+void api_handle_events(struct call *c);
+
+void api_handle_create(struct call *c);
+void api_handle_enclaves(struct call *c);
+void api_handle_enclave(struct call *c);
+void api_handle_invite(struct call *c);
+void api_handle_join(struct call *c);
+void api_handle_proposals(struct call *c);
+void api_handle_vote(struct call *c);
+void api_handle_members(struct call *c);
+void api_handle_leave(struct call *c);
+void api_handle_send(struct call *c);
+void api_handle_read(struct call *c);
+void api_handle_mark_read(struct call *c);
+
+void api_handle_put(struct call *c);
+void api_handle_get(struct call *c);
+void api_handle_ls(struct call *c);
+void api_handle_info(struct call *c);
+void api_handle_mkdir(struct call *c);
+void api_handle_mv(struct call *c);
+void api_handle_rm(struct call *c);
+void api_handle_transfers(struct call *c);
+void api_handle_transfer(struct call *c);
+
+/* Name of the enclave that the call is about: as given, or the only one there is. NULL: answered
+ * already. room: NODE_NAME_MAX + 1. */
+const char *api_enclave_of(struct call *c, char *room, size_t n);
+/* The node refused an operation on an enclave: says whether the enclave or something else is
+ * unknown. Not called with ST_OK. */
+void api_refused(struct call *c, const char *enclave, enum status st);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Files and transfers. */
+#include "api/call.h"
+#include "api/shapes_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static json_t *transfer_begun(const struct call *c, const struct node_result *r)
+{
+    (void)c;
+    return r->data == NULL ? json_object() : json_transfer(r->data);
+}
+
+/* A path of this machine means the same to the daemon only if it is absolute. */
+static bool is_absolute(struct call *c, const char *local)
+{
+    if (local != NULL && local[0] == '/') return true;
+    call_fail(c, ST_USAGE, "local must be an absolute path", "");
+    return false;
+}
+
+static bool path_fits(struct call *c, const char *name)
+{
+    if (call_bytes(c, name).n <= NODE_PATH_MAX) return true;
+    call_fail(c, ST_TOO_BIG, "the path is longer than 4096 bytes", "a shorter one");
+    return false;
+}
+
+void api_handle_put(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *local = call_text(c, "local");
+    if (!is_absolute(c, local) || !path_fits(c, "path")) return;
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    struct node_put req = {.enclave = name,
+                           .local = local,
+                           .path = call_bytes(c, "path"),
+                           .profile = call_text(c, "profile"),
+                           .strict = call_flag(c, "strict")};
+    c->result = transfer_begun;
+    enum status st = node_put(c->api->o.node, &req, call_done, c);
+    if (st == ST_USAGE && req.profile != NULL)
+        call_fail(c, st, "that profile is not possible: K/N, with K <= N and a holder for each",
+                  "enclave members shows who can hold");
+    else if (st != ST_OK)
+        api_refused(c, name, st);
+}
+
+void api_handle_get(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *local = call_text(c, "local");
+    if (!is_absolute(c, local) || !path_fits(c, "path")) return;
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    struct node_get req = {.enclave = name,
+                           .path = call_bytes(c, "path"),
+                           .local = local,
+                           .replace = call_flag(c, "replace")};
+    c->result = transfer_begun;
+    enum status st = node_get(c->api->o.node, &req, call_done, c);
+    if (st == ST_EXISTS)
+        call_fail(c, st, "the file exists already", "the same with --replace");
+    else if (st != ST_OK)
+        api_refused(c, name, st);
+}
+
+static void add_file(void *arg, const struct node_file *f)
+{
+    json_add(arg, "files", json_file(f));
+}
+
+void api_handle_ls(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    if (!path_fits(c, "path")) return;
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    json_t *o = json_object();
+    json_add(o, "files", NULL);
+    enum status st = node_ls(c->api->o.node, name, call_bytes(c, "path"), add_file, o);
+    if (st == ST_OK) {
+        call_answer(c, o);
+        return;
+    }
+    json_decref(o);
+    api_refused(c, name, st);
+}
+
+struct one {
+    json_t *o;
+};
+
+static void keep_file(void *arg, const struct node_file *f)
+{
+    struct one *one = arg;
+    json_decref(one->o);
+    one->o = json_file(f);
+}
+
+void api_handle_info(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    struct one one = {NULL};
+    if (!path_fits(c, "path")) return;
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st = node_info(c->api->o.node, name, call_bytes(c, "path"), keep_file, &one);
+    if (st == ST_OK && one.o != NULL) {
+        call_answer(c, one.o);
+        return;
+    }
+    json_decref(one.o);
+    api_refused(c, name, st == ST_OK ? ST_NOT_FOUND : st);
+}
+
+void api_handle_mkdir(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    if (!path_fits(c, "path")) return;
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st = node_mkdir(c->api->o.node, name, call_bytes(c, "path"), call_done, c);
+    if (st != ST_OK) api_refused(c, name, st);
+}
+
+void api_handle_mv(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    if (!path_fits(c, "from") || !path_fits(c, "to")) return;
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st =
+        node_mv(c->api->o.node, name, call_bytes(c, "from"), call_bytes(c, "to"), call_done, c);
+    if (st != ST_OK) api_refused(c, name, st);
+}
+
+void api_handle_rm(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    if (!path_fits(c, "path")) return;
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st = node_rm(c->api->o.node, name, call_bytes(c, "path"), call_flag(c, "recursive"),
+                             call_done, c);
+    if (st == ST_CONFLICT && !call_flag(c, "recursive"))
+        call_fail(c, st, "the directory is not empty", "the same with --recursive");
+    else if (st != ST_OK)
+        api_refused(c, name, st);
+}
+
+static void add_transfer(void *arg, const struct node_transfer *t)
+{
+    json_add(arg, "transfers", json_transfer(t));
+}
+
+void api_handle_transfers(struct call *c)
+{
+    json_t *o = json_object();
+    json_add(o, "transfers", NULL);
+    node_transfers(c->api->o.node, add_transfer, o);
+    call_answer(c, o);
+}
+
+static void keep_transfer(void *arg, const struct node_transfer *t)
+{
+    struct one *one = arg;
+    json_decref(one->o);
+    one->o = json_transfer(t);
+}
+
+void api_handle_transfer(struct call *c)
+{
+    struct one one = {NULL};
+    enum status st = node_transfer(c->api->o.node, call_number(c, "id", 0), keep_transfer, &one);
+    if (st == ST_OK && one.o != NULL) {
+        call_answer(c, one.o);
+        return;
+    }
+    json_decref(one.o);
+    call_fail(c, ST_NOT_FOUND, "there is no such transfer", "enclave transfers");
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Enclaves, votes, words. */
+#include "api/call.h"
+#include "api/shapes_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- which enclave ---- */
+
+struct choice {
+    unsigned members; /* enclaves that we are inside of */
+    unsigned all;
+    char name[NODE_NAME_MAX + 1]; /* the last one seen, members first */
+    struct buf list;
+};
+
+static void consider(void *arg, const struct node_enclave_info *e)
+{
+    struct choice *ch = arg;
+    bool inside = e->state == NODE_MEMBER || e->state == NODE_HALTED;
+    if (inside || ch->members == 0) snprintf(ch->name, sizeof ch->name, "%s", e->name);
+    ch->all++;
+    if (inside) ch->members++;
+    buf_printf(&ch->list, "%s%s", ch->list.n == 0 ? "" : ", ", e->name);
+}
+
+const char *api_enclave_of(struct call *c, char *room, size_t n)
+{
+    const char *given = call_text(c, "enclave");
+    struct choice ch = {.list = BUF_INIT};
+    if (given != NULL && strcmp(given, "-") != 0) return given;
+    node_enclaves(c->api->o.node, consider, &ch);
+    buf_u8(&ch.list, 0);
+    snprintf(room, n, "%s", ch.name);
+    bool one = ch.members == 1 || (ch.members == 0 && ch.all == 1);
+    if (!one && ch.all == 0) {
+        call_fail(c, ST_NOT_FOUND, "there is no enclave yet",
+                  "enclave create NAME --as NICK, or enclave join CODE --as NICK");
+    } else if (!one) {
+        char text[512];
+        snprintf(text, sizeof text, "there are several enclaves: %.400s",
+                 ch.list.bad ? "" : (const char *)ch.list.p);
+        call_fail(c, ST_USAGE, text, "the same with --enclave NAME");
+    }
+    buf_free(&ch.list);
+    return one ? room : NULL;
+}
+
+static void nothing(void *arg, const struct node_enclave_info *e)
+{
+    (void)arg;
+    (void)e;
+}
+
+void api_refused(struct call *c, const char *enclave, enum status st)
+{
+    char text[256];
+    if (st == ST_NOT_FOUND && node_enclave(c->api->o.node, enclave, nothing, NULL) != ST_OK) {
+        snprintf(text, sizeof text, "there is no enclave %.100s", enclave);
+        call_fail(c, st, text, "enclave status");
+        return;
+    }
+    const char *what = strcmp(c->op->id, "vote") == 0 ? "there is no such open vote" : NULL;
+    if (st == ST_NOT_FOUND && operation_param(c->op, "path") != NULL)
+        what = "there is no such file or directory in the enclave";
+    call_fail(c, st, st == ST_NOT_FOUND ? what : NULL, NULL);
+}
+
+/* ---- enclaves ---- */
+
+struct list {
+    json_t *o;
+};
+
+static json_t *created(const struct call *c, const struct node_result *r)
+{
+    (void)c;
+    json_t *o = r->data == NULL ? json_object() : json_enclave(r->data);
+    json_set_text(o, "text", r->text);
+    return o;
+}
+
+void api_handle_create(struct call *c)
+{
+    const struct api *a = c->api;
+    struct node_create req = {.name = call_text(c, "name"),
+                              .nick = call_text(c, "nick"),
+                              .sentinel = call_text(c, "sentinel"),
+                              .ballot = call_text(c, "ballot"),
+                              .mode = call_text(c, "mode")};
+    if (req.nick == NULL) {
+        call_fail(c, ST_USAGE, "nick is missing", "the same with --as NICK");
+        return;
+    }
+    if (req.sentinel == NULL && a->o.hosted == NULL) {
+        call_fail(
+            c, ST_USAGE, "which sentinel? This daemon has none inside",
+            "the same with --sentinel HOST:PORT#PIN, or enclave daemon start --host HOST:PORT");
+        return;
+    }
+    if (req.sentinel != NULL && call_flag(c, "host")) {
+        call_fail(c, ST_USAGE, "sentinel and host exclude each other", "");
+        return;
+    }
+    if (strcmp(req.name, "-") == 0) {
+        call_fail(c, ST_USAGE, "'-' is not a name: it stands for the only enclave there is", "");
+        return;
+    }
+    c->result = created;
+    enum status st = node_create(a->o.node, &req, call_done, c);
+    if (st == ST_EXISTS)
+        call_fail(c, st, "there is an enclave of that name already", "another NAME");
+    else
+        call_submitted(c, st);
+}
+
+static void add_enclave(void *arg, const struct node_enclave_info *e)
+{
+    json_add(arg, "enclaves", json_enclave(e));
+}
+
+void api_handle_enclaves(struct call *c)
+{
+    json_t *o = json_object();
+    json_add(o, "enclaves", NULL);
+    node_enclaves(c->api->o.node, add_enclave, o);
+    call_answer(c, o);
+}
+
+static void keep_enclave(void *arg, const struct node_enclave_info *e)
+{
+    struct list *l = arg;
+    json_decref(l->o);
+    l->o = json_enclave(e);
+}
+
+void api_handle_enclave(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    struct list l = {NULL};
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st = node_enclave(c->api->o.node, name, keep_enclave, &l);
+    if (st == ST_OK)
+        call_answer(c, l.o);
+    else
+        api_refused(c, name, st);
+}
+
+static json_t *invited(const struct call *c, const struct node_result *r)
+{
+    const struct node_invitation *i = r->data;
+    json_t *o = json_object();
+    (void)c;
+    json_set_text(o, "code", i->code);
+    json_set_time(o, "expires", i->expiry_ms);
+    json_set_text(o, "text", r->text);
+    return o;
+}
+
+void api_handle_invite(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    c->result = invited;
+    enum status st = node_invite(c->api->o.node, name, call_number(c, "ttl", 0), call_done, c);
+    if (st != ST_OK) api_refused(c, name, st);
+}
+
+void api_handle_join(struct call *c)
+{
+    struct node_join req = {.code = call_text(c, "code"),
+                            .nick = call_text(c, "nick"),
+                            .name = call_text(c, "name"),
+                            .message = call_text(c, "message")};
+    c->result = created;
+    enum status st = node_join(c->api->o.node, &req, call_done, c);
+    if (st == ST_PENDING)
+        call_fail(c, st, "not everybody has voted yet", "the same command again, or with --wait");
+    else if (st == ST_BAD_MESSAGE || st == ST_USAGE || st == ST_VERSION)
+        call_fail(c, ST_USAGE, "this is not a whole invitation: enclave:...",
+                  "copy the whole line that enclave invite printed");
+    else if (st == ST_EXISTS)
+        call_fail(c, st, "there is an enclave of that name already", "the same with --name OTHER");
+    else
+        call_submitted(c, st);
+}
+
+void api_handle_leave(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st = node_leave(c->api->o.node, name, call_done, c);
+    if (st != ST_OK) api_refused(c, name, st);
+}
+
+/* ---- members and votes ---- */
+
+static void add_member(void *arg, const struct node_member *m)
+{
+    json_add(arg, "members", json_member(m));
+}
+
+void api_handle_members(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    json_t *o = json_object();
+    json_add(o, "members", NULL);
+    enum status st = node_members(c->api->o.node, name, add_member, o);
+    if (st == ST_OK) {
+        call_answer(c, o);
+        return;
+    }
+    json_decref(o);
+    api_refused(c, name, st);
+}
+
+static void add_proposal(void *arg, const struct node_proposal *p)
+{
+    json_add(arg, "proposals", json_proposal(p));
+}
+
+void api_handle_proposals(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    json_t *o = json_object();
+    json_add(o, "proposals", NULL);
+    enum status st = node_proposals(c->api->o.node, name, call_flag(c, "all"), add_proposal, o);
+    if (st == ST_OK) {
+        call_answer(c, o);
+        return;
+    }
+    json_decref(o);
+    api_refused(c, name, st);
+}
+
+void api_handle_vote(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    struct node_vote req = {.enclave = name,
+                            .ref = call_text(c, "who"),
+                            .yes = strcmp(call_text(c, "choice"), "yes") == 0,
+                            .compared = call_flag(c, "compared")};
+    enum status st = node_vote(c->api->o.node, &req, call_done, c);
+    if (st != ST_OK) api_refused(c, name, st);
+}
+
+/* ---- words ---- */
+
+static json_t *was_sent(const struct call *c, const struct node_result *r)
+{
+    json_t *o = json_object();
+    (void)c;
+    if (r->data != NULL) json_set_number(o, "number", *(const uint64_t *)r->data);
+    json_set_text(o, "text", r->text);
+    return o;
+}
+
+void api_handle_send(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    struct bytes text = call_bytes(c, "text");
+    if (name == NULL) return;
+    if (text.n == 0 || text.n > NODE_TEXT_MAX) {
+        char said[96];
+        snprintf(said, sizeof said, "a message has 1 to %d bytes", NODE_TEXT_MAX);
+        call_fail(c, text.n == 0 ? ST_USAGE : ST_TOO_BIG, said,
+                  "enclave put FILE, for something larger");
+        return;
+    }
+    c->result = was_sent;
+    enum status st = node_send(c->api->o.node, name, text, call_done, c);
+    if (st != ST_OK) api_refused(c, name, st);
+}
+
+struct page {
+    json_t *messages; /* array */
+    size_t most;
+    bool newest; /* keep the last ones, else the first ones */
+    bool more;
+};
+
+static bool add_message(void *arg, const struct node_message *m)
+{
+    struct page *p = arg;
+    if (json_array_size(p->messages) == p->most) {
+        p->more = true;
+        if (!p->newest) return false;
+        json_array_remove(p->messages, 0);
+    }
+    json_array_append_new(p->messages, json_message(m));
+    return true;
+}
+
+void api_handle_read(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    uint64_t last = call_number(c, "last", API_MESSAGES_MAX);
+    struct page p = {.messages = json_array(), .newest = !call_given(c, "from")};
+    p.most = last > API_MESSAGES_MAX ? API_MESSAGES_MAX : (size_t)last;
+    if (p.most == 0) p.most = 1;
+    enum status st =
+        node_messages(c->api->o.node, name, call_number(c, "from", 1), add_message, &p);
+    if (st != ST_OK) {
+        json_decref(p.messages);
+        api_refused(c, name, st);
+        return;
+    }
+    json_t *o = json_object();
+    if (last == 0) json_array_clear(p.messages);
+    json_object_set_new(o, "messages", p.messages);
+    json_set_bool(o, "more", p.more && !p.newest);
+    call_answer(c, o);
+}
+
+void api_handle_mark_read(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st = node_mark_read(c->api->o.node, name, call_number(c, "number", 0));
+    if (st != ST_OK) {
+        api_refused(c, name, st);
+        return;
+    }
+    json_t *o = json_object();
+    json_set_text(o, "text", "marked as read");
+    call_answer(c, o);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * shapes_json: what the node tells, as the JSON objects of tables/shapes.h.
+ *
+ * Owns: the caller owns what comes back. Errors: NULL without memory.
+ * Order: none.
+ */
+#ifndef ENCLAVE_API_SHAPES_JSON_H
+#define ENCLAVE_API_SHAPES_JSON_H
+
+#include "node/node.h"
+
+#include <jansson.h>
+
+json_t *json_enclave(const struct node_enclave_info *e);
+json_t *json_member(const struct node_member *m);
+json_t *json_proposal(const struct node_proposal *p);
+json_t *json_message(const struct node_message *m);
+json_t *json_transfer(const struct node_transfer *t);
+json_t *json_file(const struct node_file *f);
+
+#endif
