@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What must hold at every moment, and what must hold when all has settled. */
+#include "sim/sim.h"
+
+#include "node/enclave/enclave.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINKS_MAX 4000
+
+/* ---- one history ---- */
+
+static uint64_t mix(uint64_t h, const void *p, size_t n)
+{
+    const uint8_t *b = p;
+    for (size_t i = 0; i < n; i++) h = (h ^ b[i]) * UINT64_C(0x100000001B3);
+    return h;
+}
+
+struct listing {
+    struct person *p;
+    uint64_t hash;
+    struct {
+        char nick[24];
+        uint64_t since;
+    } member[LEDGER_MEMBERS_MAX];
+    unsigned n;
+};
+
+static void on_member(void *arg, const struct node_member *m)
+{
+    struct listing *l = arg;
+    l->hash = mix(l->hash, &m->leaf, sizeof m->leaf);
+    l->hash = mix(l->hash, m->nick, strlen(m->nick));
+    l->hash = mix(l->hash, m->id, 64);
+    l->hash = mix(l->hash, &m->since_index, 8);
+    if (l->n == LEDGER_MEMBERS_MAX) return;
+    snprintf(l->member[l->n].nick, sizeof l->member[0].nick, "%s", m->nick);
+    l->member[l->n++].since = m->since_index;
+}
+
+static void on_proposal(void *arg, const struct node_proposal *pr)
+{
+    struct listing *l = arg;
+    if (strcmp(pr->state, "knocking") == 0) return; /* known to the inviter only */
+    l->hash = mix(l->hash, pr->ref, strlen(pr->ref));
+    l->hash = mix(l->hash, pr->state, strlen(pr->state));
+    for (size_t i = 0; i < pr->n_ballots; i++)
+        l->hash = mix(l->hash, pr->ballots[i].choice, strlen(pr->ballots[i].choice));
+}
+
+/* Nobody is inside whom not everybody admitted. */
+static void check_admission(struct sim *s, const struct listing *l)
+{
+    for (unsigned i = 0; i < l->n; i++) {
+        struct sim_nick *n = nick_find(s, l->member[i].nick);
+        if (!n) sim_fail(s, "m%u lists %s, who never applied", l->p->i, l->member[i].nick);
+        if (n->creator || n->checked) continue;
+        n->checked = true;
+        for (unsigned k = 0; k < l->n; k++) {
+            if (k == i || l->member[k].since >= l->member[i].since) continue;
+            const struct sim_nick *voter = nick_find(s, l->member[k].nick);
+            if (voter && !(n->yes >> voter->person & 1U))
+                sim_fail(s, "%s is inside (seen by m%u) without the yes of %s", n->nick, l->p->i,
+                         voter->nick);
+        }
+    }
+}
+
+static void check_person(struct sim *s, struct person *p)
+{
+    struct listing *l;
+    if (p->head_count == 0 || p->head_count >= SIM_HEADS_MAX) return;
+    if (p->state != PERSON_IN && p->state != PERSON_LEAVING) return;
+    struct sim_head *h = &s->heads[p->head_count];
+    if (p->tainted) {
+        /* Led back to the common history: all is well again. */
+        if (!s->sentinel.forked && h->known && strcmp(h->chain, p->head) == 0)
+            p->tainted = false;
+        else
+            return;
+    }
+    l = sim_alloc(sizeof *l);
+    l->p = p;
+    l->hash = UINT64_C(0xCBF29CE484222325);
+    if (node_members(p->node, SIM_NAME, on_member, l) == ST_OK &&
+        node_proposals(p->node, SIM_NAME, true, on_proposal, l) == ST_OK) {
+        if (!h->known) {
+            h->known = true;
+            h->by = p->i;
+            h->roster = l->hash;
+            snprintf(h->chain, sizeof h->chain, "%s", p->head);
+        } else if (strcmp(h->chain, p->head) != 0) {
+            sim_fail(s, "m%u and m%u have different ledgers of %llu entries: %s and %s", p->i,
+                     h->by, (unsigned long long)p->head_count, p->head, h->chain);
+        } else if (h->roster != l->hash) {
+            sim_fail(s, "m%u and m%u judge the same %llu entries differently", p->i, h->by,
+                     (unsigned long long)p->head_count);
+        }
+        check_admission(s, l);
+    }
+    free(l);
+}
+
+/* ---- words ---- */
+
+static bool on_message(void *arg, const struct node_message *m)
+{
+    struct person *p = arg;
+    struct sim *s = p->sim;
+    unsigned number = 0;
+    char text[32];
+    size_t n = m->text.n < sizeof text - 1 ? m->text.n : sizeof text - 1;
+    memcpy(text, m->text.p, n);
+    text[n] = 0;
+    if (sscanf(text, "w%u ", &number) != 1 || number >= s->n_messages)
+        sim_fail(s, "m%u shows words that nobody said: %.30s", p->i, text);
+    if (++p->shown[number] > 1) sim_fail(s, "m%u shows w%u twice", p->i, number);
+    p->read_upto = m->number;
+    return true;
+}
+
+static void check_words(struct person *p)
+{
+    if (p->state == PERSON_IN || p->state == PERSON_LEAVING)
+        if (node_messages(p->node, SIM_NAME, p->read_upto + 1, on_message, p) != ST_OK)
+            sim_fail(p->sim, "m%u cannot read its messages", p->i);
+    if (p->state == PERSON_OUT && p->read_upto != 0) {
+        memset(p->shown, 0, SIM_MESSAGES_MAX); /* words of an enclave that it left */
+        p->read_upto = 0;
+    }
+}
+
+/* ---- the sentinel ---- */
+
+static void find_room(struct sim *s)
+{
+    for (unsigned i = 0; i < s->n && !s->room_known; i++) {
+        struct person *p = &s->people[i];
+        struct enclave *e = p->node ? node_find(p->node, SIM_NAME) : NULL;
+        if (!e || p->state != PERSON_IN) continue;
+        memcpy(s->room, e->room, 32);
+        s->room_known = true;
+    }
+}
+
+void check_all(struct sim *s)
+{
+    bool any = s->creating;
+    for (unsigned i = 0; i < s->n; i++) {
+        struct person *p = &s->people[i];
+        if (p->node) {
+            person_look(p);
+            check_person(s, p);
+            check_words(p);
+        }
+        any |= p->state != PERSON_OUT;
+    }
+    find_room(s);
+    struct room_feed_row row;
+    if (s->room_known && vsentinel_feed(&s->sentinel, s->room, FEED_LEDGER, &row) &&
+        row.count > s->acknowledged)
+        s->acknowledged = row.count;
+    if (!any && s->exists) {
+        sim_trace(s, "everybody left");
+        s->exists = false;
+        s->room_known = false;
+    }
+    if (vnet_links(&s->net) > LINKS_MAX)
+        sim_fail(s, "%zu links stand at once", vnet_links(&s->net));
+}
+
+/* ---- at the end ---- */
+
+bool check_quiet(struct sim *s)
+{
+    uint64_t head = 0;
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct person *p = &s->people[i];
+        if (!p->node || p->tainted) continue;
+        if (p->state == PERSON_LEAVING) return false;
+        if (p->state != PERSON_IN) continue;
+        if (!p->online || p->outbox > 0) return false;
+        if (head != 0 && p->head_count != head) return false;
+        head = p->head_count;
+    }
+    return true;
+}
+
+static void check_delivery(struct sim *s)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct person *p = &s->people[i];
+        if (p->state != PERSON_IN || p->tainted || p->restored) continue;
+        for (unsigned k = 0; k < s->n_messages; k++) {
+            const struct sim_message *m = &s->messages[k];
+            const struct person *from = &s->people[m->from];
+            if (!m->durable || m->excused || from->state != PERSON_IN || from->tainted) continue;
+            if (m->at_ms < p->unbroken_ms || m->at_ms < from->in_ms) continue;
+            if (p->shown[k] == 0)
+                sim_fail(s, "m%u never got w%u of m%u, said at %llu ms", p->i, k, m->from,
+                         (unsigned long long)m->at_ms);
+        }
+    }
+}
+
+void check_settled(struct sim *s)
+{
+    uint64_t head = 0;
+    for (unsigned i = 0; i < s->n; i++) {
+        struct person *p = &s->people[i];
+        if (p->tainted && p->state == PERSON_IN && p->trouble[0] == 0)
+            sim_fail(s, "m%u was shown another history and does not say so", i);
+        if (p->tainted || p->state == PERSON_OUT || p->state == PERSON_JOINING) continue;
+        if (s->forked_ever) continue; /* what stopped writing is not asked to go on */
+        if (p->state == PERSON_LEAVING) sim_fail(s, "m%u cannot leave: %s", i, p->trouble);
+        if (!p->online) sim_fail(s, "m%u is not connected: %s", i, p->trouble);
+        if (p->outbox > 0)
+            sim_fail(s, "m%u has %u words that do not go out: %s", i, p->outbox, p->trouble);
+        if (p->head_count < s->acknowledged)
+            sim_fail(s, "m%u has %llu entries of the ledger, %llu were acknowledged: %s", i,
+                     (unsigned long long)p->head_count, (unsigned long long)s->acknowledged,
+                     p->trouble);
+        if (head != 0 && p->head_count != head)
+            sim_fail(s, "m%u has %llu entries of the ledger, others %llu", i,
+                     (unsigned long long)p->head_count, (unsigned long long)head);
+        head = p->head_count;
+    }
+    if (!s->forked_ever) check_delivery(s);
+    if (!s->exists && !s->creating && people_in(s, PERSON_JOINING) == 0 &&
+        vsentinel_rooms(&s->sentinel) > 0 && !s->sentinel.backup)
+        sim_fail(s, "everybody left and %llu rooms are still there",
+                 (unsigned long long)vsentinel_rooms(&s->sentinel));
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What goes wrong, and who means ill. */
+#include "sim/sim.h"
+
+#include "core/feed/entry0.h"
+#include "core/ledger/group_state.h" /* a villain has its own keys at hand */
+#include "node/enclave/enclave.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- machines ---- */
+
+bool fault_crash(struct sim *s)
+{
+    unsigned i = (unsigned)rng_below(&s->rng, s->n);
+    struct person *p = &s->people[i];
+    if (!p->node) return false;
+    person_crash(p);
+    p->wake_ms =
+        s->time.now_ms + rng_between(&s->rng, 100, rng_chance(&s->rng, 300) ? 90000 : 4000);
+    return true;
+}
+
+bool fault_sentinel_crash(struct sim *s)
+{
+    if (!s->sentinel.m.up) return false;
+    vsentinel_crash(&s->sentinel);
+    s->sentinel_wake_ms = s->time.now_ms + rng_between(&s->rng, 100, 60000);
+    sim_trace(s, "the sentinel is down");
+    return true;
+}
+
+bool fault_partition(struct sim *s)
+{
+    unsigned group = (unsigned)rng_between(&s->rng, 1, (1U << s->n) - 1);
+    vnet_partition(&s->net, group);
+    s->heal_ms = s->time.now_ms + rng_between(&s->rng, 1000, 120000);
+    sim_trace(s, "partition %#x", group);
+    return true;
+}
+
+bool fault_link(struct sim *s)
+{
+    return vnet_break_one(&s->net);
+}
+
+bool fault_clock(struct sim *s)
+{
+    struct person *p = &s->people[rng_below(&s->rng, s->n)];
+    int64_t most = rng_chance(&s->rng, 100) ? (int64_t)(30 * SIM_DAY) : (int64_t)(2 * SIM_HOUR);
+    p->m.skew_ms = (int64_t)rng_below(&s->rng, (uint64_t)(2 * most)) - most;
+    sim_trace(s, "m%u's clock is off by %lld s", p->i, (long long)(p->m.skew_ms / 1000));
+    return true;
+}
+
+bool fault_full(struct sim *s)
+{
+    if (rng_chance(&s->rng, 300)) {
+        s->sentinel.m.full = true;
+        s->unwithhold_ms = s->time.now_ms + rng_between(&s->rng, 1000, 60000);
+        sim_trace(s, "the sentinel's disk is full");
+        return true;
+    }
+    unsigned i = (unsigned)rng_below(&s->rng, s->n);
+    s->people[i].m.full = true;
+    s->unfull_ms[i] = s->time.now_ms + rng_between(&s->rng, 1000, 60000);
+    sim_trace(s, "m%u's disk is full", i);
+    return true;
+}
+
+bool fault_backup(struct sim *s)
+{
+    struct person *p = person_random(s, PERSON_IN, false);
+    if (!p) return false;
+    kv_mem_copy(&p->backup, &p->kv);
+    p->has_backup = true;
+    p->backup_ms = s->time.now_ms;
+    sim_trace(s, "m%u makes a backup", p->i);
+    return true;
+}
+
+bool fault_restore(struct sim *s)
+{
+    struct person *p = person_random(s, PERSON_IN, false);
+    if (!p || !p->has_backup || p->backup_ms < p->in_ms) return false;
+    sim_trace(s, "m%u's disk is set back by %llu s", p->i,
+              (unsigned long long)((s->time.now_ms - p->backup_ms) / 1000));
+    person_crash(p);
+    kv_mem_copy(&p->kv, &p->backup);
+    for (unsigned i = 0; i < s->n_messages; i++)
+        if (s->messages[i].from == p->i && s->messages[i].at_ms + 2 * SIM_SECOND > p->backup_ms)
+            s->messages[i].excused = true;
+    p->restored = true;
+    person_boot(p);
+    return true;
+}
+
+bool fault_sleep(struct sim *s)
+{
+    struct person *p = person_random(s, PERSON_IN, false);
+    if (!p || people_in(s, PERSON_IN) < 2) return false;
+    uint64_t ms = rng_between(&s->rng, 3 * SIM_DAY, 5 * SIM_DAY);
+    sim_trace(s, "m%u sleeps for %llu hours", p->i, (unsigned long long)(ms / SIM_HOUR));
+    person_crash(p);
+    p->wake_ms = s->time.now_ms + ms;
+    for (unsigned day = 0; day < 4; day++) {
+        sim_run_for(s, SIM_DAY);
+        act_people(s);
+        for (unsigned i = 0; i < 3; i++) act_send(s);
+    }
+    return true;
+}
+
+/* ---- members who mean ill ---- */
+
+static struct enclave *inside_of(struct person *p)
+{
+    struct enclave *e = node_find(p->node, SIM_NAME);
+    return e && e->group && e->attached && !e->posting && group_in(e->group) &&
+                   group_writable(e->group) && enclave_synced(e, FEED_LEDGER)
+               ? e
+               : NULL;
+}
+
+struct ill {
+    struct sim *s;
+    unsigned who;
+};
+
+static void ill_done(void *arg, enum status st, struct bytes body)
+{
+    struct ill *i = arg;
+    (void)body;
+    sim_trace(i->s, "m%u's ill entry: %s", i->who, status_text(st));
+    free(i);
+}
+
+/* Signs and seals as the protocol wants it, whatever stands inside. */
+static bool post_ill(struct sim *s, struct person *p, struct enclave *e, struct entry0 *entry,
+                     const uint8_t back[ENTRY0_BACK])
+{
+    const uint8_t *log_key = e->group->rows[group_epoch(e->group)].log;
+    uint8_t nonce[ENTRY0_NONCE];
+    struct buf sealed = BUF_INIT;
+    rng_bytes(&s->rng, nonce, sizeof nonce);
+    entry0_sign(entry, e->enclave_id, e->keys->id_seed);
+    enum status st = entry0_seal(entry, e->room, log_key, back, nonce, &sealed);
+    if (st == ST_OK) {
+        struct ill *i = sim_alloc(sizeof *i);
+        *i = (struct ill){s, p->i};
+        st = enclave_append(e, FEED_LEDGER, true, entry->index, entry->prev_chain,
+                            buf_view(&sealed), ill_done, i);
+        if (st != ST_OK) free(i);
+    }
+    buf_free(&sealed);
+    return st == ST_OK;
+}
+
+static void fill_entry(struct sim *s, struct enclave *e, struct entry0 *entry)
+{
+    struct seen head = group_seen(e->group);
+    struct seen seen[3] = {e->feeds[1].seen, e->feeds[2].seen, e->feeds[3].seen};
+    *entry = (struct entry0){
+        .index = head.count, .epoch = group_epoch(e->group), .rules = 1, .time_ms = s->time.now_ms};
+    memcpy(entry->prev_chain, head.chain, 32);
+    memcpy(entry->actor, e->id, 32);
+    entry0_set_seen(entry, seen);
+}
+
+bool fault_junk(struct sim *s)
+{
+    static const uint8_t types[] = {2, 4, 5, 6, 8, 9, 10, 10, 10, 11, 12, 13, 19, 99};
+    struct person *p = person_random(s, PERSON_IN, true);
+    struct enclave *e = p ? inside_of(p) : NULL;
+    struct entry0 entry;
+    uint8_t body[600], back[ENTRY0_BACK];
+    if (!e) return false;
+    fill_entry(s, e, &entry);
+    entry.type = types[rng_below(&s->rng, sizeof types)];
+    rng_bytes(&s->rng, body, sizeof body);
+    rng_bytes(&s->rng, back, sizeof back);
+    if (rng_chance(&s->rng, 300)) memset(body, 0, 200);
+    entry.body = BYTES(body, rng_below(&s->rng, sizeof body));
+    sim_trace(s, "m%u posts junk of type %u", p->i, (unsigned)entry.type);
+    return post_ill(s, p, e, &entry, back);
+}
+
+/* A COMMIT that is right but for one bit of its body. */
+bool fault_bad_commit(struct sim *s)
+{
+    struct person *p = person_random(s, PERSON_IN, true);
+    struct enclave *e = p ? inside_of(p) : NULL;
+    struct group_draft draft = {.sealed = BUF_INIT};
+    struct group_now now;
+    struct entry0 entry;
+    struct entry0_envelope envelope;
+    struct buf plain = BUF_INIT, body = BUF_INIT;
+    uint8_t random[GROUP_RANDOM];
+    bool did = false;
+    if (!e) return false;
+    const uint8_t *log_key = e->group->rows[group_epoch(e->group)].log;
+    enclave_now(e, random, &now);
+    if (group_make_commit(e->group, 0, &now, &draft) != ST_OK ||
+        entry0_envelope(buf_view(&draft.sealed), &envelope) != ST_OK ||
+        entry0_open(buf_view(&draft.sealed), e->room, log_key, draft.index, &plain) != ST_OK ||
+        entry0_split(buf_view(&plain), &entry) != ST_OK)
+        goto out;
+    buf_bytes(&body, entry.body);
+    body.p[rng_below(&s->rng, body.n)] ^= (uint8_t)(1U << rng_below(&s->rng, 8));
+    entry.body = buf_view(&body);
+    sim_trace(s, "m%u posts a COMMIT with one wrong bit", p->i);
+    did = post_ill(s, p, e, &entry, envelope.back);
+out:
+    buf_free(&plain);
+    buf_free(&body);
+    buf_free(&draft.sealed);
+    return did;
+}
+
+/* ---- the sentinel means ill ---- */
+
+bool fault_fork(struct sim *s)
+{
+    if (s->sentinel.forked || !s->sentinel.m.up || s->forked_ever || people_in(s, PERSON_IN) < 3 ||
+        s->step < s->steps / 2)
+        return false;
+    unsigned group = (unsigned)rng_between(&s->rng, 1, (1U << s->n) - 2);
+    for (unsigned i = 0; i < s->n; i++)
+        if (group >> i & 1U) s->people[i].tainted = true;
+    vsentinel_fork(&s->sentinel, group);
+    s->forked_ever = true;
+    s->unfork_ms = s->time.now_ms + rng_between(&s->rng, 5000, 300000);
+    sim_trace(s, "the sentinel shows machines %#x another history", group);
+    return true;
+}
+
+bool fault_withhold(struct sim *s)
+{
+    s->sentinel.withhold = (unsigned)rng_below(&s->rng, 1U << s->n);
+    s->unwithhold_ms = s->time.now_ms + rng_between(&s->rng, 1000, 120000);
+    sim_trace(s, "the sentinel withholds entries from %#x", s->sentinel.withhold);
+    return true;
+}
+
+/* Everybody has seen everything: what an older database lost can be given back. */
+static bool all_at_head(struct sim *s)
+{
+    struct room_feed_row row;
+    if (!s->room_known || !vsentinel_feed(&s->sentinel, s->room, FEED_LEDGER, &row)) return false;
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct person *p = &s->people[i];
+        if (p->state == PERSON_OUT) continue;
+        if (!p->node || p->state != PERSON_IN || !p->online || p->head_count != row.count ||
+            p->tainted)
+            return false;
+    }
+    return true;
+}
+
+bool fault_old_database(struct sim *s)
+{
+    if (s->sentinel.forked || !s->sentinel.m.up) return false;
+    if (!s->sentinel.backup || rng_chance(&s->rng, 500)) {
+        if (!all_at_head(s)) return false;
+        vsentinel_backup(&s->sentinel);
+        sim_trace(s, "the sentinel's database is copied");
+        return true;
+    }
+    if (!all_at_head(s) || !vsentinel_restore(&s->sentinel)) return false;
+    sim_trace(s, "the sentinel comes back with an older database");
+    return true;
+}
+
+/* ---- holders ---- */
+
+bool fault_liar(struct sim *s)
+{
+    unsigned i = (unsigned)rng_below(&s->rng, s->n);
+    s->people[i].shards.lie = rng_chance(&s->rng, 500) ? SHARDS_FLIP : SHARDS_DENY;
+    s->honest_ms[i] = s->time.now_ms + rng_between(&s->rng, 1000, 60000);
+    sim_trace(s, "m%u lies about its shards", i);
+    return true;
+}
+
+bool fault_rot(struct sim *s)
+{
+    unsigned i = (unsigned)rng_below(&s->rng, s->n);
+    if (!shards_mem_rot(&s->people[i].shards)) return false;
+    sim_trace(s, "a byte rots on m%u's disk", i);
+    return true;
+}
+
+/* ---- and ends ---- */
+
+static bool over(uint64_t *at_ms, uint64_t now, bool all)
+{
+    if (*at_ms == 0 || (!all && now < *at_ms)) return false;
+    *at_ms = 0;
+    return true;
+}
+
+void faults_heal(struct sim *s, bool all)
+{
+    uint64_t now = s->time.now_ms;
+    if (over(&s->heal_ms, now, all)) {
+        vnet_partition(&s->net, 0);
+        sim_trace(s, "the partition heals");
+    }
+    if (over(&s->unfork_ms, now, all)) {
+        vsentinel_fork(&s->sentinel, 0);
+        sim_trace(s, "the sentinel shows one history again");
+    }
+    if (over(&s->unwithhold_ms, now, all)) {
+        s->sentinel.withhold = 0;
+        s->sentinel.m.full = false;
+    }
+    if (over(&s->sentinel_wake_ms, now, all)) {
+        vsentinel_boot(&s->sentinel);
+        sim_trace(s, "the sentinel is up");
+    }
+    for (unsigned i = 0; i < s->n; i++) {
+        struct person *p = &s->people[i];
+        if (over(&s->unfull_ms[i], now, all)) p->m.full = false;
+        if (over(&s->honest_ms[i], now, all)) p->shards.lie = SHARDS_HONEST;
+        if (!p->node && (all || now >= p->wake_ms)) person_boot(p);
+    }
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * sim --seed N --steps M [--members 3..8] [--verbose]
+ * sim --from A --to B --steps M        many seeds
+ * sim --list FILE                      lines "SEED STEPS [MEMBERS]": what failed once
+ */
+#include "sim/sim.h"
+
+#include "crypto/secret.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENTS_MAX UINT64_C(4000000) /* of one sim_run_for: more is a loop */
+
+void sim_trace(struct sim *s, const char *format, ...)
+{
+    char *line = s->trace[s->traced++ % SIM_TRACE];
+    int n = snprintf(line, SIM_LINE, "%5u %10.3f ", s->step, (double)s->time.now_ms / 1000);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line + n, SIM_LINE - (size_t)n, format, args);
+    va_end(args);
+    if (s->verbose) puts(line);
+}
+
+static void print_trace(const struct sim *s)
+{
+    unsigned from = s->traced > SIM_TRACE ? s->traced - SIM_TRACE : 0;
+    for (unsigned i = from; i < s->traced && !s->verbose; i++) puts(s->trace[i % SIM_TRACE]);
+}
+
+static void print_replay(const struct sim *s)
+{
+    printf("replay: make sim SEED=%llu STEPS=%u   (sim --seed %llu --steps %u --members %u)\n",
+           (unsigned long long)s->seed, s->steps, (unsigned long long)s->seed, s->steps, s->n);
+    fflush(stdout);
+}
+
+void sim_fail(struct sim *s, const char *format, ...)
+{
+    va_list args;
+    print_trace(s);
+    printf("sim: FAILED at step %u, %.3f s: ", s->step, (double)s->time.now_ms / 1000);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+    print_replay(s);
+    fflush(stdout);
+    _exit(1);
+}
+
+/* ---- a program that dies says how to see it again ---- */
+
+static struct sim *running(struct sim *set)
+{
+    static struct sim *now; /* the one thing that a signal handler can reach */
+    if (set) now = set;
+    return now;
+}
+
+static void on_signal(int number)
+{
+    struct sim *s = running(NULL);
+    printf("sim: signal %d\n", number);
+    if (s) {
+        print_trace(s);
+        print_replay(s);
+    }
+    _exit(1);
+}
+
+/* ---- time ---- */
+
+static uint64_t next_ms(struct sim *s, struct person **ret_who, bool *ret_sentinel)
+{
+    uint64_t next = vtime_next_ms(&s->time);
+    *ret_who = NULL;
+    *ret_sentinel = false;
+    uint64_t at = vsentinel_next_ms(&s->sentinel);
+    if (at < next) {
+        next = at;
+        *ret_sentinel = true;
+    }
+    for (unsigned i = 0; i < s->n; i++) {
+        struct person *p = &s->people[i];
+        if (!p->node) continue;
+        at = node_next_ms(p->node);
+        if (at == UINT64_MAX) continue;
+        at = at < 1000 ? p->m.boot_ms : at - 1000 + p->m.boot_ms;
+        if (at >= next) continue;
+        next = at;
+        *ret_who = p;
+        *ret_sentinel = false;
+    }
+    return next;
+}
+
+void sim_run_for(struct sim *s, uint64_t ms)
+{
+    uint64_t until = s->time.now_ms + ms, same = 0, last = 0;
+    for (uint64_t n = 0;; n++) {
+        struct person *who;
+        bool sentinel;
+        uint64_t next = next_ms(s, &who, &sentinel);
+        if (next > until) break;
+        if (next > s->time.now_ms) s->time.now_ms = next;
+        if (sentinel)
+            vsentinel_tick(&s->sentinel);
+        else if (who)
+            node_tick(who->node);
+        else
+            vtime_run_one(&s->time);
+        same = s->time.now_ms == last ? same + 1 : 0;
+        last = s->time.now_ms;
+        if (same > 200000)
+            sim_fail(s, "time stands still: %s",
+                     who        ? who->m.name
+                     : sentinel ? "sentinel"
+                                : "events");
+        if (n > EVENTS_MAX) sim_fail(s, "more than %llu events", (unsigned long long)EVENTS_MAX);
+    }
+    s->time.now_ms = until;
+}
+
+/* ---- steps ---- */
+
+struct choice {
+    const char *name;
+    unsigned weight;
+    bool (*act)(struct sim *s);
+};
+
+static const struct choice choices[] = {
+    {"create", 20, act_create},
+    {"invite", 30, act_invite},
+    {"vote", 60, act_vote},
+    {"send", 120, act_send},
+    {"leave", 5, act_leave},
+    {"put", 25, act_put},
+    {"get", 20, act_get},
+    {"tree", 10, act_tree},
+    {"crash", 14, fault_crash},
+    {"sentinel crash", 5, fault_sentinel_crash},
+    {"partition", 5, fault_partition},
+    {"link", 15, fault_link},
+    {"clock", 4, fault_clock},
+    {"full", 3, fault_full},
+    {"backup", 4, fault_backup},
+    {"restore", 3, fault_restore},
+    {"sleep", 2, fault_sleep},
+    {"junk", 4, fault_junk},
+    {"bad commit", 4, fault_bad_commit},
+    {"fork", 1, fault_fork},
+    {"withhold", 4, fault_withhold},
+    {"old database", 4, fault_old_database},
+    {"liar", 4, fault_liar},
+    {"rot", 3, fault_rot},
+};
+#define CHOICES (sizeof choices / sizeof choices[0])
+
+static void act(struct sim *s)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i < CHOICES; i++) sum += choices[i].weight;
+    uint64_t at = rng_below(&s->rng, sum);
+    size_t i = 0;
+    while (at >= choices[i].weight) at -= choices[i++].weight;
+    if (choices[i].act(s)) s->done[i]++;
+}
+
+static uint64_t pause_ms(struct sim *s)
+{
+    uint64_t r = rng_below(&s->rng, 100);
+    if (r < 40) return rng_below(&s->rng, 100);
+    if (r < 80) return rng_below(&s->rng, 3000);
+    if (r < 97) return rng_below(&s->rng, 30000);
+    return rng_below(&s->rng, 10 * SIM_MINUTE);
+}
+
+void sim_step(struct sim *s)
+{
+    s->step++;
+    faults_heal(s, false);
+    act(s);
+    act_people(s);
+    sim_run_for(s, pause_ms(s));
+    check_all(s);
+}
+
+/* All faults end; then everything must come to rest and be right. */
+void sim_settle(struct sim *s)
+{
+    s->settling = true;
+    faults_heal(s, true);
+    sim_trace(s, "settling");
+    for (unsigned i = 0; i < 120; i++) {
+        act_people(s);
+        sim_run_for(s, i < 60 ? 10 * SIM_SECOND : SIM_MINUTE);
+        check_all(s);
+        if (i > 6 && check_quiet(s)) break;
+    }
+    /* Late deliveries and second thoughts. */
+    sim_run_for(s, 2 * SIM_MINUTE);
+    check_all(s);
+    check_settled(s);
+}
+
+void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bool verbose)
+{
+    memset(s, 0, sizeof *s);
+    s->seed = seed;
+    s->steps = steps;
+    s->verbose = verbose;
+    s->rng.state = seed ^ UINT64_C(0x51D0C0DE);
+    s->n = people ? people : (unsigned)rng_between(&s->rng, 3, 5);
+    s->heads = sim_alloc(SIM_HEADS_MAX * sizeof s->heads[0]);
+    vnet_init(&s->net, &s->time, rng_next(&s->rng));
+    vsentinel_init(&s->sentinel, SIM_PEOPLE_MAX, &s->net, rng_next(&s->rng), NULL, NULL);
+    vsentinel_boot(&s->sentinel);
+    for (unsigned i = 0; i < s->n; i++) person_init(s, i, (uint64_t)256 << 20);
+    for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
+}
+
+void sim_end(struct sim *s)
+{
+    for (unsigned i = 0; i < s->n; i++) person_free(&s->people[i]);
+    if (s->sentinel.m.up) vsentinel_crash(&s->sentinel);
+    vtime_end(&s->time);
+    vnet_free(&s->net);
+    vsentinel_free(&s->sentinel);
+    for (unsigned i = 0; i < s->n_files; i++) free(s->files[i].bytes);
+    free(s->heads);
+}
+
+struct totals {
+    uint64_t seeds, steps, virtual_ms, events, messages, admitted;
+    uint64_t done[CHOICES];
+};
+
+static void run_one(uint64_t seed, unsigned steps, unsigned people, bool verbose, bool all,
+                    struct totals *t)
+{
+    struct sim *s = sim_alloc(sizeof *s);
+    running(s);
+    sim_start(s, seed, steps, people, verbose);
+    s->trace_all = all;
+    while (s->step < steps) sim_step(s);
+    sim_settle(s);
+    t->seeds++;
+    t->steps += s->step;
+    t->virtual_ms += s->time.now_ms;
+    t->events += s->time.ran;
+    t->messages += s->n_messages;
+    for (unsigned i = 0; i < s->n_nicks; i++) t->admitted += s->nicks[i].checked;
+    for (size_t i = 0; i < CHOICES; i++) t->done[i] += s->done[i];
+    sim_end(s);
+    free(s);
+}
+
+static void run_list(const char *path, struct totals *t)
+{
+    FILE *f = fopen(path, "r");
+    char line[200];
+    if (!f) {
+        fprintf(stderr, "sim: %s cannot be read\n", path);
+        exit(2);
+    }
+    while (fgets(line, sizeof line, f)) {
+        unsigned long long seed;
+        unsigned steps, people = 0;
+        if (line[0] == '#' || sscanf(line, "%llu %u %u", &seed, &steps, &people) < 2) continue;
+        run_one(seed, steps, people, false, false, t);
+    }
+    fclose(f);
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "example: sim --seed 1 --steps 20000\n"
+                    "  --seed N --steps M [--members 3..8] [--verbose] [--all]\n"
+                    "  --from A --to B --steps M [--members K]\n"
+                    "  --list FILE\n");
+    return 2;
+}
+
+struct args {
+    uint64_t from, to;
+    unsigned steps, people;
+    bool verbose, all;
+    const char *list;
+};
+
+static bool parse(int argc, char **argv, struct args *a)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *name = argv[i];
+        if (strcmp(name, "--verbose") == 0) {
+            a->verbose = true;
+            continue;
+        }
+        if (strcmp(name, "--all") == 0) {
+            a->all = a->verbose = true;
+            continue;
+        }
+        if (i + 1 == argc) return false;
+        const char *value = argv[++i];
+        char *end = NULL;
+        unsigned long long n = strtoull(value, &end, 10);
+        if (strcmp(name, "--list") == 0)
+            a->list = value;
+        else if (*end || end == value)
+            return false;
+        else if (strcmp(name, "--seed") == 0)
+            a->from = a->to = n;
+        else if (strcmp(name, "--from") == 0)
+            a->from = n;
+        else if (strcmp(name, "--to") == 0)
+            a->to = n;
+        else if (strcmp(name, "--steps") == 0)
+            a->steps = (unsigned)n;
+        else if (strcmp(name, "--members") == 0)
+            a->people = (unsigned)n;
+        else
+            return false;
+    }
+    return a->to >= a->from && (a->people == 0 || (a->people >= 3 && a->people <= SIM_PEOPLE_MAX));
+}
+
+int main(int argc, char **argv)
+{
+    struct args a = {.from = 1, .to = 1, .steps = 200};
+    struct totals t = {0};
+    struct timespec begin, end;
+    if (!parse(argc, argv, &a)) return usage();
+    if (crypto_start() != ST_OK) return 1;
+    signal(SIGABRT, on_signal);
+    signal(SIGSEGV, on_signal);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    if (a.list)
+        run_list(a.list, &t);
+    else
+        for (uint64_t seed = a.from; seed <= a.to; seed++)
+            run_one(seed, a.steps, a.people, a.verbose, a.all, &t);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    double took = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+    printf("sim: %llu seeds, %llu steps, %.1f virtual hours, %llu events, %llu messages, %llu "
+           "admitted, %.1f s\n",
+           (unsigned long long)t.seeds, (unsigned long long)t.steps,
+           (double)t.virtual_ms / (double)SIM_HOUR, (unsigned long long)t.events,
+           (unsigned long long)t.messages, (unsigned long long)t.admitted, took);
+    for (size_t i = 0; i < CHOICES; i++)
+        printf("%s%s %llu", i ? ", " : "     ", choices[i].name, (unsigned long long)t.done[i]);
+    putchar('\n');
+    return 0;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * sim: a world of people with their machines, one sentinel and one enclave,
+ * driven by a seed: what they do, what goes wrong, and a record of what was
+ * wished and promised against which the real node's behaviour is checked.
+ *
+ * Owns: all of it. Errors: a broken promise calls sim_fail, which prints the
+ *     trace and the line that replays it, and ends the program with status 1.
+ * Order: sim_start, sim_step as often as wanted, sim_settle, sim_end.
+ */
+#ifndef ENCLAVE_TESTS_SIM_SIM_H
+#define ENCLAVE_TESTS_SIM_SIM_H
+
+#include "node/node.h"
+#include "sim/files_mem.h"
+#include "sim/kv_mem.h"
+#include "sim/shards_mem.h"
+#include "sim/vnet.h"
+#include "sim/vsentinel.h"
+
+#define SIM_PEOPLE_MAX 8
+#define SIM_NAME "sim" /* the enclave's local name on every machine */
+#define SIM_MESSAGES_MAX 4096
+#define SIM_HEADS_MAX 65536
+#define SIM_NICKS_MAX 1024
+#define SIM_FILES_MAX 256
+#define SIM_TRACE 80
+#define SIM_LINE 240
+#define SIM_SECOND UINT64_C(1000)
+#define SIM_MINUTE (60 * SIM_SECOND)
+#define SIM_HOUR (60 * SIM_MINUTE)
+#define SIM_DAY (24 * SIM_HOUR)
+
+struct sim;
+
+enum person_state { PERSON_OUT, PERSON_JOINING, PERSON_IN, PERSON_LEAVING };
+
+/* One name under which somebody applied, and what each person wished about it. */
+struct sim_nick {
+    char nick[24];
+    unsigned person;
+    uint8_t yes; /* bit p: person p was told to say yes */
+    uint8_t no;
+    bool creator;
+    bool checked; /* seen inside, and admission was looked at */
+};
+
+struct sim_message {
+    unsigned from;
+    uint64_t at_ms;
+    bool durable; /* node_send called back with ok */
+    bool excused; /* its author's disk was set back before it was sent */
+};
+
+struct sim_file {
+    char path[32];
+    unsigned from;
+    uint64_t at_ms;
+    uint64_t transfer;
+    bool accepted;
+    bool gone; /* removed or moved since */
+    uint8_t *bytes;
+    size_t n;
+};
+
+struct op;
+
+struct person {
+    struct sim *sim;
+    unsigned i;
+    struct machine m;
+    struct kv_mem kv, backup;
+    bool has_backup;
+    uint64_t backup_ms;
+    struct files_mem files;
+    struct shards_mem shards;
+    struct node *node;
+    uint8_t mk[32], rk[32];
+    char listen[24];
+    uint64_t wake_ms; /* while down: when it comes back */
+    enum person_state state;
+    unsigned attempt;
+    char nick[24];
+    uint64_t in_ms;       /* since when inside, as first seen */
+    uint64_t unbroken_ms; /* since when nothing happened that excuses a missing message */
+    bool tainted;         /* was shown another history */
+    bool restored;        /* came back from a backup */
+    bool halted;          /* saw its disk fail: restart helps */
+    struct op *ops;       /* calls not yet answered */
+    uint64_t read_upto;
+    uint8_t *shown; /* by message: how often */
+    uint64_t head_count;
+    char head[17];
+    unsigned outbox;
+    char trouble[NODE_REASON_MAX];
+    bool online;
+    char vote_pending[24];
+};
+
+struct sim_head {
+    bool known;
+    char chain[17];
+    uint64_t roster; /* hash of everything a member's ledger says at this count */
+    unsigned by;
+};
+
+struct sim {
+    uint64_t seed;
+    unsigned steps, step, n;
+    bool verbose, trace_all;
+    struct rng rng;
+    struct vtime time;
+    struct vnet net;
+    struct vsentinel sentinel;
+    uint64_t sentinel_wake_ms;
+    struct person people[SIM_PEOPLE_MAX];
+    unsigned generation; /* enclaves made so far */
+    bool exists;
+    bool creating;
+    uint8_t room[32];
+    bool room_known;
+    struct sim_nick nicks[SIM_NICKS_MAX];
+    unsigned n_nicks;
+    struct sim_message messages[SIM_MESSAGES_MAX];
+    unsigned n_messages;
+    struct sim_file files[SIM_FILES_MAX];
+    unsigned n_files;
+    struct sim_head *heads; /* by ledger count */
+    uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
+    uint64_t heal_ms;       /* when the partition ends */
+    uint64_t unfork_ms, unwithhold_ms;
+    uint64_t unfull_ms[SIM_PEOPLE_MAX];
+    uint64_t honest_ms[SIM_PEOPLE_MAX]; /* when a lying holder stops */
+    bool forked_ever;
+    bool files_on; /* put and get are part of this run */
+    bool settling;
+    char trace[SIM_TRACE][SIM_LINE];
+    unsigned traced;
+    uint64_t done[32]; /* actions that did something, by kind */
+};
+
+/* ---- main.c ---- */
+void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bool verbose);
+void sim_end(struct sim *s);
+void sim_step(struct sim *s);
+void sim_run_for(struct sim *s, uint64_t ms);
+void sim_settle(struct sim *s);
+__attribute__((format(printf, 2, 3))) void sim_trace(struct sim *s, const char *format, ...);
+__attribute__((format(printf, 2, 3), noreturn)) void sim_fail(struct sim *s, const char *format,
+                                                              ...);
+
+/* ---- people.c ---- */
+void person_init(struct sim *s, unsigned i, uint64_t offer);
+void person_boot(struct person *p);
+void person_crash(struct person *p);
+void person_free(struct person *p);
+void person_look(struct person *p); /* brings state, head, outbox up to date */
+struct person *person_random(struct sim *s, enum person_state state, bool online); /* or NULL */
+unsigned people_in(const struct sim *s, enum person_state state);
+struct sim_nick *nick_find(struct sim *s, const char *nick);
+
+/* A call on the way: freed when answered or when its machine crashes. */
+struct op {
+    struct op *next;
+    struct person *p;
+    unsigned kind;
+    uint64_t number;
+    char text[NODE_NICK_MAX + 1];
+    struct person *other;
+};
+struct op *op_new(struct person *p, unsigned kind, uint64_t number);
+void op_free(struct op *op);
+
+/* ---- actions.c: each returns whether it did something ---- */
+bool act_create(struct sim *s);
+bool act_invite(struct sim *s);
+bool act_vote(struct sim *s);
+bool act_send(struct sim *s);
+bool act_leave(struct sim *s);
+bool act_put(struct sim *s);
+bool act_get(struct sim *s);
+bool act_tree(struct sim *s);
+/* Every person does what a person would do by now: answers votes, restarts what halted. */
+void act_people(struct sim *s);
+
+/* ---- faults.c ---- */
+bool fault_crash(struct sim *s);
+bool fault_sentinel_crash(struct sim *s);
+bool fault_partition(struct sim *s);
+bool fault_link(struct sim *s);
+bool fault_clock(struct sim *s);
+bool fault_full(struct sim *s);
+bool fault_backup(struct sim *s);
+bool fault_restore(struct sim *s);
+bool fault_sleep(struct sim *s);
+bool fault_junk(struct sim *s);
+bool fault_bad_commit(struct sim *s);
+bool fault_fork(struct sim *s);
+bool fault_withhold(struct sim *s);
+bool fault_old_database(struct sim *s);
+bool fault_liar(struct sim *s);
+bool fault_rot(struct sim *s);
+void faults_heal(struct sim *s, bool all); /* ends what is over; all: everything */
+
+/* ---- checks.c ---- */
+void check_all(struct sim *s);
+void check_settled(struct sim *s);
+bool check_quiet(struct sim *s); /* nothing is left to do */
+
+#endif
