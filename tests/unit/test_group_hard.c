@@ -8,7 +8,6 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
-#include "core/ledger/group_state.h"
 #include "unit/group_world.h"
 
 static int start(void **state)
@@ -30,35 +29,6 @@ static void end(struct world *w)
 {
     world_free(w);
     free(w);
-}
-
-/* Seals whatever a member with keys wants to post; e's index, chain, epoch, rules may be wrong. */
-static void post_entry(struct world *w, size_t by, struct entry0 *e, const uint8_t back[48])
-{
-    uint8_t nonce[24];
-    struct buf sealed = BUF_INIT;
-    const struct group *g = w->m[by].g;
-    world_random(w, nonce, 24);
-    entry0_sign(e, g->enclave_id, w->m[by].id_seed);
-    assert_int_equal(
-        entry0_seal(e, w->room, g->rows[ledger_epoch(g->ledger)].log, back, nonce, &sealed), ST_OK);
-    world_append_raw(w, buf_view(&sealed));
-    buf_free(&sealed);
-    world_sync(w);
-}
-
-static struct entry0 entry_of(struct world *w, size_t by, uint8_t type, struct bytes body)
-{
-    const struct group *g = w->m[by].g;
-    struct entry0 e = {.index = w->n,
-                       .epoch = ledger_epoch(g->ledger),
-                       .rules = LEDGER_RULES,
-                       .type = type,
-                       .time_ms = w->now_ms,
-                       .body = body};
-    memcpy(e.prev_chain, ledger_chain(g->ledger), 32);
-    memcpy(e.actor, g->id, 32);
-    return e;
 }
 
 /* Opens a draft, lets the test change its body, seals it again in its place. */
