@@ -356,7 +356,9 @@ uint64_t enclave_next_ms(const struct enclave *e)
     uint64_t next = earlier(uplink_next_ms(&e->up), enclave_write_ms(e));
     if (e->peers != NULL) next = earlier(next, peers_next_ms(e->peers));
     if (e->join_again_ms != 0) next = earlier(next, e->join_again_ms);
-    if (e->seats_due && e->subscribed && !e->seats_busy) next = earlier(next, e->seats_again_ms);
+    if (e->seats_due && e->subscribed && !e->seats_busy && e->group != NULL &&
+        enclave_synced(e, FEED_LEDGER) && group_in(e->group))
+        next = earlier(next, e->seats_again_ms);
     if (e->mail_again_ms != 0) next = earlier(next, e->mail_again_ms);
     if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
     return next;
