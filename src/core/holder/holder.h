@@ -24,11 +24,12 @@
 #include "core/holder/wire.h"
 #include "core/ports/work.h"
 
-#define HOLDER_PUTS_MAX 128  /* columns being written, a session */
-#define HOLDER_UNITS_MAX 128 /* units in memory before reading stops: 8 MiB a session */
-#define HOLDER_READS_MAX 64  /* reads under way, a session */
-#define HOLDER_ASKS_MAX 256  /* other requests under way, a session */
-#define HOLDER_TREES_MAX 2   /* of them TREE, which read a whole column */
+#define HOLDER_PUTS_MAX 128     /* columns being written, a session */
+#define HOLDER_UNITS_MAX 128    /* units in memory before reading stops: 8 MiB a session */
+#define HOLDER_READS_MAX 64     /* reads under way, a session */
+#define HOLDER_ASKS_MAX 256     /* other requests under way, a session */
+#define HOLDER_TREES_MAX 2      /* of them TREE, which read a whole column */
+#define HOLDER_REPLIES_MAX 1024 /* waiting for a link that takes none; then it is closed */
 
 struct holder_config {
     struct shard_store store;

@@ -60,6 +60,7 @@ struct holder_session {
     unsigned trees;
     struct holder_put *puts;
     struct holder_serve *reads;
+    unsigned replies; /* in the list */
     struct holder_reply *first;
     struct holder_reply **last;
 };

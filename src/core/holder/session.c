@@ -43,7 +43,6 @@ struct holder_session *holder_open(struct holder *h, const struct holder_wire *w
     s->h = h;
     s->wire = *wire;
     s->last = &s->first;
-    s->last = &s->first;
     s->pending = 1; /* the link's own; holder_close takes it */
     h->sessions++;
     return s;
@@ -83,6 +82,7 @@ static void reply_later(struct holder_session *s, uint8_t type, struct bytes pay
     memcpy(r->bytes, payload.p, payload.n);
     *s->last = r;
     s->last = &r->next;
+    s->replies++;
 }
 
 void serve_reply(struct holder_session *s, uint8_t type, const struct fields *f, const void *msg)
@@ -108,6 +108,7 @@ void holder_writable(struct holder_session *s)
         if (s->wire.send(s->wire.ctx, r->type, BYTES(r->bytes, r->n)) == ST_BUSY) return;
         s->first = r->next;
         if (!s->first) s->last = &s->first;
+        s->replies--;
         free(r);
     }
     serve_reads_writable(s);
@@ -251,6 +252,8 @@ static enum status space_start(struct holder_session *s, struct bytes payload)
 
 enum status holder_frame(struct holder_session *s, uint8_t type, struct bytes payload)
 {
+    /* Whoever asks and never reads the answers would have us keep them all. */
+    if (s->replies >= HOLDER_REPLIES_MAX) return ST_TOO_BIG;
     switch (type) {
     case HOLDER_PUT_OPEN: return serve_put_open(s, payload);
     case HOLDER_PUT_UNIT: return serve_put_unit(s, payload);
