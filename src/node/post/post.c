@@ -220,7 +220,12 @@ static void on_appended(void *arg, enum status st, struct bytes body)
     }
     if (st == ST_CLOSED || e->removed) return;
     if (st == ST_OK && fields_decode(&room_spot_fields, body, &spot) == ST_OK) {
-        enclave_appended(e, FEED_MAIL, spot.index, buf_view(&o->sealed));
+        /* Taking it frees o: the bytes must outlive that. */
+        struct buf sealed = o->sealed;
+        o->sealed = BUF_INIT;
+        buf_bytes(&o->sealed, buf_view(&sealed));
+        enclave_appended(e, FEED_MAIL, spot.index, buf_view(&sealed));
+        buf_free(&sealed);
         return;
     }
     o->again_ms = env_mono_ms(e->node->ports.env) + POST_AGAIN_MS;
