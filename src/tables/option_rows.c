@@ -64,6 +64,9 @@ static const struct option_row rows[] = {
     {"node.data_dir", OPTION_TEXT, 0, 4000, "",
      "home directory of the daemon; empty: --home, ENCLAVE_HOME or the XDG data directory",
      KEEPERS},
+    {"coordinator.inside", OPTION_FLAG, 0, 0, "false",
+     "enclaved runs a sentinel of its own at coordinator.host and port", MEMBER},
+
     {"node.host", OPTION_TEXT, 0, 255, "",
      "address that members may connect to; empty: all traffic goes through the sentinel", KEEPERS},
     {"node.port", OPTION_NUMBER, 0, 65535, "0",
@@ -78,6 +81,8 @@ static const struct option_row rows[] = {
      "columns a file is coded into; 0: by the number of holders", MEMBER},
     {"node.shards_required", OPTION_NUMBER, 0, 64, "0",
      "columns that are enough to read it; 0: by the number of holders", MEMBER},
+    {"node.announce", OPTION_TEXT, 0, 255, "",
+     "hosts under which members reach this machine, with commas; empty: node.host", KEEPERS},
     {"node.workers", OPTION_NUMBER, 0, 64, "0",
      "threads that hash, seal and code; 0: one a processor", KEEPERS},
 
