@@ -23,6 +23,17 @@ static enum status parse_sentinel(const char *text, char address[LINK_ADDRESS_MA
     return ST_OK;
 }
 
+/* GENESIS is on disk: now it may go out. */
+static void on_saved(void *arg, enum status st)
+{
+    struct enclave *e = arg;
+    if (st == ST_OK && !e->removed) st = enclave_connect(e);
+    if (st != ST_OK && e->create_done != NULL) {
+        node_finish(e->create_done, e->create_arg, st, e->trouble, NULL);
+        e->create_done = NULL;
+    }
+}
+
 static enum status make_group(struct enclave *e, uint8_t mode)
 {
     const struct env *env = e->node->ports.env;
@@ -72,8 +83,7 @@ static enum status make_group(struct enclave *e, uint8_t mode)
     enclave_put_record(e, &b);
     enclave_put_group(e, &b);
     enclave_mail_rows(e, &b);
-    enclave_commit(e, &b, NULL, NULL);
-    st = enclave_connect(e);
+    enclave_commit(e, &b, on_saved, e);
 out:
     if (st != ST_OK) keep_drop(&b);
     bytes_wipe(secret, sizeof secret);

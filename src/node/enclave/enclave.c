@@ -153,7 +153,6 @@ static void halt(struct enclave *e, enum status st)
                     "the disk did not take a change (%s): this enclave stands still and nothing "
                     "was lost. Make room, then: enclave daemon stop; enclave daemon start",
                     status_text(st));
-    enclave_tell(e, "warning", "", 0, e->trouble);
 }
 
 static void on_committed(void *arg, enum status st)
@@ -193,10 +192,13 @@ void enclave_commit(struct enclave *e, struct keep_batch *b, kv_done *done, void
 
 void enclave_trouble(struct enclave *e, const char *format, ...)
 {
+    char before[NODE_REASON_MAX];
     va_list args;
+    memcpy(before, e->trouble, sizeof before);
     va_start(args, format);
     vsnprintf(e->trouble, sizeof e->trouble, format, args);
     va_end(args);
+    if (strcmp(before, e->trouble) != 0) enclave_tell(e, "warning", "", 0, e->trouble);
 }
 
 void enclave_tell(struct enclave *e, const char *kind, const char *who, uint64_t number,

@@ -44,7 +44,6 @@ static void refused(struct enclave *e)
                     "not admitted: somebody voted no, or nobody answered in time. "
                     "`enclave leave %s` forgets it.",
                     e->name);
-    enclave_tell(e, "join", "", 0, e->trouble);
 }
 
 static void welcomed(struct enclave *e, const struct reply *r)

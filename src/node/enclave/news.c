@@ -138,7 +138,6 @@ static void on_fork(struct enclave *e, const struct group_event *ev)
                     ev->leaf == LEDGER_NOBODY ? "the sentinel" : enclave_nick(e, ev->leaf),
                     (unsigned long long)ev->theirs.count, theirs,
                     (unsigned long long)ev->mine.count, mine);
-    enclave_tell(e, "warning", "", ev->index, e->trouble);
 }
 
 static void on_head(struct enclave *e, const struct group_event *ev)
@@ -190,7 +189,6 @@ static void on_event(struct enclave *e, const struct group_event *ev)
     case GROUP_LOST:
         enclave_trouble(e, "this member could not follow a key change and can no longer read: "
                            "leave and let yourself be invited again");
-        enclave_tell(e, "warning", "", ev->index, e->trouble);
         break;
     }
 }

@@ -66,7 +66,6 @@ static void forked(struct enclave *e, uint8_t feed)
                     "seen: nothing more is written. Compare `enclave status` with the other "
                     "members.",
                     (unsigned)feed);
-    enclave_tell(e, "warning", "", feed, e->trouble);
 }
 
 /* One entry at the end of what we have. false: not taken, do not go on. */
@@ -75,8 +74,10 @@ static bool take(struct enclave *e, uint8_t feed, struct bytes sealed, bool last
     struct enclave_feed *f = &e->feeds[feed];
     uint64_t index = f->seen.count;
     enum status st = ST_OK;
-    if (feed == FEED_LEDGER)
+    if (feed == FEED_LEDGER && group_wants(e->group) == index)
         st = group_take(e->group, index, sealed, env_wall_ms(e->node->ports.env));
+    else if (feed == FEED_LEDGER)
+        e->replay_due = true; /* joining: the beginning is wanted once more, from our own rows */
     else if (feed == FEED_MAIL)
         enclave_mail_entry(e, index, sealed, e->batch);
     else if (feed == FEED_FILES)
@@ -94,6 +95,7 @@ static bool take(struct enclave *e, uint8_t feed, struct bytes sealed, bool last
     }
     keep_entry(e, feed, sealed);
     if (feed == FEED_LEDGER) enclave_news(e);
+    if (group_wants(e->group) < e->feeds[FEED_LEDGER].seen.count) e->replay_due = true;
     return !e->removed;
 }
 
@@ -114,6 +116,34 @@ static void end_taking(struct enclave *e)
     enclave_put_group(e, b);
     enclave_mail_rows(e, b);
     enclave_mail_commit(e, b, NULL, NULL, 0);
+}
+
+void enclave_replay(struct enclave *e)
+{
+    struct keep_batch batch;
+    struct buf sealed;
+    uint8_t chain[32];
+    uint64_t index;
+    buf_init(&sealed, KV_VALUE_MAX);
+    if (!e->replay_due || e->removed || e->halted || e->batch != NULL) return;
+    e->replay_due = false;
+    begin_taking(e, &batch);
+    while (!e->removed && (index = group_wants(e->group)) < e->feeds[FEED_LEDGER].seen.count) {
+        buf_clear(&sealed);
+        enum status st = enclave_kept(e, FEED_LEDGER, index, &sealed, chain);
+        if (st == ST_OK)
+            st = group_take(e->group, index, buf_view(&sealed), env_wall_ms(e->node->ports.env));
+        if (st != ST_OK) {
+            e->feeds[FEED_LEDGER].stuck = true;
+            enclave_trouble(e, "the history of this enclave cannot be verified (%s at entry %llu)",
+                            status_text(st), (unsigned long long)index);
+            break;
+        }
+        enclave_news(e);
+    }
+    buf_free(&sealed);
+    end_taking(e);
+    if (!e->removed) enclave_pump(e);
 }
 
 /* ---- reading ---- */
@@ -331,6 +361,10 @@ static void resend_next(struct enclave *e)
         if (st == ST_OK)
             st = enclave_append(e, f, true, index, before, buf_view(&sealed), on_resent, e);
         buf_free(&sealed);
+        if (st == ST_NOT_FOUND && e->commits > 0) {
+            uplink_redial(&e->up, ST_BUSY); /* its row is still on the way to the disk */
+            return;
+        }
         if (st != ST_OK)
             enclave_trouble(e,
                             "the sentinel has an older database and entry %llu of feed %u "
@@ -354,8 +388,9 @@ static void on_subscribed(void *arg, enum status st, struct bytes body)
     }
     check_heads(e, &in);
     if (e->resending) {
-        enclave_tell(e, "sentinel", "", 0,
-                     "the sentinel came back with an older database: giving back what it lost");
+        if (e->phase != ENCLAVE_CREATING)
+            enclave_tell(e, "sentinel", "", 0,
+                         "the sentinel came back with an older database: giving back what it lost");
         resend_next(e);
         return;
     }
