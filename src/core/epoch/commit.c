@@ -4,6 +4,7 @@
 #include "crypto/aead.h"
 #include "crypto/hash.h"
 #include "crypto/kem.h"
+#include "crypto/secret.h"
 
 #include <string.h>
 
@@ -229,6 +230,7 @@ static bool cut(const struct commit_plan *p, struct bytes body, struct received 
 {
     struct cursor c = cursor_of(body);
     struct buf head = BUF_INIT;
+    memset(ret, 0, sizeof *ret);
     put_head(p, &head);
     bool same = buf_status(&head) == ST_OK && bytes_same(cursor_take(&c, head.n), buf_view(&head));
     buf_free(&head);
@@ -237,7 +239,7 @@ static bool cut(const struct commit_plan *p, struct bytes body, struct received 
         if (cursor_u16(&c) != p->leaves[i].leaf) return false;
         ret->parts[i].ct = cursor_take(&c, KEM_CT).p;
         ret->parts[i].wrap = cursor_take(&c, cursor_u16(&c));
-        if (ret->parts[i].wrap.n > WRAP_MAX) return false;
+        if (c.bad || ret->parts[i].wrap.n > WRAP_MAX) return false;
     }
     ret->before_tag = BYTES(body.p, body.n - c.left);
     ret->tag = cursor_take(&c, 32).p;
@@ -319,7 +321,7 @@ static enum status compare(const struct work *w, const struct received *r,
     for (size_t i = 0; i < p->n && fault->part == COMMIT_FINE; i++) {
         size_t n = 0;
         fault->leaf = p->leaves[i].leaf;
-        if (wrap_leaf(w, &p->leaves[i], ct, wrap, &n) != ST_OK ||
+        if (r->parts[i].ct == NULL || wrap_leaf(w, &p->leaves[i], ct, wrap, &n) != ST_OK ||
             memcmp(ct, r->parts[i].ct, KEM_CT) != 0)
             fault->part = COMMIT_CT;
         else if (!bytes_same(BYTES(wrap, n), r->parts[i].wrap))
@@ -329,7 +331,7 @@ static enum status compare(const struct work *w, const struct received *r,
     confirm_tag(w, back, r->before_tag, tag);
     if (fault->part == COMMIT_FINE && memcmp(must, back, COMMIT_BACK) != 0)
         fault->part = COMMIT_BACK_PART;
-    if (fault->part == COMMIT_FINE && memcmp(tag, r->tag, 32) != 0) fault->part = COMMIT_TAG;
+    if (fault->part == COMMIT_FINE && !secret_same(tag, r->tag, 32)) fault->part = COMMIT_TAG;
     bytes_wipe(wrap, sizeof wrap);
     return fault->part == COMMIT_FINE ? ST_OK : ST_INTEGRITY;
 }

@@ -37,6 +37,8 @@ void group_free(struct group *g)
     secret_free(g->rows);
     free(g->seed_pks);
     free(g->heads);
+    free(g->sizes);
+    buf_free(&g->history);
     free(g->events);
     bytes_wipe(g, sizeof *g);
     free(g);
@@ -67,6 +69,7 @@ enum status group_join(const struct group_join *a, struct group **ret)
     memcpy(g->add_chain, a->chain, 32);
     memcpy(g->add_log, a->log_key, 32);
     chain_start(a->room, FEED_LEDGER, g->walk_chain);
+    buf_init(&g->history, GROUP_HISTORY_MAX);
     g->dirty = true;
     *ret = g;
     return ST_OK;

@@ -16,7 +16,7 @@
  * Order: one of group_create, group_join, group_load. Then forever: while
  *     group_wants(g) < what is stored or offered, group_take that entry; take all
  *     group_event; ask group_next. Sealed entries are kept by the caller: after
- *     group_load, and once while joining, they are wanted again from 0.
+ *     group_load they are wanted again from 0.
  *     When group_dirty: group_save, store it in one transaction with what was
  *     taken or is about to be sent, before anything is sent.
  *
@@ -34,7 +34,8 @@
 #define GROUP_DOOR_KEYS 32 /* door keys accepted: of the last 14 days, at most so many */
 #define GROUP_DOOR_MS ((uint64_t)14 * 24 * 3600 * 1000)
 #define GROUP_HEAD_MS ((uint64_t)24 * 3600 * 1000)
-#define GROUP_EVENTS_MAX 4096 /* waiting; group_take says ST_BUSY above that */
+#define GROUP_EVENTS_MAX 4096                 /* waiting; group_take says ST_BUSY above that */
+#define GROUP_HISTORY_MAX ((size_t)256 << 20) /* a newcomer holds it until its ADD has come */
 #define GROUP_ENTRIES_MAX ((uint64_t)1 << 22)
 #define GROUP_SEEDS_MAX 16  /* own KEM secrets held at once */
 #define GROUP_BALLOTS_MAX 8 /* own ballot bodies kept */

@@ -203,6 +203,7 @@ enum status group_load(struct bytes saved, struct group **ret)
         return st;
     }
     if (g->phase == GROUP_WALKING) chain_start(g->room, FEED_LEDGER, g->walk_chain);
+    buf_init(&g->history, GROUP_HISTORY_MAX);
     g->dirty = false;
     *ret = g;
     return ST_OK;

@@ -97,6 +97,9 @@ struct group {
     struct entry0_envelope *heads; /* while walking */
     size_t n_heads;
     size_t heads_cap;
+    uint32_t *sizes; /* of the entries that wait in history */
+    size_t sizes_cap;
+    struct buf history;
     uint8_t walk_chain[32];
 
     uint64_t saved_count; /* entries below are replayed: known, quiet */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define EVENTS_AN_ENTRY 8
+#define ROOM_FOR_ONE PAD_MAX /* no stored entry is larger */
 
 uint64_t group_wants(const struct group *g)
 {
@@ -34,7 +35,7 @@ static enum status room_for_events(struct group *g)
     return ST_OK;
 }
 
-/* ---- a newcomer's first pass ---- */
+/* ---- a newcomer reads history: first what stands outside the seals, then the rest ---- */
 
 static enum status walk(struct group *g)
 {
@@ -54,8 +55,6 @@ static enum status walk(struct group *g)
         memcpy(g->rows[e].log, keys + e * 32, 32);
     }
     g->phase = GROUP_LIVE;
-    free(g->heads);
-    g->heads = NULL;
     g->dirty = true;
 out:
     secret_free(keys);
@@ -63,13 +62,16 @@ out:
     return st;
 }
 
-static enum status take_head(struct group *g, uint64_t index, struct bytes sealed)
+static enum status keep_history(struct group *g, struct bytes sealed)
 {
-    if (index < g->n_heads) return ST_OK;
-    if (index != g->n_heads) return ST_CONFLICT;
-    if (index > g->add_index) return ST_INTEGRITY; /* the walk failed before */
     enum status st =
         ledger_room_for((void **)&g->heads, sizeof *g->heads, g->n_heads, &g->heads_cap);
+    if (st == ST_OK)
+        st = ledger_room_for((void **)&g->sizes, sizeof *g->sizes, g->n_heads, &g->sizes_cap);
+    if (st == ST_OK && sealed.n > ROOM_FOR_ONE) st = ST_TOO_BIG;
+    if (st != ST_OK) return st;
+    buf_bytes(&g->history, sealed);
+    st = buf_status(&g->history);
     if (st != ST_OK) return st;
     struct entry0_envelope *head = &g->heads[g->n_heads];
     if (entry0_envelope(sealed, head) != ST_OK) {
@@ -77,8 +79,41 @@ static enum status take_head(struct group *g, uint64_t index, struct bytes seale
         head->epoch = UINT64_MAX;
     }
     chain_step(g->walk_chain, sealed, g->walk_chain);
-    g->n_heads++;
-    if (index < g->add_index) return ST_OK;
+    g->sizes[g->n_heads++] = (uint32_t)sealed.n;
+    return ST_OK;
+}
+
+static enum status take_next(struct group *g, struct bytes sealed, uint64_t now_ms);
+
+/* The keys are there: now each entry is opened and judged, from GENESIS to our ADD. */
+static enum status read_history(struct group *g, uint64_t now_ms)
+{
+    enum status st = ST_OK;
+    size_t at = 0;
+    for (size_t i = 0; i < g->n_heads && st == ST_OK; i++) {
+        st = take_next(g, BYTES(g->history.p + at, g->sizes[i]), now_ms);
+        at += g->sizes[i];
+    }
+    return st;
+}
+
+static void drop_history(struct group *g)
+{
+    free(g->heads);
+    free(g->sizes);
+    g->heads = NULL;
+    g->sizes = NULL;
+    buf_free(&g->history);
+}
+
+static enum status take_history(struct group *g, uint64_t index, struct bytes sealed,
+                                uint64_t now_ms)
+{
+    if (index < g->n_heads) return ST_OK;
+    if (index != g->n_heads) return ST_CONFLICT;
+    if (index > g->add_index) return ST_INTEGRITY; /* the walk failed before */
+    enum status st = keep_history(g, sealed);
+    if (st != ST_OK || index < g->add_index) return st;
     if (memcmp(g->walk_chain, g->add_chain, 32) != 0) {
         struct seen mine = {.count = g->n_heads}, theirs = {.count = g->n_heads};
         memcpy(mine.chain, g->add_chain, 32);
@@ -86,7 +121,11 @@ static enum status take_head(struct group *g, uint64_t index, struct bytes seale
         group_emit_fork(g, index, LEDGER_NOBODY, &mine, &theirs);
         return ST_FORK;
     }
-    return walk(g);
+    st = walk(g);
+    if (st != ST_OK) return st;
+    st = read_history(g, now_ms);
+    drop_history(g);
+    return st;
 }
 
 /* ---- events of a taken entry ---- */
@@ -347,7 +386,7 @@ enum status group_take(struct group *g, uint64_t index, struct bytes sealed, uin
 {
     enum status st = room_for_events(g);
     if (st != ST_OK) return st;
-    if (g->phase == GROUP_WALKING) return take_head(g, index, sealed);
+    if (g->phase == GROUP_WALKING) return take_history(g, index, sealed, now_ms);
     if (index < ledger_count(g->ledger)) return take_again(g, index, sealed);
     if (index != ledger_count(g->ledger)) return ST_CONFLICT;
     if (index >= GROUP_ENTRIES_MAX) return ST_TOO_BIG;
