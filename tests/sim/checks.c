@@ -157,6 +157,7 @@ void check_all(struct sim *s)
             check_words(p);
         }
         any |= p->state != PERSON_OUT;
+        s->exists |= p->state == PERSON_IN;
     }
     find_room(s);
     struct room_feed_row row;

@@ -124,15 +124,20 @@ static struct enclave *inside_of(struct person *p)
 }
 
 struct ill {
-    struct sim *s;
-    unsigned who;
+    struct person *p;
+    struct enclave *e;
+    struct buf sealed;
 };
 
 static void ill_done(void *arg, enum status st, struct bytes body)
 {
     struct ill *i = arg;
-    (void)body;
-    sim_trace(i->s, "m%u's ill entry: %s", i->who, status_text(st));
+    struct room_spot spot;
+    sim_trace(i->p->sim, "m%u's ill entry: %s", i->p->i, status_text(st));
+    /* Its author reads it like everybody else; the sentinel does not send it back. */
+    if (st == ST_OK && fields_decode(&room_spot_fields, body, &spot) == ST_OK)
+        enclave_appended(i->e, FEED_LEDGER, spot.index, buf_view(&i->sealed));
+    buf_free(&i->sealed);
     free(i);
 }
 
@@ -148,10 +153,14 @@ static bool post_ill(struct sim *s, struct person *p, struct enclave *e, struct 
     enum status st = entry0_seal(entry, e->room, log_key, back, nonce, &sealed);
     if (st == ST_OK) {
         struct ill *i = sim_alloc(sizeof *i);
-        *i = (struct ill){s, p->i};
+        *i = (struct ill){p, e, BUF_INIT};
+        buf_bytes(&i->sealed, buf_view(&sealed));
         st = enclave_append(e, FEED_LEDGER, true, entry->index, entry->prev_chain,
                             buf_view(&sealed), ill_done, i);
-        if (st != ST_OK) free(i);
+        if (st != ST_OK) {
+            buf_free(&i->sealed);
+            free(i);
+        }
     }
     buf_free(&sealed);
     return st == ST_OK;
