@@ -219,6 +219,10 @@ static int run(struct program *p)
                host_paste(p->host));
         fflush(stdout);
         env_log(&p->env, ENV_INFO, "main", "listening on %s", host_address(p->host));
+        if (strncmp(o.listen, "0.0.0.0:", 8) == 0 || strncmp(o.listen, "[::]:", 5) == 0)
+            env_log(&p->env, ENV_INFO, "main",
+                    "members write the name or address of this machine in place of %.*s",
+                    (int)(strrchr(o.listen, ':') - o.listen), o.listen);
     }
     uv_run(&p->loop, UV_RUN_DEFAULT);
     uv_loop_close(&p->loop);

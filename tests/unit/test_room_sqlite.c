@@ -8,10 +8,10 @@
 
 #include "core/feed/chain.h"
 #include "room_fixture.h"
+#include "store/room_sqlite_inner.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -266,6 +266,55 @@ static void a_batch_is_all_or_nothing(void **state)
     fixture_end(&f);
 }
 
+static enum status append_once(struct fixture *f, struct bytes payload)
+{
+    const struct room_store *s = &f->rules.store;
+    enum status st = s->ops->begin(s->ctx);
+    if (st == ST_OK) st = s->ops->mark(s->ctx);
+    if (st == ST_OK) st = rules_run(&f->rules, &f->who, ROOM_APPEND, payload, &f->body, &f->effect);
+    if (st == ST_OK) st = s->ops->keep(s->ctx);
+    if (st == ST_OK) st = s->ops->commit(s->ctx);
+    if (st != ST_OK) s->ops->rollback(s->ctx);
+    return st;
+}
+
+static void a_full_disk_keeps_what_was_there(void **state)
+{
+    (void)state;
+    struct place p;
+    struct fixture f;
+    struct buf payload = BUF_INIT;
+    uint8_t sealed[65536] = {1};
+    uint64_t kept = 0;
+    enum status st = ST_OK;
+    place_make(&p);
+    fixture_start(&f, p.db);
+    fixture_room(&f, 7, 1);
+    struct room_append m = {.req = 1, .feed = 1, .sealed = BYTES_OF(sealed)};
+    assert_int_equal(fields_encode(&room_append_fields, &m, &payload), ST_OK);
+    assert_int_equal(sqlite3_exec(f.db->db, "PRAGMA max_page_count = 100", NULL, NULL, NULL),
+                     SQLITE_OK);
+    for (; st == ST_OK && kept < 100; kept += st == ST_OK) st = append_once(&f, buf_view(&payload));
+    assert_int_equal(st, ST_NO_SPACE);
+    assert_true(kept > 2);
+    assert_int_equal(append_once(&f, buf_view(&payload)), ST_NO_SPACE);
+    struct room_feed_row row;
+    assert_int_equal(f.rules.store.ops->feed_get(f.rules.store.ctx, f.room, 1, &row), ST_OK);
+    assert_int_equal(row.count, kept);
+    /* there is place again: it goes on where it stood */
+    assert_int_equal(sqlite3_exec(f.db->db, "PRAGMA max_page_count = 10000", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(append_once(&f, buf_view(&payload)), ST_OK);
+    fixture_end(&f);
+    fixture_start(&f, p.db);
+    memset(f.room, 7, 32);
+    assert_int_equal(f.rules.store.ops->feed_get(f.rules.store.ctx, f.room, 1, &row), ST_OK);
+    assert_int_equal(row.count, kept + 1);
+    buf_free(&payload);
+    fixture_end(&f);
+    place_remove(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +324,7 @@ int main(void)
         cmocka_unit_test(erased_rooms_leave_no_bytes),
         cmocka_unit_test(kill_nine_loses_nothing),
         cmocka_unit_test(a_batch_is_all_or_nothing),
+        cmocka_unit_test(a_full_disk_keeps_what_was_there),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);
 }
