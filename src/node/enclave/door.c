@@ -109,6 +109,15 @@ static void remove_door(struct enclave *e, struct enclave_door *d)
     enclave_door_free(d);
 }
 
+void enclave_door_used(struct enclave *e, const uint8_t token_hash[32])
+{
+    for (size_t i = 0; i < e->n_doors; i++)
+        if (memcmp(e->doors[i]->token_hash, token_hash, 32) == 0 && e->doors[i]->done == NULL) {
+            remove_door(e, e->doors[i]);
+            return;
+        }
+}
+
 static void drop_expired(struct enclave *e)
 {
     uint64_t now = enclave_unix_ms(e);

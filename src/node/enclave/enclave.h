@@ -220,7 +220,6 @@ struct enclave {
     uint64_t read_upto;
     uint64_t mail_again_ms;
     bool retake_due;
-    bool forked; /* a member's words show another ledger than ours */
 };
 
 /* ---- enclave.c: life, record, ticks ---- */
@@ -294,12 +293,15 @@ void enclave_knocks_ask(struct enclave *e);
 void enclave_knocked(struct enclave *e, struct bytes payload);
 struct enclave_knock *enclave_knock_find(struct enclave *e, const uint8_t reply[32]);
 void enclave_knock_drop(struct enclave *e, struct enclave_knock *k);
+/* Somebody came in by this door: it is of no more use. */
+void enclave_door_used(struct enclave *e, const uint8_t token_hash[32]);
 void enclave_door_free(struct enclave_door *d);
 void enclave_knock_free(struct enclave_knock *k);
 
 /* ---- join.c ---- */
 void enclave_join_up(struct enclave *e); /* the uplink is ready and we are no member yet */
 void enclave_join_push(struct enclave *e, uint8_t type, struct bytes payload);
+void enclave_join_down(struct enclave *e, enum status why);
 void enclave_join_tick(struct enclave *e, uint64_t now_ms);
 void enclave_joined(struct enclave *e); /* our first COMMIT was processed */
 

@@ -124,6 +124,14 @@ static void failed(struct enclave *e, enum status st, const char *text)
         e->join_again_ms = env_mono_ms(e->node->ports.env) + JOIN_AGAIN_MS;
 }
 
+void enclave_join_down(struct enclave *e, enum status why)
+{
+    answer(
+        e, why == ST_OK || why == ST_CLOSED ? ST_UNREACHABLE : why,
+        "the sentinel of that invitation cannot be reached now. It is tried again by itself; the "
+        "same `enclave join` later tells how it stands.");
+}
+
 static void on_knocked(void *arg, enum status st, struct bytes body)
 {
     struct enclave *e = arg;

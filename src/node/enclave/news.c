@@ -99,6 +99,7 @@ static void on_added(struct enclave *e, const struct group_event *ev)
     /* The proposer answers the newcomer, and so does who closed the vote: one may be away. */
     uint16_t own = group_leaf(e->group);
     if (own == p->by || own == p->closed_by || own == ev->leaf) enclave_welcome(e, p);
+    enclave_door_used(e, p->door);
 }
 
 static void on_closed(struct enclave *e, const struct group_event *ev)

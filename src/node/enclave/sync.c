@@ -227,6 +227,8 @@ void enclave_pump(struct enclave *e)
         if (f == FEED_LEDGER && (!enclave_synced(e, f) || e->phase == ENCLAVE_ENTERING)) return;
     }
     if (!all_synced(e)) return;
+    enclave_news(e); /* words may have shown another ledger than ours */
+    if (e->removed) return;
     if (e->phase == ENCLAVE_LEAVING) enclave_leave_drop(e);
     enclave_mail_settle(e);
     enclave_seats(e);
@@ -488,10 +490,6 @@ static void on_created(void *arg, enum status st, struct bytes body)
     }
     enclave_trouble(e, "the sentinel at %s does not make the room: %s", e->address,
                     status_text(st));
-    if (e->create_done != NULL) {
-        node_finish(e->create_done, e->create_arg, st, e->trouble, NULL);
-        e->create_done = NULL;
-    }
     uplink_redial(&e->up, st);
 }
 
@@ -569,10 +567,14 @@ static void on_down(void *arg, enum status why)
     else if (!was && e->trouble[0] == '\0' && why != ST_CLOSED && why != ST_OK)
         enclave_trouble(e, "the sentinel at %s: %s. Trying again by itself.", e->address,
                         status_text(why));
-    if (e->create_done != NULL && why != ST_OK && why != ST_CLOSED) {
-        node_finish(e->create_done, e->create_arg, why, e->trouble, NULL);
+    if (e->create_done != NULL) {
+        node_done *done = e->create_done;
         e->create_done = NULL;
+        node_finish(done, e->create_arg, why, e->trouble, NULL);
+        enclave_shred(e, "not made: the sentinel could not be reached");
+        return;
     }
+    if (e->join_done != NULL) enclave_join_down(e, why);
 }
 
 const struct uplink_events enclave_uplink_events = {on_ready, on_push, on_down};

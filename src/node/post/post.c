@@ -368,7 +368,7 @@ static void took(struct enclave *e, const struct mail_message *m, struct keep_ba
     case MAIL_MESSAGE:
         e->used = true;
         if (m->kind == MAIL_TEXT) show(e, m, false, b);
-        if (group_check_seen(e->group, m->leaf, &claim) == ST_FORK) e->forked = true;
+        (void)!group_check_seen(e->group, m->leaf, &claim); /* a fork comes as an event */
         break;
     case MAIL_OWN:
         e->used = true;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/shelf/shelf.h"
 
+#include "crypto/hash.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +100,10 @@ enum status enclave_files_entry(struct enclave *e, uint64_t index, struct bytes 
         s->why = NULL;
         if (counts) fold(s, index, &o);
         s->folding = false;
+        if (own && o.entry.own_number >= s->own_number) { /* a restored backup */
+            s->own_number = o.entry.own_number + 1;
+            sha256(sealed, s->prev_own);
+        }
         if (own) shelf_own_seen(s, o.entry.own_number, index, counts, b);
         e->used = true;
     }

@@ -171,7 +171,6 @@ void shelf_own_seen(struct shelf *s, uint64_t own_number, uint64_t index, bool c
 {
     struct shelf_op *op = s->ops;
     while (op != NULL && (op->epoch == TO_BE_SEALED || op->own_number != own_number)) op = op->next;
-    if (own_number >= s->own_number) s->own_number = own_number + 1; /* a restored backup */
     if (op == NULL) return;
     if (!counts) {
         op->epoch = TO_BE_SEALED; /* its epoch had closed: made again */
