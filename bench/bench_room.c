@@ -113,7 +113,8 @@ static double appends_a_second(struct bench *b, unsigned in_flight)
     for (unsigned i = 0; i < in_flight; i++)
         must(store_thread_submit(b->thread, &b->appends[i].job) == ST_OK, "submit");
     while (store_thread_waiting(b->thread) > 0) uv_run(&b->loop, UV_RUN_ONCE);
-    return (double)b->done * 1000 / (double)(uv_hrtime() / 1000000 - start);
+    uint64_t span = uv_hrtime() / 1000000 - start;
+    return (double)b->done * 1000 / (double)span;
 }
 
 static double syncs_a_second(const char *dir)

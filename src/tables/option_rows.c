@@ -20,6 +20,8 @@ static const struct option_row rows[] = {
     {"coordinator.data_dir", OPTION_TEXT, 0, 4000, "",
      "directory of the sentinel's database and key; empty: --data says", HOSTS},
 
+    {"coordinator.inside", OPTION_FLAG, 0, 0, "false",
+     "enclaved runs a sentinel of its own at coordinator.host and port", MEMBER},
     {"coordinator.max_rooms", OPTION_NUMBER, 1, 8000000, "10000", "most rooms it keeps", HOSTS},
     {"coordinator.max_seats", OPTION_NUMBER, 1, 128, "128", "most seats of a room", HOSTS},
     {"coordinator.room_mb", OPTION_NUMBER, 1, 100000000, "1024",
@@ -64,9 +66,6 @@ static const struct option_row rows[] = {
     {"node.data_dir", OPTION_TEXT, 0, 4000, "",
      "home directory of the daemon; empty: --home, ENCLAVE_HOME or the XDG data directory",
      KEEPERS},
-    {"coordinator.inside", OPTION_FLAG, 0, 0, "false",
-     "enclaved runs a sentinel of its own at coordinator.host and port", MEMBER},
-
     {"node.host", OPTION_TEXT, 0, 255, "",
      "address that members may connect to; empty: all traffic goes through the sentinel", KEEPERS},
     {"node.port", OPTION_NUMBER, 0, 65535, "0",
