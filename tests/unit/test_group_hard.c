@@ -321,6 +321,10 @@ static void the_sentinel_forks_or_forgets(void **state)
     assert_int_equal(group_load(buf_view(&saved), &w->m[0].g), ST_OK);
     world_read(w, 0);
     assert_false(group_writable(w->m[0].g));
+    struct seen mine, theirs;
+    assert_true(group_forked(w->m[0].g, &mine, &theirs));
+    assert_true(seen_same(&mine, &ev.mine) && seen_same(&theirs, &ev.theirs));
+    assert_false(group_forked(w->m[1].g, &mine, &theirs));
     /* another head of the same length */
     uint8_t wrong[32] = {4};
     assert_int_equal(group_check_head(w->m[1].g, w->n, wrong), ST_FORK);

@@ -221,6 +221,23 @@ void group_emit_fork(struct group *g, uint64_t index, uint16_t leaf, const struc
     ev->theirs = *theirs;
 }
 
+void group_stop(struct group *g, uint64_t count, const uint8_t mine[32], const uint8_t theirs[32])
+{
+    if (g->forked) return;
+    g->forked = g->dirty = true;
+    g->fork_mine.count = g->fork_theirs.count = count;
+    memcpy(g->fork_mine.chain, mine, 32);
+    memcpy(g->fork_theirs.chain, theirs, 32);
+    group_emit_fork(g, count == 0 ? 0 : count - 1, LEDGER_NOBODY, &g->fork_mine, &g->fork_theirs);
+}
+
+bool group_forked(const struct group *g, struct seen *ret_mine, struct seen *ret_theirs)
+{
+    *ret_mine = g->fork_mine;
+    *ret_theirs = g->fork_theirs;
+    return g->forked;
+}
+
 bool group_event(struct group *g, struct group_event *ret)
 {
     if (g->next_event == g->n_events) {

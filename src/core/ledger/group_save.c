@@ -71,6 +71,8 @@ enum status group_save(const struct group *g, struct buf *out)
     buf_u64(out, g->add_epoch);
     buf_raw(out, g->add_log, 32);
     put_head(g, out);
+    seen_put(&g->fork_mine, out);
+    seen_put(&g->fork_theirs, out);
     buf_raw(out, g->secrets->init, 32);
     buf_raw(out, g->secrets->dedup, 32);
     buf_raw(out, g->secrets->placement, 32);
@@ -171,6 +173,8 @@ static void read_start(struct group *g, struct cursor *c, uint8_t flags)
     g->saved_count = cursor_u64(c);
     cursor_copy(c, g->saved_chain, 32);
     g->saved_epoch = cursor_u64(c);
+    g->fork_mine = seen_read(c);
+    g->fork_theirs = seen_read(c);
     cursor_copy(c, g->secrets->init, 32);
     cursor_copy(c, g->secrets->dedup, 32);
     cursor_copy(c, g->secrets->placement, 32);

@@ -108,6 +108,7 @@ struct group {
 
     bool dirty;
     bool forked;
+    struct seen fork_mine, fork_theirs; /* the first proof of it */
     bool old_head;
     bool restored;
     bool lost;
@@ -145,6 +146,8 @@ bool group_quiet(const struct group *g, uint64_t index); /* replayed, or history
 struct group_event *group_emit(struct group *g, enum group_event_type type, uint64_t index);
 void group_emit_fork(struct group *g, uint64_t index, uint16_t leaf, const struct seen *mine,
                      const struct seen *theirs);
+/* The sentinel's fault, or our disk's: nothing is written any more. theirs: chain after count. */
+void group_stop(struct group *g, uint64_t count, const uint8_t mine[32], const uint8_t theirs[32]);
 
 /* The verdict of who holds keys about a COMMIT that the rules allow; may make it void. On ST_OK
  * with the verdict still valid, group_commit_install must follow ledger_apply. */

@@ -115,10 +115,7 @@ static enum status take_history(struct group *g, uint64_t index, struct bytes se
     enum status st = keep_history(g, sealed);
     if (st != ST_OK || index < g->add_index) return st;
     if (memcmp(g->walk_chain, g->add_chain, 32) != 0) {
-        struct seen mine = {.count = g->n_heads}, theirs = {.count = g->n_heads};
-        memcpy(mine.chain, g->add_chain, 32);
-        memcpy(theirs.chain, g->walk_chain, 32);
-        group_emit_fork(g, index, LEDGER_NOBODY, &mine, &theirs);
+        group_stop(g, g->n_heads, g->add_chain, g->walk_chain);
         return ST_FORK;
     }
     st = walk(g);
@@ -303,7 +300,10 @@ static enum status check_history(struct group *g, uint64_t index)
             return ST_INTEGRITY;
     }
     if (index + 1 == g->saved_count) {
-        if (memcmp(ledger_chain(l), g->saved_chain, 32) != 0) return ST_FORK;
+        if (memcmp(ledger_chain(l), g->saved_chain, 32) != 0) {
+            group_stop(g, g->saved_count, g->saved_chain, ledger_chain(l));
+            return ST_FORK;
+        }
         if (ledger_epoch(l) != g->saved_epoch) return ST_INTEGRITY;
     }
     return ST_OK;
@@ -374,11 +374,7 @@ static enum status take_again(struct group *g, uint64_t index, struct bytes seal
     uint8_t chain[32];
     chain_step(ledger_chain_at(g->ledger, index), sealed, chain);
     if (memcmp(chain, ledger_chain_at(g->ledger, index + 1), 32) == 0) return ST_OK;
-    struct seen mine = {.count = index + 1}, theirs = {.count = index + 1};
-    memcpy(mine.chain, ledger_chain_at(g->ledger, index + 1), 32);
-    memcpy(theirs.chain, chain, 32);
-    if (!g->forked) group_emit_fork(g, index, LEDGER_NOBODY, &mine, &theirs);
-    g->forked = g->dirty = true;
+    group_stop(g, index + 1, ledger_chain_at(g->ledger, index + 1), chain);
     return ST_FORK;
 }
 
@@ -403,10 +399,7 @@ enum status group_check_head(struct group *g, uint64_t count, const uint8_t chai
     struct seen theirs = {.count = count}, mine = group_seen(g);
     memcpy(theirs.chain, chain, 32);
     if (!ledger_agrees(g->ledger, &theirs)) {
-        mine.count = count;
-        memcpy(mine.chain, ledger_chain_at(g->ledger, count), 32);
-        if (!g->forked) group_emit_fork(g, count, LEDGER_NOBODY, &mine, &theirs);
-        g->forked = g->dirty = true;
+        group_stop(g, count, ledger_chain_at(g->ledger, count), chain);
         return ST_FORK;
     }
     uint64_t have = mine.count > g->saved_count ? mine.count : g->saved_count;
