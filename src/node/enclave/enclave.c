@@ -357,7 +357,7 @@ uint64_t enclave_next_ms(const struct enclave *e)
     if (e->removed || e->halted) return UINT64_MAX;
     uint64_t next = earlier(uplink_next_ms(&e->up), enclave_write_ms(e));
     if (e->peers != NULL) next = earlier(next, peers_next_ms(e->peers));
-    if (e->join_again_ms != 0) next = earlier(next, e->join_again_ms);
+    if (e->join_again_ms != 0 && uplink_up(&e->up)) next = earlier(next, e->join_again_ms);
     if (e->seats_due && e->subscribed && !e->seats_busy && e->group != NULL &&
         enclave_synced(e, FEED_LEDGER) && group_in(e->group))
         next = earlier(next, e->seats_again_ms);
@@ -373,7 +373,10 @@ void enclave_tick(struct enclave *e, uint64_t now_ms)
     if (e->peers != NULL) peers_tick(e->peers, now_ms);
     enclave_join_tick(e, now_ms);
     enclave_seats(e);
-    if (e->mail_again_ms != 0 && now_ms >= e->mail_again_ms) enclave_mail_send(e);
+    if (e->mail_again_ms != 0 && now_ms >= e->mail_again_ms) {
+        e->mail_again_ms = 0;
+        enclave_mail_send(e);
+    }
     if (e->group != NULL) {
         enclave_write(e);
         e->intents_dirty = false;

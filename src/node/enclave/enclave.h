@@ -186,6 +186,7 @@ struct enclave {
     bool seats_busy;
     bool seats_due;
     uint64_t seats_again_ms;
+    uint64_t welcomed; /* index of the newest ADD that was looked after, + 1 */
 
     /* doors */
     struct enclave_door *doors[ENCLAVE_DOORS_MAX];

@@ -76,6 +76,7 @@ static void on_epoch(struct enclave *e, const struct group_event *ev)
         enclave_trouble(e, "the keys of epoch %llu: %s", (unsigned long long)ev->epoch,
                         status_text(st));
     e->used = false;
+    if (e->peers != NULL) peers_renew(e->peers);
     line(e, "epoch", ev->leaf, ev->epoch, "%s opened a new epoch: fresh keys for all members%s",
          "");
     enclave_roster(e);
@@ -96,9 +97,6 @@ static void on_added(struct enclave *e, const struct group_event *ev)
     e->seats_due = true;
     if (p == NULL) return;
     line(e, "member", p->added_leaf, ev->index, "%s is in: everybody said yes%s", "");
-    /* The proposer answers the newcomer, and so does who closed the vote: one may be away. */
-    uint16_t own = group_leaf(e->group);
-    if (own == p->by || own == p->closed_by || own == ev->leaf) enclave_welcome(e, p);
     enclave_door_used(e, p->door);
 }
 

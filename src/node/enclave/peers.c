@@ -373,6 +373,18 @@ bool peers_push(struct peers *p, uint8_t type, struct bytes payload)
     return peers_signal_push(p, type, payload) || peers_circuit_push(p, type, payload);
 }
 
+void peers_renew(struct peers *p)
+{
+    uint64_t now = env_mono_ms(p->env);
+    for (size_t i = 0; i < p->n_links; i++) {
+        uint8_t draw[4];
+        env_random(p->env, draw, sizeof draw);
+        uint64_t ends = now + get_u32(draw) % PEERS_RENEW_MS;
+        if (ends < p->links[i]->born_ms + PEERS_LIFE_MS)
+            p->links[i]->born_ms = ends > PEERS_LIFE_MS ? ends - PEERS_LIFE_MS : 0;
+    }
+}
+
 /* ---- questions ---- */
 
 bool peers_linked(const struct peers *p, uint16_t leaf)

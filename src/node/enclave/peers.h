@@ -26,6 +26,7 @@
 #define PEERS_CIRCUITS_MAX 256
 #define PEERS_IDLE_MS 30000
 #define PEERS_LIFE_MS 600000 /* a link is renewed after so long (design.md 3) */
+#define PEERS_RENEW_MS 60000 /* after a membership change, drawn; idle links only */
 #define PEERS_TRY_MS 12000   /* one way of reaching a peer may take */
 
 struct peers;
@@ -65,6 +66,8 @@ void peers_detached(struct peers *p);
 /* Takes SIGNALLED, PRESENCE and CIRCUIT pushes; false: not one of mine. */
 bool peers_push(struct peers *p, uint8_t type, struct bytes payload);
 
+/* The keys changed: links that carry nothing now are made anew within PEERS_RENEW_MS. */
+void peers_renew(struct peers *p);
 void peers_want(struct peers *p, uint16_t leaf); /* asks for a link, tries for a while */
 bool peers_linked(const struct peers *p, uint16_t leaf);
 enum status peers_send(struct peers *p, uint16_t leaf, uint8_t type, struct bytes payload) MUST_USE;

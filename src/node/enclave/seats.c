@@ -66,6 +66,17 @@ static bool drop_seat(struct enclave *e, const struct ledger_leaf *leaf)
     return e->seats_busy;
 }
 
+/* A newcomer is answered once its seat is there. Who proposed it, closed its vote or posted its ADD
+ * answers, and again after a restart as long as nothing was heard of it: one of them may be away. */
+static void welcome_due(struct enclave *e, const struct ledger_leaf *leaf)
+{
+    const struct ledger_proposal *p = ledger_admission(group_ledger(e->group), leaf->leaf);
+    if (p == NULL || leaf->head_index != LEDGER_NEVER || leaf->added < e->welcomed) return;
+    uint16_t own = group_leaf(e->group);
+    e->welcomed = leaf->added + 1;
+    if (own == p->by || own == p->closed_by) enclave_welcome(e, p);
+}
+
 static void got_seats(void *arg, enum status st, struct bytes body)
 {
     struct enclave *e = arg;
@@ -81,6 +92,7 @@ static void got_seats(void *arg, enum status st, struct bytes body)
         const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
         bool in = listed(&list, leaf->seat);
         if (leaf->member_now && !in && add_seat(e, &list, leaf)) return;
+        if (leaf->member_now && in) welcome_due(e, leaf);
         if (!leaf->member_now && in && leaf->leaf != group_leaf(e->group) && drop_seat(e, leaf))
             return;
     }

@@ -460,7 +460,10 @@ void enclave_files_tick(struct enclave *e, uint64_t now_ms)
     s->hold_ms = hold_tick(s->hold);
     s->puts_ms = puts_tick(s->puts);
     shelf_gets_tick(s, &s->puts_ms);
-    if (s->ops_again_ms != 0 && now_ms >= s->ops_again_ms) shelf_send(s);
+    if (s->ops_again_ms != 0 && now_ms >= s->ops_again_ms) {
+        s->ops_again_ms = 0;
+        shelf_send(s);
+    }
     if (now_ms >= s->want_ms) {
         bool busy = working(s);
         if (busy) want_all(s);
