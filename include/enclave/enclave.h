@@ -18,6 +18,7 @@
  *     (NULL; all functions take NULL and then say exit 1). Exit codes are those
  *     of the command line: 0 ok, 2 usage, 4 not found, 5 conflict, 11 locked,
  *     12 wrong password, 13 the daemon does not run, 130 cancelled, ...
+ * Order: enclave_open, calls one after the other, enclave_close.
  * Thread: one thread per handle; enclave_cancel from any thread or a signal
  *     handler.
  */

@@ -12,6 +12,8 @@
  * Owns: struct manifest owns its arrays until manifest_free.
  * Errors: ST_BAD_SEAL, ST_BAD_MESSAGE, ST_VERSION, ST_TOO_BIG, ST_INTEGRITY (numbers
  *     that contradict each other), ST_NO_MEMORY.
+ * Order: manifest_init, segments and chunks in file order, manifest_encode, manifest_seal. Or:
+ *     manifest_open, manifest_decode (which inits). manifest_free at the end.
  */
 #ifndef ENCLAVE_CORE_FILES_MANIFEST_H
 #define ENCLAVE_CORE_FILES_MANIFEST_H

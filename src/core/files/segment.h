@@ -9,6 +9,8 @@
  *     is read only after it was made: workers may share it.
  * Errors: ST_USAGE for k, n out of range or a choice of columns with repeats;
  *     ST_INTEGRITY for a header, trailer, leaf or column that does not fit.
+ * Order: segment_code_encode or segment_code_rebuild, segment_code_run a row, segment_code_free;
+ *     none for the rest.
  */
 #ifndef ENCLAVE_CORE_FILES_SEGMENT_H
 #define ENCLAVE_CORE_FILES_SEGMENT_H

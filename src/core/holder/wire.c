@@ -25,8 +25,8 @@ static const enum status codes[] = {
 
 uint8_t holder_code(enum status st)
 {
-    for (uint8_t i = 0; i < CODES; i++)
-        if (codes[i] == st) return i;
+    for (size_t i = 0; i < CODES; i++)
+        if (codes[i] == st) return (uint8_t)i;
     return CODE_IO;
 }
 
