@@ -292,15 +292,20 @@ static void on_peer_writable(void *arg, uint16_t leaf)
     if (e->shelf != NULL) enclave_files_writable(e, leaf);
 }
 
-/* A caller with an unknown token may know an epoch that we do not: feed 0 is read, at most once in
- * ten seconds (protocol.md 12). The caller tries again. */
-static void on_stranger(void *arg)
+/* Somebody knows more of the ledger than we do: heads are asked for again, at most once in ten
+ * seconds (protocol.md 12). */
+void enclave_recheck(struct enclave *e)
 {
-    struct enclave *e = arg;
     uint64_t now = env_mono_ms(e->node->ports.env);
     if (!e->subscribed || now < e->read0_ms + 10000) return;
     e->read0_ms = now;
     enclave_subscribe(e);
+}
+
+/* A caller with an unknown token may know an epoch that we do not. It tries again. */
+static void on_stranger(void *arg)
+{
+    enclave_recheck(arg);
 }
 
 enum status enclave_peers_start(struct enclave *e)

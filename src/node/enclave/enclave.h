@@ -268,6 +268,8 @@ enum status enclave_append(struct enclave *e, uint8_t feed, bool expect, uint64_
                            void *arg) MUST_USE;
 void enclave_now(struct enclave *e, uint8_t random[GROUP_RANDOM], struct group_now *ret);
 void enclave_subscribe(struct enclave *e);
+/* Somebody's words show that the ledger has more than we were shown: asks again, not too often. */
+void enclave_recheck(struct enclave *e);
 void enclave_attach(struct enclave *e);
 
 /* ---- news.c: what the ledger's events lead to ---- */

@@ -368,7 +368,8 @@ static void took(struct enclave *e, const struct mail_message *m, struct keep_ba
     case MAIL_MESSAGE:
         e->used = true;
         if (m->kind == MAIL_TEXT) show(e, m, false, b);
-        (void)!group_check_seen(e->group, m->leaf, &claim); /* a fork comes as an event */
+        /* A fork comes as an event; a ledger longer than ours was kept from us. */
+        if (group_check_seen(e->group, m->leaf, &claim) == ST_PENDING) enclave_recheck(e);
         break;
     case MAIL_OWN:
         e->used = true;
