@@ -461,7 +461,7 @@ static int filter(struct http *h, int fd)
 {
     struct ucred who;
     socklen_t n = sizeof who;
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     if (h->stopping || h->connections > HTTP_CONNECTIONS_MAX) return -1;
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) return -1;

@@ -96,7 +96,7 @@ void peers_link_drop(struct peers_link *pl)
     unlist(pl);
     if (l == NULL)
         free(pl);
-    else
+    else if (p != NULL) /* else it is closing already */
         p->port.ops->close(l);
 }
 
