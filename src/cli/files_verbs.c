@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Files and transfers. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SLICE_MS 250 /* how often progress is looked at */
+
+/* ---- progress ---- */
+
+static bool is(const json_t *t, const char *state)
+{
+    return strcmp(cli_text(t, "state"), state) == 0;
+}
+
+static void show_progress(struct cli *c, const json_t *t)
+{
+    char done[16];
+    char total[16];
+    char rate[16];
+    char eta[16];
+    if (cli_flag(c, "progress")) {
+        char *dump = json_dumps(t, JSON_COMPACT);
+        if (dump != NULL) fprintf(stderr, "%s\n", dump);
+        free(dump);
+        return;
+    }
+    if (!c->tty_err || c->quiet || c->json) return;
+    cli_size(cli_number(t, "bytes"), done);
+    cli_size(cli_number(t, "total"), total);
+    cli_size(cli_number(t, "rate"), rate);
+    cli_duration(cli_number(t, "eta_ms"), eta);
+    uint64_t all = cli_number(t, "total");
+    unsigned percent = all == 0 ? 100 : (unsigned)(cli_number(t, "bytes") * 100 / all);
+    fprintf(stderr, "\r\033[K%s %3u%%  %s of %s  %s/s  %s left", cli_text(t, "state"), percent,
+            done, total, rate, eta);
+    if (cli_number(t, "holders") > 0)
+        fprintf(stderr, "  %llu of %llu holders", (unsigned long long)cli_number(t, "holders_done"),
+                (unsigned long long)cli_number(t, "holders"));
+    fflush(stderr);
+}
+
+static void end_progress(const struct cli *c)
+{
+    if (c->tty_err && !c->quiet && !c->json && !cli_flag(c, "progress")) fputs("\r\033[K", stderr);
+}
+
+/* Is it over, as far as the caller wants to wait? */
+static bool enough(const struct cli *c, const json_t *t)
+{
+    if (is(t, "done") || is(t, "failed") || is(t, "safe")) return true;
+    return is(t, "accepted") && !cli_flag(c, "wait");
+}
+
+/* Follows a transfer whose number is in the last answer. c->doc is its last state. 0: look at it. */
+static int wait_for(struct cli *c)
+{
+    char id[24];
+    uint64_t event = UINT64_MAX; /* unknown: the first wait only tells where we are */
+    snprintf(id, sizeof id, "%llu", (unsigned long long)cli_number(c->doc, "id"));
+    for (;;) {
+        show_progress(c, c->doc);
+        if (enough(c, c->doc)) return 0;
+        if (cli_timed_out(c)) return 13;
+        if (event == UINT64_MAX) {
+            int code = cli_call(c, "daemon_status", NULL, 0);
+            if (code != 0) return code;
+            event = cli_number(c->doc, "last_event");
+        } else {
+            int code = cli_wait_event(c, &event, SLICE_MS);
+            if (code != 0) return code;
+        }
+        struct enclave_param params[] = {{"id", id, 0}};
+        int code = cli_call(c, "transfer", params, 1);
+        if (code != 0) return code;
+    }
+}
+
+static int interrupted(struct cli *c, int code)
+{
+    if (code == 130) {
+        cli_note(c, "It goes on in the daemon: enclave transfers shows how; the same command again "
+                    "waits for it.");
+        return 130;
+    }
+    if (code == 13 && cli_timed_out(c))
+        return cli_fail(c, 13, "enclave transfers", "it takes longer; it goes on in the daemon");
+    return cli_problem(c);
+}
+
+static int begin(struct cli *c, const char *operation, const struct enclave_param *more, size_t n)
+{
+    int code = cli_call_args(c, operation, more, n);
+    if (code == 130) return interrupted(c, code);
+    return code == 0 ? 0 : cli_problem(c);
+}
+
+/* The word that ends a transfer: its own exit code. */
+static int verdict(struct cli *c)
+{
+    const json_t *t = c->doc;
+    int code = (int)cli_number(t, "exit");
+    if (is(t, "failed")) {
+        if (code == 0) code = 1;
+        if (c->json) cli_print_json(c);
+        fflush(stdout);
+        fprintf(stderr, "enclave: ");
+        fflush(stderr);
+        cli_note(&(struct cli){.quiet = false}, "%s", cli_text(t, "text"));
+        return code;
+    }
+    if (is(t, "accepted")) code = 3;
+    if (c->json) {
+        cli_print_json(c);
+        return code;
+    }
+    cli_put(c, STYLE_BOLD, cli_text(t, "path"), false);
+    printf(": ");
+    cli_put(c, code == 0 ? STYLE_GOOD : STYLE_WARN, cli_text(t, "text"), true);
+    printf("\n");
+    return code;
+}
+
+static int follow(struct cli *c)
+{
+    if (cli_flag(c, "background")) {
+        if (c->json)
+            cli_print_json(c);
+        else
+            cli_note(c,
+                     "It runs in the daemon as number %llu: enclave transfers shows how it goes.",
+                     (unsigned long long)cli_number(c->doc, "id"));
+        return 0;
+    }
+    int code = wait_for(c);
+    end_progress(c);
+    return code == 0 ? verdict(c) : interrupted(c, code);
+}
+
+int verb_put(struct cli *c)
+{
+    struct stat st;
+    const char *local = cli_param(c, "local");
+    if (stat(local, &st) == 0 && S_ISDIR(st.st_mode))
+        return cli_fail(c, 2, "enclave mkdir, then enclave put each file", "%s is a directory",
+                        local);
+    int code = begin(c, "put", NULL, 0);
+    return code == 0 ? follow(c) : code;
+}
+
+/* Where a file goes when only a directory, or nothing, was said. */
+static char *target(struct cli *c)
+{
+    struct stat st;
+    const char *path = cli_param(c, "path");
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    const char *local = cli_param(c, "local");
+    if (local == NULL) return cli_absolute(name);
+    if (stat(local, &st) != 0 || !S_ISDIR(st.st_mode)) return strdup(local);
+    size_t n = strlen(local) + strlen(name) + 2;
+    char *out = malloc(n);
+    if (out != NULL) snprintf(out, n, "%s/%s", local, name);
+    return out;
+}
+
+int verb_get(struct cli *c)
+{
+    struct stat st;
+    char *local = target(c);
+    if (local == NULL) return cli_fail(c, 1, NULL, "out of memory");
+    int code;
+    if (stat(local, &st) == 0 && !cli_flag(c, "replace")) {
+        code = cli_fail(c, 5, "the same with --replace", "%s exists already", local);
+        free(local);
+        return code;
+    }
+    for (size_t i = 0; i < c->op->n_params; i++)
+        if (strcmp(c->op->params[i].name, "local") == 0) c->params[i].text = local;
+    code = begin(c, "get", NULL, 0);
+    if (code == 0) code = follow(c);
+    free(local);
+    return code;
+}
+
+/* ---- looking ---- */
+
+int verb_ls(struct cli *c)
+{
+    size_t i;
+    json_t *f;
+    int code = cli_call_args(c, "ls", NULL, 0);
+    if (code != 0) return cli_problem(c);
+    if (c->json) {
+        cli_print_json(c);
+        return 0;
+    }
+    if (json_array_size(json_object_get(c->doc, "files")) == 0) {
+        cli_note(c, "There are no files here.");
+        return 0;
+    }
+    struct cli_table *t = cli_table_new(5);
+    static const char *const heads[] = {"size", "changed", "by", "how safe", "name"};
+    for (size_t h = 0; h < 5; h++) cli_table_cell(t, heads[h]);
+    json_array_foreach(json_object_get(c->doc, "files"), i, f)
+    {
+        char size[16];
+        char when[24];
+        char name[4400];
+        bool directory = cli_bool(f, "directory");
+        cli_size(cli_number(f, "size"), size);
+        cli_time(cli_text(f, "time"), when);
+        snprintf(name, sizeof name, "%.4300s%s", cli_text(f, "path"), directory ? "/" : "");
+        cli_table_cell(t, directory ? "-" : size);
+        cli_table_cell(t, when);
+        cli_table_cell(t, cli_text(f, "by"));
+        cli_table_cell(t, directory ? "" : cli_text(f, "safety"));
+        cli_table_cell(t, name);
+    }
+    cli_table_print(c, t);
+    return 0;
+}
+
+static void line(const struct cli *c, const char *name, const char *value)
+{
+    if (*value == '\0') return;
+    printf("%-14s ", name);
+    cli_put(c, STYLE_PLAIN, value, false);
+    printf("\n");
+}
+
+static void number_line(const struct cli *c, const char *name, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    line(c, name, text);
+}
+
+static int info_enclave(struct cli *c)
+{
+    char text[96];
+    int code = cli_call_args(c, "enclave", NULL, 0);
+    if (code != 0) return cli_problem(c);
+    if (c->json) {
+        cli_print_json(c);
+        return 0;
+    }
+    const json_t *e = c->doc;
+    line(c, "name", cli_text(e, "name"));
+    line(c, "id", cli_text(e, "id"));
+    line(c, "state", cli_text(e, "state"));
+    line(c, "you are", cli_text(e, "nick"));
+    snprintf(text, sizeof text, "%llu, of these %llu reachable now",
+             (unsigned long long)cli_number(e, "members"),
+             (unsigned long long)cli_number(e, "reachable"));
+    line(c, "members", text);
+    line(c, "sentinel", cli_text(e, "sentinel"));
+    line(c, "attached", cli_bool(e, "online") ? "yes" : "no");
+    line(c, "votes are", cli_text(e, "ballot"));
+    line(c, "links are", cli_text(e, "mode"));
+    number_line(c, "epoch", cli_number(e, "epoch"));
+    number_line(c, "ledger", cli_number(e, "ledger_count"));
+    line(c, "ledger head", cli_text(e, "head"));
+    cli_size(cli_number(e, "held_bytes"), text);
+    line(c, "kept here", text);
+    number_line(c, "to be sent", cli_number(e, "outbox"));
+    line(c, "trouble", cli_text(e, "trouble"));
+    return 0;
+}
+
+int verb_info(struct cli *c)
+{
+    char text[96];
+    if (cli_param(c, "path") == NULL) return info_enclave(c);
+    int code = cli_call_args(c, "info", NULL, 0);
+    if (code != 0) return cli_problem(c);
+    if (c->json) {
+        cli_print_json(c);
+        return 0;
+    }
+    const json_t *f = c->doc;
+    line(c, "path", cli_text(f, "path"));
+    cli_time(cli_text(f, "time"), text);
+    line(c, "changed", text);
+    line(c, "by", cli_text(f, "by"));
+    if (cli_bool(f, "directory")) {
+        line(c, "kind", "directory");
+        return 0;
+    }
+    cli_size(cli_number(f, "size"), text);
+    line(c, "size", text);
+    number_line(c, "bytes", cli_number(f, "size"));
+    number_line(c, "version", cli_number(f, "version"));
+    line(c, "sha256", cli_text(f, "sha256"));
+    line(c, "how safe", cli_text(f, "safety"));
+    snprintf(text, sizeof text, "any %llu of %llu columns, %llu segments, %llu holders",
+             (unsigned long long)cli_number(f, "k"), (unsigned long long)cli_number(f, "n"),
+             (unsigned long long)cli_number(f, "segments"),
+             (unsigned long long)cli_number(f, "holders"));
+    line(c, "coded", text);
+    if (cli_number(f, "bad_shards") > 0) number_line(c, "damaged", cli_number(f, "bad_shards"));
+    if (cli_text(f, "detail")[0] != '\0') {
+        cli_put(c, STYLE_PLAIN, cli_text(f, "detail"), true);
+        printf("\n");
+    }
+    return 0;
+}
+
+int verb_transfers(struct cli *c)
+{
+    size_t i;
+    json_t *e;
+    int code = cli_call_args(c, "transfers", NULL, 0);
+    if (code != 0) return cli_problem(c);
+    if (c->json) {
+        cli_print_json(c);
+        return 0;
+    }
+    if (json_array_size(json_object_get(c->doc, "transfers")) == 0) {
+        cli_note(c, "There are no transfers.");
+        return 0;
+    }
+    struct cli_table *t = cli_table_new(6);
+    static const char *const heads[] = {"number", "kind", "state", "done", "path", "how it goes"};
+    for (size_t h = 0; h < 6; h++) cli_table_cell(t, heads[h]);
+    json_array_foreach(json_object_get(c->doc, "transfers"), i, e)
+    {
+        char number[24];
+        char done[16];
+        char total[16];
+        char both[40];
+        snprintf(number, sizeof number, "%llu", (unsigned long long)cli_number(e, "id"));
+        cli_size(cli_number(e, "bytes"), done);
+        cli_size(cli_number(e, "total"), total);
+        snprintf(both, sizeof both, "%s of %s", done, total);
+        cli_table_cell(t, number);
+        cli_table_cell(t, cli_text(e, "kind"));
+        cli_table_cell(t, cli_text(e, "state"));
+        cli_table_cell(t, both);
+        cli_table_cell(t, cli_text(e, "path"));
+        cli_table_cell(t, cli_text(e, "text"));
+    }
+    cli_table_print(c, t);
+    return 0;
+}
+
+/* mkdir, mv, rm: done, or a problem. */
+int verb_plain(struct cli *c)
+{
+    int code = cli_call_args(c, c->op->id, NULL, 0);
+    if (code != 0) return cli_problem(c);
+    if (c->json) {
+        cli_print_json(c);
+        return 0;
+    }
+    if (enclave_text(c->answer)[0] != '\0') cli_note(c, "%s", enclave_text(c->answer));
+    return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* enclave: the command line. What it understands is the operation table; what it does with a
+ * result, where the plain document will not do, is in *_verbs.c. */
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *id;
+    cli_verb *run;
+} verbs[] = {
+    {"vault_init", verb_init},
+    {"vault_unlock", verb_daemon_start},
+    {"daemon_stop", verb_daemon_stop},
+    {"daemon_status", verb_daemon_status},
+    {"status", verb_status},
+    {"create", verb_create},
+    {"invite", verb_invite},
+    {"join", verb_join},
+    {"proposals", verb_proposals},
+    {"vote", verb_vote},
+    {"members", verb_members},
+    {"leave", verb_leave},
+    {"send", verb_send},
+    {"read", verb_read},
+    {"put", verb_put},
+    {"get", verb_get},
+    {"ls", verb_ls},
+    {"info", verb_info},
+    {"transfers", verb_transfers},
+    {"vault_recover", verb_recover},
+    {"vault_test", verb_recovery_test},
+    {"vault_password", verb_password},
+    {"events", verb_events},
+    {"version", verb_version},
+    {"help", verb_help},
+    {"openapi", verb_openapi},
+};
+
+int main(int argc, char **argv)
+{
+    struct cli c = {.op = NULL};
+    cli_verb *run = verb_plain;
+    signal(SIGPIPE, SIG_IGN);
+    int code = cli_parse(&c, argc, argv);
+    if (code == -1) code = cli_begin(&c);
+    if (code == -1) {
+        for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+            if (strcmp(verbs[i].id, c.op->id) == 0) run = verbs[i].run;
+        code = run(&c);
+    }
+    cli_end(&c);
+    /* Data that did not reach its reader must not look like success. */
+    if (fflush(stdout) != 0 && code == 0) code = 1;
+    return code;
+}

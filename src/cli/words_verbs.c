@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Words: send, read, events. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEXT_MAX 32768
+#define SHOWN 20 /* messages shown when nothing is unread */
+
+static int read_stdin(struct cli *c, char *out, size_t room)
+{
+    size_t n = 0;
+    while (n < room) {
+        ssize_t got = read(0, out + n, room - n);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return cli_fail(c, 1, NULL, "stdin: %s", strerror(errno));
+        if (got == 0) break;
+        n += (size_t)got;
+    }
+    if (n == room)
+        return cli_fail(c, 2, "enclave put FILE", "a message has at most %d bytes", TEXT_MAX);
+    while (n > 0 && out[n - 1] == '\n') n--;
+    out[n] = '\0';
+    if (strlen(out) != n) return cli_fail(c, 2, NULL, "a message holds no NUL bytes");
+    if (n == 0) return cli_fail(c, 2, NULL, "there is nothing to say");
+    return 0;
+}
+
+int verb_send(struct cli *c)
+{
+    char text[TEXT_MAX + 2];
+    int code;
+    if (strcmp(cli_param(c, "text"), "-") == 0) {
+        code = read_stdin(c, text, TEXT_MAX + 1);
+        if (code != 0) return code;
+        for (size_t i = 0; i < c->op->n_params; i++)
+            if (strcmp(c->op->params[i].name, "text") == 0) c->params[i].text = text;
+    }
+    code = cli_call_args(c, "send", NULL, 0);
+    if (code != 0) return cli_problem(c);
+    if (c->json) {
+        cli_print_json(c);
+        return 0;
+    }
+    const char *said = enclave_text(c->answer);
+    if (*said != '\0') cli_note(c, "%s", said);
+    return 0;
+}
+
+/* ---- read ---- */
+
+static void show_message(struct cli *c, const json_t *m)
+{
+    char when[24];
+    cli_time(cli_text(m, "time"), when);
+    if (cli_number(m, "lost_before") > 0) {
+        char lost[96];
+        snprintf(lost, sizeof lost, "(%llu of their messages never came)",
+                 (unsigned long long)cli_number(m, "lost_before"));
+        cli_put(c, STYLE_WARN, lost, false);
+        printf("\n");
+    }
+    cli_put(c, STYLE_DIM, when, false);
+    if (cli_bool(m, "odd_time")) cli_put(c, STYLE_WARN, "?", false);
+    printf(" ");
+    cli_put(c, cli_bool(m, "own") ? STYLE_PLAIN : STYLE_BOLD, cli_text(m, "nick"), false);
+    printf(": ");
+    cli_put(c, STYLE_PLAIN, cli_text(m, "text"), true);
+    if (cli_bool(m, "own") && !cli_bool(m, "sent")) cli_put(c, STYLE_DIM, " (not sent yet)", false);
+    printf("\n");
+}
+
+static int mark(struct cli *c, uint64_t number)
+{
+    char text[24];
+    if (number == 0 || cli_flag(c, "keep")) return 0;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+    struct enclave_param more = {"number", text, 0};
+    int code = cli_call_args(c, "mark_read", &more, 1);
+    return code == 0 ? 0 : cli_problem(c);
+}
+
+/* Prints the messages of the last answer; lines: a JSON object each. Returns the last number. */
+static uint64_t show_all(struct cli *c, bool lines)
+{
+    uint64_t last = 0;
+    size_t i;
+    json_t *m;
+    json_array_foreach(json_object_get(c->doc, "messages"), i, m)
+    {
+        last = cli_number(m, "number");
+        if (!lines) {
+            show_message(c, m);
+            continue;
+        }
+        char *dump = json_dumps(m, JSON_COMPACT);
+        if (dump != NULL) puts(dump);
+        free(dump);
+    }
+    fflush(stdout);
+    return last;
+}
+
+/* Everything from number `from` on, page by page. */
+static int show_from(struct cli *c, uint64_t *from)
+{
+    for (;;) {
+        char text[24];
+        snprintf(text, sizeof text, "%llu", (unsigned long long)*from);
+        struct enclave_param params[] = {{"from", text, 0},
+                                         {"enclave", cli_param(c, "enclave"), 0}};
+        const char *name = getenv("ENCLAVE_NAME");
+        if (params[1].value == NULL && name != NULL && *name != '\0') params[1].value = name;
+        int code = cli_call(c, "read", params, 2);
+        if (code != 0) return cli_problem(c);
+        bool more = cli_bool(c->doc, "more");
+        uint64_t last = show_all(c, c->json);
+        if (last == 0) return 0;
+        *from = last + 1;
+        code = mark(c, last);
+        if (code != 0 || !more) return code;
+    }
+}
+
+static int follow(struct cli *c, uint64_t event, uint64_t from)
+{
+    while (!cli_timed_out(c)) {
+        int code = cli_wait_event(c, &event, c->deadline_ms != 0 ? 1000 : 30000);
+        if (code == 13 && cli_timed_out(c)) return 0;
+        if (code != 0) return code == 130 ? 130 : cli_problem(c);
+        bool any = cli_bool(c->doc, "missed");
+        size_t i;
+        json_t *e;
+        json_array_foreach(json_object_get(c->doc, "events"), i, e) any =
+            any || strcmp(cli_text(e, "kind"), "message") == 0;
+        if (any) code = show_from(c, &from);
+        if (code != 0) return code;
+    }
+    return 0;
+}
+
+/* How many to show without being told: what is unread, else the last few. */
+static int how_many(struct cli *c, char out[24], uint64_t *ret_event)
+{
+    int code = cli_call(c, "daemon_status", NULL, 0);
+    if (code != 0) return cli_problem(c);
+    *ret_event = cli_number(c->doc, "last_event");
+    code = cli_call_args(c, "enclave", NULL, 0);
+    if (code != 0) return cli_problem(c);
+    uint64_t unread = cli_number(c->doc, "unread");
+    snprintf(out, 24, "%llu", (unsigned long long)(unread > 0 ? unread : SHOWN));
+    return 0;
+}
+
+int verb_read(struct cli *c)
+{
+    char last[24];
+    uint64_t event = 0;
+    bool following = cli_flag(c, "follow");
+    int code = how_many(c, last, &event);
+    if (code != 0) return code;
+    struct enclave_param more = {"last", last, 0};
+    bool chosen = cli_param(c, "last") != NULL || cli_param(c, "from") != NULL;
+    code = cli_call_args(c, "read", &more, chosen ? 0 : 1);
+    if (code != 0) return cli_problem(c);
+    bool empty = json_array_size(json_object_get(c->doc, "messages")) == 0;
+    uint64_t number = 0;
+    if (c->json && !following) {
+        const json_t *list = json_object_get(c->doc, "messages");
+        number = cli_number(json_array_get(list, json_array_size(list) - 1), "number");
+        cli_print_json(c);
+    } else {
+        number = show_all(c, c->json);
+        if (empty && !following) cli_note(c, "Nothing was said yet.");
+    }
+    code = mark(c, number);
+    if (code != 0 || !following) return code;
+    return follow(c, event, number + 1);
+}
+
+/* ---- events ---- */
+
+static int print_line(void *arg, const char *json, size_t n)
+{
+    struct cli *c = arg;
+    fwrite(json, 1, n, stdout);
+    fputc('\n', stdout);
+    fflush(stdout);
+    return !cli_timed_out(c);
+}
+
+int verb_events(struct cli *c)
+{
+    const char *after = cli_param(c, "after");
+    int code;
+    if (!cli_flag(c, "stream")) {
+        code = cli_call_args(c, "events", NULL, 0);
+        if (code != 0) return cli_problem(c);
+        cli_print_json(c);
+        return 0;
+    }
+    struct enclave_answer *a =
+        enclave_follow(c->client, after == NULL ? 0 : strtoull(after, NULL, 10), print_line, c);
+    code = enclave_exit(a);
+    if (code != 0 && code != 130) fprintf(stderr, "enclave: %s\n", enclave_text(a));
+    enclave_answer_free(a);
+    return code;
+}
