@@ -211,6 +211,52 @@ static void commit_is_built_as_in_vectors(void **state)
     scene_free(&s);
 }
 
+/* The same COMMIT as an entry of feed 0, sealed under the log key of epoch 6. */
+static void its_entry_opens(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct vectors v;
+    struct buf plain = BUF_INIT, text = BUF_INIT;
+    struct entry0 e;
+    struct entry0_envelope envelope;
+    uint8_t hash[32], log_prev[32];
+    scene_load(&s);
+    VECTORS_OR_SKIP(&v, OWN "commit.txt");
+    while (vectors_next(&v)) {
+        if (!vectors_is(&v, "case", "entry")) continue;
+        struct bytes sealed = vectors_bytes(&v, "sealed");
+        uint64_t index = vectors_u64(&v, "index");
+        assert_int_equal(entry0_envelope(sealed, &envelope), ST_OK);
+        assert_int_equal(envelope.epoch, 6);
+        assert_memory_equal(envelope.back, s.back, 48);
+        assert_int_equal(entry0_open(sealed, s.room, s.log_prev, index, &plain), ST_OK);
+        assert_int_equal(entry0_split(buf_view(&plain), &e), ST_OK);
+        assert_int_equal(entry0_verify(&e, s.enclave), ST_OK);
+        assert_true(bytes_same(e.body, buf_view(&s.body)));
+        assert_memory_equal(e.prev_chain, s.chain, 32);
+        assert_int_equal(entry0_plain(&e, &text), ST_OK);
+        sha256(buf_view(&text), hash);
+        vectors_expect(&v, "entry_sha256", BYTES_OF(hash));
+        chain_step(s.chain, sealed, hash);
+        vectors_expect(&v, "chain", BYTES_OF(hash));
+        /* walking back from epoch 7 */
+        struct commit_next next;
+        struct commit_fault fault;
+        const struct commit_own own = {1, s.seed[1], NULL};
+        assert_int_equal(
+            commit_open(&s.plan, &s.prev, &own, buf_view(&s.body), s.back, &next, &fault), ST_OK);
+        assert_int_equal(schedule_back_open(next.keys.log, s.room, 7, envelope.back, log_prev),
+                         ST_OK);
+        assert_memory_equal(log_prev, s.log_prev, 32);
+    }
+    assert_int_not_equal(plain.n, 0);
+    vectors_close(&v);
+    buf_free(&plain);
+    buf_free(&text);
+    scene_free(&s);
+}
+
 static void every_leaf_opens_it(void **state)
 {
     (void)state;
@@ -352,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(schedule_as_in_group_vectors),
         cmocka_unit_test(commit_is_built_as_in_vectors),
+        cmocka_unit_test(its_entry_opens),
         cmocka_unit_test(every_leaf_opens_it),
         cmocka_unit_test(one_wrong_byte_is_named),
         cmocka_unit_test(a_bad_kem_key_is_refused),
