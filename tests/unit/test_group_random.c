@@ -219,11 +219,12 @@ static void finish(struct play *p)
         struct world_member *m = &w->m[i];
         const struct ledger_leaf *self = ledger_leaf(group_ledger(m->g), group_leaf(m->g));
         assert_non_null(self);
-        if (self->member_now) assert_true(group_in(m->g));
+        bool member = self->member_now;
+        if (member) assert_true(group_in(m->g));
         m->n_trace = 0;
         store(p, i);
         restart(p, i); /* and its own disk gives all of it again */
-        if (self->member_now) all_were_admitted(group_ledger(m->g));
+        if (member) all_were_admitted(group_ledger(m->g));
     }
     world_agree(w);
 }
