@@ -369,11 +369,14 @@ static int refuse(const struct http_exchange *x, struct lws *wsi, const char **r
 
 static void take_arguments(struct http_exchange *x, struct lws *wsi)
 {
+    int all = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS);
+    if (all <= 0) return;
+    size_t most = (size_t)all + 1;
     for (int i = 0; i < HTTP_ARGUMENTS_MAX; i++) {
-        uint8_t *room = buf_space(&x->arguments, HTTP_HEAD_MAX);
+        uint8_t *room = buf_space(&x->arguments, most);
         if (room == NULL) return;
-        int n = lws_hdr_copy_fragment(wsi, (char *)room, HTTP_HEAD_MAX, WSI_TOKEN_HTTP_URI_ARGS, i);
-        x->arguments.n -= HTTP_HEAD_MAX;
+        int n = lws_hdr_copy_fragment(wsi, (char *)room, (int)most, WSI_TOKEN_HTTP_URI_ARGS, i);
+        x->arguments.n -= most;
         if (n < 0) break;
         x->arguments.n += (size_t)n + 1;
         x->argument[i].n = (size_t)n;

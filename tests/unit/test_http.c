@@ -78,6 +78,7 @@ static void handler(void *arg, struct http_exchange *x)
 {
     struct server *s = arg;
     if (path_is(x, "/late")) {
+        if (s->waiting != NULL) on_later(&s->later); /* its client has gone */
         s->waiting = x;
         uv_timer_start(&s->later, on_later, 20, 0);
     } else if (path_is(x, "/stream") || path_is(x, "/endless")) {
