@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* uses: base crypto core/feed core/room store */
-/* How many entries a second a sentinel's database takes durably, with 1, 16 and 64 requests under
- * way, and for comparison how many bare fdatasync calls the same directory gives.
- * Usage: bench_room [DIR]. One JSON row a line. */
+/* How many entries a second a sentinel's database takes durably by itself (rules, SQLite, store
+ * thread), with 1, 16 and 64 jobs under way. Usage: bench_room DIR. */
+#include "bench/bench.h"
 #include "core/room/rules.h"
 #include "crypto/secret.h"
 #include "crypto/sign.h"
 #include "store/room_sqlite.h"
 #include "store/store_thread.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,13 +36,6 @@ struct bench {
     uint64_t until, done;
 };
 
-static void must(bool fine, const char *what)
-{
-    if (fine) return;
-    fprintf(stderr, "bench_room: %s\n", what);
-    exit(1);
-}
-
 static enum status begin(void *ctx)
 {
     struct bench *b = ctx;
@@ -69,19 +59,19 @@ static enum status run(struct store_job *job, void *ctx)
     struct append *a = (struct append *)job;
     struct bench *b = ctx;
     const struct room_store *s = &b->rules.store;
-    must(s->ops->mark(s->ctx) == ST_OK, "mark");
+    bench_must(s->ops->mark(s->ctx) == ST_OK, "mark");
     a->st = rules_run(&b->rules, &b->who, ROOM_APPEND, buf_view(&b->payload), &a->body, &a->effect);
-    must(a->st == ST_OK, status_text(a->st));
+    bench_must(a->st == ST_OK, status_text(a->st));
     return s->ops->keep(s->ctx);
 }
 
 static void done(struct store_job *job, enum status st)
 {
     struct append *a = (struct append *)job;
-    must(st == ST_OK, status_text(st));
+    bench_must(st == ST_OK, status_text(st));
     a->bench->done++;
     if (uv_hrtime() / 1000000 < a->bench->until)
-        must(store_thread_submit(a->bench->thread, job) == ST_OK, "submit");
+        bench_must(store_thread_submit(a->bench->thread, job) == ST_OK, "submit");
 }
 
 static void make_room(struct bench *b)
@@ -97,10 +87,11 @@ static void make_room(struct bench *b)
     b->who.now_ms = 1;
     memcpy(b->who.room, c.room, 32);
     memcpy(b->who.seat, c.seat, 32);
-    must(fields_encode(&room_create_fields, &c, &payload) == ST_OK, "encode");
-    must(rules_run(&b->rules, &b->who, ROOM_CREATE, buf_view(&payload), &body, &effect) == ST_OK,
-         "create");
-    must(fields_encode(&room_append_fields, &m, &b->payload) == ST_OK, "encode");
+    bench_must(fields_encode(&room_create_fields, &c, &payload) == ST_OK, "encode");
+    bench_must(rules_run(&b->rules, &b->who, ROOM_CREATE, buf_view(&payload), &body, &effect) ==
+                   ST_OK,
+               "create");
+    bench_must(fields_encode(&room_append_fields, &m, &b->payload) == ST_OK, "encode");
     buf_free(&payload);
     buf_free(&body);
 }
@@ -111,37 +102,10 @@ static double appends_a_second(struct bench *b, unsigned in_flight)
     b->until = start + SPAN_MS;
     b->done = 0;
     for (unsigned i = 0; i < in_flight; i++)
-        must(store_thread_submit(b->thread, &b->appends[i].job) == ST_OK, "submit");
+        bench_must(store_thread_submit(b->thread, &b->appends[i].job) == ST_OK, "submit");
     while (store_thread_waiting(b->thread) > 0) uv_run(&b->loop, UV_RUN_ONCE);
     uint64_t span = uv_hrtime() / 1000000 - start;
     return (double)b->done * 1000 / (double)span;
-}
-
-static double syncs_a_second(const char *dir)
-{
-    char path[300];
-    uint8_t page[4096] = {1};
-    uint64_t n = 0, start = uv_hrtime() / 1000000, now;
-    snprintf(path, sizeof path, "%s/sync", dir);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    must(fd >= 0, "open");
-    do {
-        must(pwrite(fd, page, sizeof page, (off_t)(n % 256) * 4096) == sizeof page, "write");
-        must(fdatasync(fd) == 0, "fdatasync");
-        n++;
-        now = uv_hrtime() / 1000000;
-    } while (now < start + SPAN_MS / 3);
-    close(fd);
-    unlink(path);
-    return (double)n * 1000 / (double)(now - start);
-}
-
-static void row(unsigned in_flight, double value, double syncs)
-{
-    printf("{\"job\": \"room-append-%u\", \"value\": %.0f, \"unit\": \"entries/s\", \"peer\": "
-           "\"fdatasync alone\", \"peer_value\": %.0f, \"ratio\": %.2f, \"bound\": null, "
-           "\"share_of_bound\": null, \"command\": \"bench_room\"}\n",
-           in_flight, value, syncs, value / syncs);
 }
 
 int main(int argc, char **argv)
@@ -149,29 +113,32 @@ int main(int argc, char **argv)
     static const unsigned loads[] = {1, 16, 64};
     struct bench *b = calloc(1, sizeof *b);
     char dir[256], path[300];
-    must(b != NULL && crypto_start() == ST_OK, "start");
+    bench_must(b != NULL && crypto_start() == ST_OK, "start");
     snprintf(dir, sizeof dir, "%s/bench-room-XXXXXX", argc > 1 ? argv[1] : "/tmp");
-    must(mkdtemp(dir) != NULL, "no directory");
+    bench_must(mkdtemp(dir) != NULL, "no directory");
     snprintf(path, sizeof path, "%s/rooms.db", dir);
-    must(room_sqlite_open(path, &b->db) == ST_OK, "open");
+    bench_must(room_sqlite_open(path, &b->db) == ST_OK, "open");
     b->rules.store = room_sqlite_port(b->db);
     room_limits_default(&b->rules.limits);
     make_room(b);
-    must(uv_loop_init(&b->loop) == 0, "loop");
+    bench_must(uv_loop_init(&b->loop) == 0, "loop");
     const struct store_hooks hooks = {begin, commit, rollback, b};
-    must(store_thread_start(&b->loop, &hooks, &b->thread) == ST_OK, "thread");
+    bench_must(store_thread_start(&b->loop, &hooks, &b->thread) == ST_OK, "thread");
     for (size_t i = 0; i < 64; i++) {
         b->appends[i].job = (struct store_job){.run = run, .done = done};
         b->appends[i].bench = b;
     }
-    double syncs = syncs_a_second(dir);
-    for (size_t i = 0; i < 3; i++) row(loads[i], appends_a_second(b, loads[i]), syncs);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "append-store-%u", loads[i]);
+        bench_row(path, appends_a_second(b, loads[i]), "entries/s", 0);
+    }
     store_thread_stop(b->thread, NULL, NULL);
     uv_run(&b->loop, UV_RUN_DEFAULT);
     uv_loop_close(&b->loop);
     for (size_t i = 0; i < 64; i++) buf_free(&b->appends[i].body);
     buf_free(&b->payload);
     room_sqlite_close(b->db);
+    snprintf(path, sizeof path, "%s/rooms.db", dir);
     unlink(path);
     rmdir(dir);
     free(b);
