@@ -100,7 +100,8 @@ static enum status read_segment(struct cursor *c, struct manifest *m)
     if (s.k < 1 || s.n < s.k || s.n > SHARD_COLUMNS_MAX) return ST_BAD_MESSAGE;
     for (unsigned i = 0; i < s.n; i++) s.at[i] = cursor_u16(c);
     if (c->bad) return ST_BAD_MESSAGE;
-    if (s.rows < 1 || s.rows > SHARD_UNITS_MAX || s.size < 1 ||
+    /* Not more than a put of ours makes: a reader keeps whole segments in memory. */
+    if (s.rows < 1 || s.rows > segment_rows_full(s.k) || s.size < 1 ||
         s.size > (uint64_t)s.rows * s.k * SHARD_UNIT || segment_rows(s.k, s.size) != s.rows)
         return ST_INTEGRITY;
     return manifest_add_segment(m, &s);

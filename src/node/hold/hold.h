@@ -75,7 +75,7 @@ void hold_link_writable(struct hold *h, uint16_t leaf);
 void hold_link_down(struct hold *h, uint16_t leaf);
 
 /* Told when a holder comes, goes or can take more. At most HOLD_WATCHERS_MAX. */
-#define HOLD_WATCHERS_MAX 16
+#define HOLD_WATCHERS_MAX 32
 typedef void hold_changed(void *arg);
 bool hold_watch(struct hold *h, hold_changed *changed, void *arg); /* false: too many */
 void hold_unwatch(struct hold *h, void *arg);
