@@ -169,7 +169,6 @@ struct enclave {
     struct enclave_feed feeds[FEEDS];
     uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
     bool resending;
-    bool replay_due;   /* the ledger wants entries again that our rows have */
     bool used;         /* words or files since the epoch began */
     uint64_t read0_ms; /* when feed 0 was last asked for because of a stranger */
 
@@ -255,8 +254,6 @@ bool enclave_in(const struct enclave *e); /* member with keys of the current epo
 extern const struct uplink_events enclave_uplink_events;
 /* Reads what is missing, feed 0 first; called whenever something changed. */
 void enclave_pump(struct enclave *e);
-/* Hands the ledger what it wants again, once it is on disk. */
-void enclave_replay(struct enclave *e);
 bool enclave_synced(const struct enclave *e, uint8_t feed);
 /* Our own entry was appended at index: takes it, or has it read. */
 void enclave_appended(struct enclave *e, uint8_t feed, uint64_t index, struct bytes sealed);

@@ -74,10 +74,8 @@ static bool take(struct enclave *e, uint8_t feed, struct bytes sealed, bool last
     struct enclave_feed *f = &e->feeds[feed];
     uint64_t index = f->seen.count;
     enum status st = ST_OK;
-    if (feed == FEED_LEDGER && group_wants(e->group) == index)
+    if (feed == FEED_LEDGER)
         st = group_take(e->group, index, sealed, env_wall_ms(e->node->ports.env));
-    else if (feed == FEED_LEDGER)
-        e->replay_due = true; /* joining: the beginning is wanted once more, from our own rows */
     else if (feed == FEED_MAIL)
         enclave_mail_entry(e, index, sealed, e->batch);
     else if (feed == FEED_FILES)
@@ -95,7 +93,6 @@ static bool take(struct enclave *e, uint8_t feed, struct bytes sealed, bool last
     }
     keep_entry(e, feed, sealed);
     if (feed == FEED_LEDGER) enclave_news(e);
-    if (group_wants(e->group) < e->feeds[FEED_LEDGER].seen.count) e->replay_due = true;
     return !e->removed;
 }
 
@@ -116,34 +113,6 @@ static void end_taking(struct enclave *e)
     enclave_put_group(e, b);
     enclave_mail_rows(e, b);
     enclave_mail_commit(e, b, NULL, NULL, 0);
-}
-
-void enclave_replay(struct enclave *e)
-{
-    struct keep_batch batch;
-    struct buf sealed;
-    uint8_t chain[32];
-    uint64_t index;
-    buf_init(&sealed, KV_VALUE_MAX);
-    if (!e->replay_due || e->removed || e->halted || e->batch != NULL) return;
-    e->replay_due = false;
-    begin_taking(e, &batch);
-    while (!e->removed && (index = group_wants(e->group)) < e->feeds[FEED_LEDGER].seen.count) {
-        buf_clear(&sealed);
-        enum status st = enclave_kept(e, FEED_LEDGER, index, &sealed, chain);
-        if (st == ST_OK)
-            st = group_take(e->group, index, buf_view(&sealed), env_wall_ms(e->node->ports.env));
-        if (st != ST_OK) {
-            e->feeds[FEED_LEDGER].stuck = true;
-            enclave_trouble(e, "the history of this enclave cannot be verified (%s at entry %llu)",
-                            status_text(st), (unsigned long long)index);
-            break;
-        }
-        enclave_news(e);
-    }
-    buf_free(&sealed);
-    end_taking(e);
-    if (!e->removed) enclave_pump(e);
 }
 
 /* ---- reading ---- */

@@ -157,7 +157,6 @@ static void on_told(void *arg, enum status st)
         for (struct outgoing *o = e->out_first; o != NULL; o = o->next)
             if (o->number <= t->upto && o->sealed.n > 0) o->ready = true;
         enclave_mail_send(e);
-        enclave_replay(e);
     }
     free(t);
 }
