@@ -23,7 +23,7 @@ asan: setup ## the same tests under address, undefined and leak sanitizers
 	@rm -f build-asan.log
 	@ninja -C build-asan -j $(JOBS)
 	@ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	  ctest --test-dir build-asan --output-on-failure -j $(TEST_JOBS)
+	  ENCLAVE_PATIENCE=$${ENCLAVE_PATIENCE:-4} ctest --test-dir build-asan --output-on-failure -j $(TEST_JOBS)
 
 sim: setup $(BUILD)/build.ninja ## one run of the simulator: make sim SEED=1 STEPS=20000
 	@ninja -C $(BUILD) -j $(JOBS) sim
