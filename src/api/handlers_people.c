@@ -269,8 +269,8 @@ void api_handle_send(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
     const char *name = api_enclave_of(c, room, sizeof room);
-    struct bytes text = call_bytes(c, "text");
     if (name == NULL) return;
+    struct bytes text = call_bytes(c, "text");
     if (text.n == 0 || text.n > NODE_TEXT_MAX) {
         char said[96];
         snprintf(said, sizeof said, "a message has 1 to %d bytes", NODE_TEXT_MAX);

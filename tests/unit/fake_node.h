@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * fake_node: a node without a network for the tests of src/api: it notes what
+ * it was asked, and answers at once, later or with an error, as it is told.
+ *
+ * Owns nothing. Errors: none. Order: fill struct node, hand it to the api.
+ */
+#ifndef ENCLAVE_TESTS_FAKE_NODE_H
+#define ENCLAVE_TESTS_FAKE_NODE_H
+
+#include "node/node.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct node {
+    unsigned enclaves;  /* how many there are: "one", "two", ... */
+    enum status refuse; /* what calls give at once */
+    enum status end;    /* what done is called with */
+    bool hold;          /* done waits for fake_release */
+    node_done *done;
+    void *arg;
+    struct bytes_kept {
+        uint8_t p[NODE_TEXT_MAX + 1];
+        size_t n;
+    } last; /* path or text of the last call */
+    char enclave[128];
+    unsigned calls;
+    uint64_t number;
+    uint64_t marked;
+    uint64_t messages;
+    struct node_enclave_info info;
+    struct node_invitation invitation;
+    struct node_transfer transfer;
+};
+
+static const char *const fake_names[] = {"one", "two", "three"};
+
+static inline void fake_keep(struct node *n, const char *enclave, struct bytes what)
+{
+    n->calls++;
+    snprintf(n->enclave, sizeof n->enclave, "%s", enclave == NULL ? "" : enclave);
+    n->last.n = what.n > sizeof n->last.p ? sizeof n->last.p : what.n;
+    if (n->last.n > 0) memcpy(n->last.p, what.p, n->last.n);
+}
+
+static inline void fake_release(struct node *n, const void *data)
+{
+    node_done *done = n->done;
+    struct node_result r = {n->end, n->end == ST_OK ? "it is done" : "it went wrong",
+                            n->end == ST_OK ? data : NULL};
+    n->done = NULL;
+    if (done != NULL) done(n->arg, &r);
+}
+
+static inline enum status fake_take(struct node *n, node_done *done, void *arg, const void *data)
+{
+    if (n->refuse != ST_OK) return n->refuse;
+    n->done = done;
+    n->arg = arg;
+    if (!n->hold) fake_release(n, data);
+    return ST_OK;
+}
+
+static inline bool fake_known(const struct node *n, const char *enclave)
+{
+    for (unsigned i = 0; i < n->enclaves; i++)
+        if (strcmp(fake_names[i], enclave) == 0) return true;
+    return false;
+}
+
+static inline void fake_info(struct node *n, unsigned i)
+{
+    n->info = (struct node_enclave_info){.name = fake_names[i],
+                                         .state = NODE_MEMBER,
+                                         .nick = "ada",
+                                         .sentinel = "127.0.0.1:1",
+                                         .online = true,
+                                         .trouble = "",
+                                         .members = 2,
+                                         .reachable = 1,
+                                         .ballot = "open",
+                                         .mode = "direct"};
+}
+
+void node_enclaves(struct node *n, node_enclave_visit *visit, void *arg)
+{
+    for (unsigned i = 0; i < n->enclaves; i++) {
+        fake_info(n, i);
+        visit(arg, &n->info);
+    }
+}
+
+enum status node_enclave(struct node *n, const char *name, node_enclave_visit *visit, void *arg)
+{
+    for (unsigned i = 0; i < n->enclaves; i++) {
+        if (strcmp(fake_names[i], name) != 0) continue;
+        fake_info(n, i);
+        visit(arg, &n->info);
+        return ST_OK;
+    }
+    return ST_NOT_FOUND;
+}
+
+enum status node_create(struct node *n, const struct node_create *req, node_done *done, void *arg)
+{
+    fake_keep(n, req->name, bytes_str(req->nick));
+    fake_info(n, 0);
+    return fake_take(n, done, arg, &n->info);
+}
+
+enum status node_invite(struct node *n, const char *enclave, uint64_t ttl_ms, node_done *done,
+                        void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    n->number = ttl_ms;
+    n->invitation.expiry_ms = UINT64_C(1795000000123);
+    snprintf(n->invitation.code, sizeof n->invitation.code, "enclave:abc");
+    return fake_take(n, done, arg, &n->invitation);
+}
+
+enum status node_join(struct node *n, const struct node_join *req, node_done *done, void *arg)
+{
+    fake_keep(n, req->name, bytes_str(req->code));
+    fake_info(n, 0);
+    n->info.state = NODE_JOINING;
+    return fake_take(n, done, arg, &n->info);
+}
+
+enum status node_leave(struct node *n, const char *enclave, node_done *done, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    fake_keep(n, enclave, BYTES_NONE);
+    return fake_take(n, done, arg, NULL);
+}
+
+enum status node_members(struct node *n, const char *enclave, node_member_visit *visit, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    struct node_member m = {.nick = "b\xc3\xb6", .id = "00", .path = "direct"};
+    visit(arg, &m);
+    return ST_OK;
+}
+
+enum status node_proposals(struct node *n, const char *enclave, bool all,
+                           node_proposal_visit *visit, void *arg)
+{
+    static const struct node_ballot ballots[] = {{"ada", "yes"}, {"eve", "waiting"}};
+    struct node_proposal p = {.ref = "0011223344556677",
+                              .kind = "add",
+                              .state = "open",
+                              .nick = "bob",
+                              .message = "hi \"there\"\n",
+                              .by = "ada",
+                              .safety = "12345 67890",
+                              .ballots = ballots,
+                              .n_ballots = 2,
+                              .mine_to_vote = true};
+    (void)all;
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    visit(arg, &p);
+    return ST_OK;
+}
+
+enum status node_vote(struct node *n, const struct node_vote *req, node_done *done, void *arg)
+{
+    if (!fake_known(n, req->enclave)) return ST_NOT_FOUND;
+    fake_keep(n, req->enclave, bytes_str(req->ref == NULL ? "" : req->ref));
+    n->number = req->yes;
+    return fake_take(n, done, arg, NULL);
+}
+
+enum status node_send(struct node *n, const char *enclave, struct bytes text, node_done *done,
+                      void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    fake_keep(n, enclave, text);
+    n->number = 7;
+    return fake_take(n, done, arg, &n->number);
+}
+
+enum status node_messages(struct node *n, const char *enclave, uint64_t from,
+                          node_message_visit *visit, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    for (uint64_t i = from < 1 ? 1 : from; i <= n->messages; i++) {
+        struct node_message m = {.number = i,
+                                 .nick = "eve",
+                                 .text = BYTES_LIT("a\xff"
+                                                   "b")};
+        if (i % 2 == 0) m.text = BYTES_LIT("plain");
+        if (!visit(arg, &m)) break;
+    }
+    return ST_OK;
+}
+
+enum status node_mark_read(struct node *n, const char *enclave, uint64_t number)
+{
+    n->marked = number;
+    return fake_known(n, enclave) ? ST_OK : ST_NOT_FOUND;
+}
+
+static inline void fake_transfer(struct node *n)
+{
+    n->transfer = (struct node_transfer){.id = 3,
+                                         .enclave = "one",
+                                         .kind = "put",
+                                         .path = "f\xff",
+                                         .local = "/tmp/f",
+                                         .state = "spreading",
+                                         .total = 10,
+                                         .bytes = 5,
+                                         .text = "spreading"};
+}
+
+void node_transfers(struct node *n, node_transfer_visit *visit, void *arg)
+{
+    fake_transfer(n);
+    visit(arg, &n->transfer);
+}
+
+enum status node_transfer(struct node *n, uint64_t id, node_transfer_visit *visit, void *arg)
+{
+    fake_transfer(n);
+    if (id != 3) return ST_NOT_FOUND;
+    visit(arg, &n->transfer);
+    return ST_OK;
+}
+
+enum status node_put(struct node *n, const struct node_put *req, node_done *done, void *arg)
+{
+    if (!fake_known(n, req->enclave)) return ST_NOT_FOUND;
+    fake_keep(n, req->enclave, bytes_str(req->local));
+    fake_transfer(n);
+    return fake_take(n, done, arg, &n->transfer);
+}
+
+enum status node_get(struct node *n, const struct node_get *req, node_done *done, void *arg)
+{
+    if (!fake_known(n, req->enclave)) return ST_NOT_FOUND;
+    fake_keep(n, req->enclave, req->path);
+    fake_transfer(n);
+    return fake_take(n, done, arg, &n->transfer);
+}
+
+enum status node_ls(struct node *n, const char *enclave, struct bytes path, node_file_visit *visit,
+                    void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    fake_keep(n, enclave, path);
+    struct node_file f = {.path = BYTES_LIT("a\nb\xfe"), .by = "ada", .safety = "safe"};
+    visit(arg, &f);
+    f.path = BYTES_LIT("gr\xc3\xbc\xc3\x9f"
+                       "e");
+    visit(arg, &f);
+    return ST_OK;
+}
+
+enum status node_info(struct node *n, const char *enclave, struct bytes path,
+                      node_file_visit *visit, void *arg)
+{
+    if (!fake_known(n, enclave) || path.n == 0) return ST_NOT_FOUND;
+    fake_keep(n, enclave, path);
+    struct node_file f = {.path = path, .by = "ada", .safety = "safe", .mtime_ms = UINT64_MAX};
+    visit(arg, &f);
+    return ST_OK;
+}
+
+enum status node_mkdir(struct node *n, const char *enclave, struct bytes path, node_done *done,
+                       void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    fake_keep(n, enclave, path);
+    return fake_take(n, done, arg, NULL);
+}
+
+enum status node_mv(struct node *n, const char *enclave, struct bytes from, struct bytes to,
+                    node_done *done, void *arg)
+{
+    (void)to;
+    return node_mkdir(n, enclave, from, done, arg);
+}
+
+enum status node_rm(struct node *n, const char *enclave, struct bytes path, bool recursive,
+                    node_done *done, void *arg)
+{
+    n->number = recursive;
+    return node_mkdir(n, enclave, path, done, arg);
+}
+
+#endif

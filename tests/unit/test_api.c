@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* uses: base tables crypto core/vault store node/vault api client */
+#include "api/api.h"
+#include "crypto/secret.h"
+#include "enclave/enclave.h"
+#include "unit/fake_node.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cmocka.h>
+
+/* The API with a fake node on a loop thread; libenclave on the test's. What the test changes in the
+ * node, it changes between calls, when the loop thread has nothing to do. */
+struct world {
+    char home[64];
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_timer_t timer;
+    uv_prepare_t before;
+    struct env env;
+    struct node node;
+    struct vault_flow *vault;
+    struct api *api;
+    struct http *http;
+    pthread_t thread;
+    work_run *run;
+    work_done *done;
+    void *arg;
+    enum { NOTHING, RELEASE, EVENT, CLOSE } order;
+    bool stop_asked;
+    enclave_line *line;
+    unsigned lines;
+    struct enclave *e;
+};
+
+static uint64_t clock_ms(void *ctx)
+{
+    struct timespec t;
+    (void)ctx;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void fake_random(void *ctx, uint8_t *out, size_t n)
+{
+    (void)ctx;
+    for (size_t i = 0; i < n; i++) out[i] = (uint8_t)(i * 31 + 7);
+}
+
+static void no_log(void *ctx, enum env_level level, const char *area, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    (void)area;
+    (void)text;
+}
+
+static enum status submit(void *ctx, enum work_lane lane, work_run *run, work_done *done, void *arg)
+{
+    struct world *w = ctx;
+    (void)lane;
+    w->run = run;
+    w->done = done;
+    w->arg = arg;
+    return ST_OK;
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    struct world *w = t->data;
+    api_tick(w->api);
+    if (w->run == NULL) return;
+    work_run *run = w->run;
+    w->run = NULL;
+    run(w->arg);
+    w->done(w->arg);
+}
+
+static void before_wait(uv_prepare_t *p)
+{
+    struct world *w = p->data;
+    uint64_t next = api_next_ms(w->api);
+    uint64_t now = clock_ms(NULL);
+    if (w->run != NULL) next = now;
+    if (next != UINT64_MAX) uv_timer_start(&w->timer, on_timer, next > now ? next - now : 0, 0);
+}
+
+static enum status opened(void *arg, const uint8_t mk[32], const uint8_t rk[32])
+{
+    (void)arg;
+    (void)mk;
+    (void)rk;
+    return ST_OK;
+}
+
+static void stopped(void *arg)
+{
+    struct world *w = arg;
+    uv_close((uv_handle_t *)&w->wake, NULL);
+    uv_close((uv_handle_t *)&w->timer, NULL);
+    uv_close((uv_handle_t *)&w->before, NULL);
+}
+
+static void emit(struct world *w, const char *text)
+{
+    struct node_event e = {"message", "one", text, "eve", 9, 0};
+    api_event(w->api, &e);
+}
+
+static void on_wake(uv_async_t *a)
+{
+    struct world *w = a->data;
+    if (w->order == RELEASE) fake_release(&w->node, &w->node.info);
+    if (w->order == EVENT) emit(w, "something");
+    if (w->order == CLOSE) {
+        api_close(w->api);
+        http_stop(w->http, stopped, w);
+    }
+}
+
+static void asked_to_stop(void *arg)
+{
+    struct world *w = arg;
+    w->stop_asked = true;
+}
+
+static void *run_loop(void *arg)
+{
+    struct world *w = arg;
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    char socket[96];
+    assert_int_equal(crypto_start(), ST_OK);
+    snprintf(w->home, sizeof w->home, "/tmp/enclave-api-XXXXXX");
+    assert_non_null(mkdtemp(w->home));
+    w->env = (struct env){w, clock_ms, clock_ms, fake_random, no_log};
+    uv_loop_init(&w->loop);
+    uv_async_init(&w->loop, &w->wake, on_wake);
+    uv_timer_init(&w->loop, &w->timer);
+    uv_prepare_init(&w->loop, &w->before);
+    w->wake.data = w->timer.data = w->before.data = w;
+    struct vault_flow_ports vp = {&w->env, {submit, w}, w->home, {1, 64}, {1, 64}};
+    assert_int_equal(vault_flow_new(&vp, opened, w, &w->vault), ST_OK);
+    struct api_options ao = {&w->env, &w->node, w->vault, w->home, NULL, asked_to_stop, w};
+    assert_int_equal(api_new(&ao, &w->api), ST_OK);
+    snprintf(socket, sizeof socket, "%s/daemon.sock", w->home);
+    struct http_options ho = {
+        .loop = &w->loop, .socket = socket, .handler = api_handle, .arg = w->api};
+    assert_int_equal(http_new(&ho, &w->http), ST_OK);
+    uv_prepare_start(&w->before, before_wait);
+    pthread_create(&w->thread, NULL, run_loop, w);
+    assert_int_equal(enclave_open(w->home, &w->e), 0);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    char path[96];
+    enclave_close(w->e);
+    w->order = CLOSE;
+    uv_async_send(&w->wake);
+    pthread_join(w->thread, NULL);
+    w->node.end = ST_CLOSED;
+    fake_release(&w->node, NULL);
+    http_free(w->http);
+    api_free(w->api);
+    vault_flow_free(w->vault);
+    int left = uv_loop_close(&w->loop);
+    snprintf(path, sizeof path, "%s/vault", w->home);
+    unlink(path);
+    rmdir(w->home);
+    free(w);
+    return left;
+}
+
+/* Calls and keeps the answer; says what was wrong if the exit code is another one. */
+static struct enclave_answer *expect(struct world *w, int code, const char *op,
+                                     const struct enclave_param *params, size_t n)
+{
+    struct enclave_answer *a = enclave_call(w->e, op, params, n);
+    if (enclave_exit(a) != code)
+        fail_msg("%s: exit %d, not %d: %s", op, enclave_exit(a), code, enclave_json(a));
+    return a;
+}
+
+static void ask(struct world *w, int code, const char *op, const struct enclave_param *params,
+                size_t n, const char *says)
+{
+    struct enclave_answer *a = expect(w, code, op, params, n);
+    if (says != NULL && strstr(enclave_json(a), says) == NULL)
+        fail_msg("%s: \"%s\" does not say \"%s\"", op, enclave_json(a), says);
+    enclave_answer_free(a);
+}
+
+static void open_vault(struct world *w)
+{
+    struct enclave_param p[] = {{"password", "correct horse", 0}};
+    ask(w, 0, "vault_init", p, 1, "\"words\":[\"");
+    w->node.enclaves = 1;
+}
+
+static void vault_comes_first(void **state)
+{
+    struct world *w = *state;
+    struct enclave_param short_one[] = {{"password", "x", 0}};
+    struct enclave_param wrong[] = {{"password", "wrong horse", 0}};
+    struct enclave_param words[] = {{"words", "zoo zoo", 0}};
+    ask(w, 0, "status", NULL, 0, "\"vault\":\"none\"");
+    ask(w, 11, "enclaves", NULL, 0, "enclave init");
+    ask(w, 4, "vault_unlock", short_one, 1, "enclave init");
+    ask(w, 2, "vault_init", short_one, 1, "8 characters");
+    ask(w, 2, "vault_init", NULL, 0, "password is missing");
+    open_vault(w);
+    ask(w, 5, "vault_init", wrong, 1, NULL);
+    ask(w, 12, "vault_unlock", wrong, 1, "wrong password");
+    ask(w, 2, "vault_test", words, 1, NULL);
+    ask(w, 0, "status", NULL, 0, "\"vault\":\"open\"");
+    ask(w, 0, "version", NULL, 0, "\"api\":\"v1\"");
+    ask(w, 0, "daemon_stop", NULL, 0, NULL);
+    assert_true(w->stop_asked);
+}
+
+static void the_only_enclave_is_meant(void **state)
+{
+    struct world *w = *state;
+    struct enclave_param named[] = {{"enclave", "two", 0}};
+    struct enclave_param text[] = {{"text", "hello", 0}};
+    open_vault(w);
+    w->node.enclaves = 0;
+    ask(w, 4, "send", text, 1, "there is no enclave yet");
+    w->node.enclaves = 1;
+    ask(w, 0, "send", text, 1, "\"number\":7");
+    assert_string_equal(w->node.enclave, "one");
+    assert_memory_equal(w->node.last.p, "hello", 5);
+    ask(w, 4, "members", named, 1, "there is no enclave two");
+    w->node.enclaves = 2;
+    ask(w, 2, "send", text, 1, "one, two");
+    ask(w, 0, "members", named, 1, "b\xc3\xb6");
+    ask(w, 0, "proposals", named, 1, "\\\"there\\\"\\n");
+    ask(w, 0, "leave", named, 1, "it is done");
+    assert_string_equal(w->node.enclave, "two");
+}
+
+static void every_operation_answers(void **state)
+{
+    struct world *w = *state;
+    struct enclave_param create[] = {
+        {"name", "n", 0}, {"nick", "ada", 0}, {"sentinel", "h:1#x", 0}};
+    struct enclave_param join[] = {{"code", "enclave:x", 0}, {"nick", "b", 0}};
+    struct enclave_param vote[] = {{"choice", "yes", 0}, {"who", "bob", 0}};
+    struct enclave_param maybe[] = {{"choice", "maybe", 0}};
+    struct enclave_param number[] = {{"number", "5", 0}};
+    struct enclave_param ttl[] = {{"ttl", "60000", 0}};
+    struct enclave_param put[] = {{"local", "/a/b", 0}, {"path", "c", 0}};
+    struct enclave_param relative[] = {{"local", "a/b", 0}};
+    struct enclave_param path[] = {{"path", "c", 0}};
+    struct enclave_param id[] = {{"id", "3", 0}};
+    struct enclave_param other[] = {{"id", "4", 0}};
+    struct enclave_param rm[] = {{"path", "c", 0}, {"recursive", "true", 0}};
+    open_vault(w);
+    ask(w, 0, "create", create, 3, "\"state\":\"member\"");
+    ask(w, 2, "create", create, 2, "which sentinel");
+    ask(w, 2, "create", create, 1, "--as NICK");
+    ask(w, 0, "join", join, 2, "\"state\":\"joining\"");
+    ask(w, 0, "invite", ttl, 1, "2026-11-18T11:06:40.123Z");
+    assert_int_equal(w->node.number, 60000);
+    ask(w, 0, "vote", vote, 2, "it is done");
+    assert_memory_equal(w->node.last.p, "bob", 3);
+    ask(w, 2, "vote", maybe, 1, "choices");
+    ask(w, 0, "mark_read", number, 1, NULL);
+    assert_int_equal(w->node.marked, 5);
+    ask(w, 0, "put", put, 2, "\"id\":3");
+    ask(w, 2, "put", relative, 1, "absolute");
+    ask(w, 0, "get", put, 2, "\"path\":\"f%FF\",\"path_encoded\":true");
+    ask(w, 0, "transfers", NULL, 0, "\"state\":\"spreading\"");
+    ask(w, 0, "transfer", id, 1, NULL);
+    ask(w, 4, "transfer", other, 1, NULL);
+    ask(w, 0, "info", path, 1, "9999-12-31");
+    ask(w, 4, "info", NULL, 0, "no such file");
+    ask(w, 0, "mkdir", path, 1, NULL);
+    ask(w, 0, "rm", rm, 2, NULL);
+    assert_int_equal(w->node.number, 1);
+    ask(w, 2, "no_such_operation", NULL, 0, NULL);
+    ask(w, 2, "mkdir", id, 1, "no such parameter");
+}
+
+static void errors_of_the_node_come_through(void **state)
+{
+    struct world *w = *state;
+    struct enclave_param text[] = {{"text", "hello", 0}};
+    struct enclave_param join[] = {{"code", "enclave:x", 0}, {"nick", "b", 0}};
+    open_vault(w);
+    w->node.end = ST_UNREACHABLE;
+    ask(w, 13, "send", text, 1, "it went wrong");
+    w->node.end = ST_OK;
+    w->node.refuse = ST_QUOTA;
+    ask(w, 9, "send", text, 1, "QUOTA");
+    w->node.refuse = ST_PENDING;
+    ask(w, 7, "join", join, 2, "not everybody has voted");
+    w->node.refuse = ST_BAD_MESSAGE;
+    ask(w, 2, "join", join, 2, "whole invitation");
+    w->node.refuse = ST_REFUSED;
+    ask(w, 6, "join", join, 2, "refused");
+}
+
+static void names_are_bytes(void **state)
+{
+    struct world *w = *state;
+    static const char odd[] = "\x01 %\xff/\xc3\x28?&=#";
+    struct enclave_param path[] = {{"path", odd, 0}};
+    struct enclave_param fine[] = {{"path", "gr\xc3\xbc\xc3\x9f e%20", 0}};
+    open_vault(w);
+    ask(w, 0, "mkdir", path, 1, NULL); /* in a body */
+    assert_int_equal(w->node.last.n, sizeof odd - 1);
+    assert_memory_equal(w->node.last.p, odd, sizeof odd - 1);
+    memset(&w->node.last, 0, sizeof w->node.last);
+    ask(w, 0, "ls", path, 1, "a%0Ab%FE\",\"path_encoded\":true"); /* in a query */
+    assert_int_equal(w->node.last.n, sizeof odd - 1);
+    assert_memory_equal(w->node.last.p, odd, sizeof odd - 1);
+    ask(w, 0, "ls", fine, 1,
+        "\"path\":\"gr\xc3\xbc\xc3\x9f"
+        "e\",\"directory\"");
+    assert_memory_equal(w->node.last.p, "gr\xc3\xbc\xc3\x9f e%20", 12);
+}
+
+static void messages_come_in_pages(void **state)
+{
+    struct world *w = *state;
+    struct enclave_param from[] = {{"from", "1", 0}};
+    struct enclave_param last[] = {{"last", "2", 0}};
+    open_vault(w);
+    w->node.messages = 2500;
+    struct enclave_answer *a = expect(w, 0, "read", from, 1);
+    json_t *o = json_loads(enclave_json(a), 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(o, "messages")), API_MESSAGES_MAX);
+    assert_true(json_is_true(json_object_get(o, "more")));
+    json_decref(o);
+    enclave_answer_free(a);
+    ask(w, 0, "read", last, 1, "{\"messages\":[{\"number\":2499,");
+    ask(w, 0, "read", last, 1, "\"text\":\"a%FFb\",\"text_encoded\":true");
+}
+
+static int count_line(void *arg, const char *json, size_t n)
+{
+    struct world *w = arg;
+    assert_non_null(strstr(json, "\"kind\":\""));
+    assert_int_equal(json[n], 0);
+    if (++w->lines == 3) return 0;
+    w->order = EVENT;
+    uv_async_send(&w->wake);
+    return 1;
+}
+
+static void events_are_told(void **state)
+{
+    struct world *w = *state;
+    struct enclave_param wait[] = {{"after", "1", 0}, {"wait", "30", 0}};
+    struct enclave_param after[] = {{"after", "0", 0}, {"wait", "5000", 0}};
+    open_vault(w); /* event 1 */
+    ask(w, 0, "events", NULL, 0, "\"kind\":\"vault\"");
+    ask(w, 0, "events", wait, 2, "{\"events\":[],"); /* nothing in time */
+    ask(w, 0, "events", after, 2, "\"last\":1");
+    struct enclave_answer *a = enclave_follow(w->e, 0, count_line, w);
+    assert_int_equal(enclave_exit(a), 0);
+    enclave_answer_free(a);
+    assert_int_equal(w->lines, 3);
+    w->order = EVENT;
+    uv_async_send(&w->wake);
+    wait[0].value = "3";
+    wait[1].value = "5000";
+    ask(w, 0, "events", wait, 2, "\"kind\":\"message\"");
+}
+
+static void *cancel_soon(void *arg)
+{
+    struct world *w = arg;
+    enclave_cancel(w->e);
+    return NULL;
+}
+
+static int start_cancel(void *arg, const char *json, size_t n)
+{
+    struct world *w = arg;
+    pthread_t t;
+    (void)json;
+    (void)n;
+    pthread_create(&t, NULL, cancel_soon, w);
+    pthread_join(t, NULL);
+    return 1;
+}
+
+static void callers_may_go_away(void **state)
+{
+    struct world *w = *state;
+    struct enclave_param text[] = {{"text", "hello", 0}};
+    open_vault(w);
+    w->node.hold = true;
+    enclave_timeout(w->e, 30);
+    ask(w, 13, "send", text, 1, "in time");
+    enclave_timeout(w->e, 0);
+    w->order = RELEASE; /* the node ends it now: nobody listens any more */
+    uv_async_send(&w->wake);
+    ask(w, 0, "status", NULL, 0, NULL);
+    struct enclave_answer *a = enclave_follow(w->e, 0, start_cancel, w);
+    assert_int_equal(enclave_exit(a), 130);
+    enclave_answer_free(a);
+    ask(w, 130, "status", NULL, 0, NULL);
+    enclave_resume(w->e);
+    w->node.hold = false;
+    ask(w, 0, "status", NULL, 0, NULL);
+    /* This one is still with the node when everything ends. */
+    w->node.hold = true;
+    enclave_timeout(w->e, 30);
+    ask(w, 13, "send", text, 1, NULL);
+}
+
+static size_t drop(char *p, size_t size, size_t n, void *arg)
+{
+    (void)p;
+    (void)arg;
+    return size * n;
+}
+
+/* Whatever stands in a body: an answer, and one of the documented kind. */
+static void mutated_bodies_are_answered(void **state)
+{
+    struct world *w = *state;
+    static const char *const bases[][2] = {
+        {"http://localhost/v1/enclaves",
+         "{\"name\":\"n\",\"nick\":\"ada\",\"sentinel\":\"h:1#x\",\"host\":false}"},
+        {"http://localhost/v1/enclaves/-/directories", "{\"path\":\"a%FF\",\"path_encoded\":true}"},
+        {"http://localhost/v1/enclaves/-/messages/read", "{\"number\":12345}"},
+        {"http://localhost/v1/enclaves/-/votes",
+         "{\"choice\":\"yes\",\"who\":\"b\\u00f6\",\"compared\":true}"}};
+    char socket[96];
+    uint32_t seed = 5;
+    open_vault(w);
+    snprintf(socket, sizeof socket, "%s/daemon.sock", w->home);
+    CURL *c = curl_easy_init();
+    curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, socket);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, drop);
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, 4000L);
+    for (int i = 0; i < 2400; i++) {
+        char body[256];
+        size_t n = strlen(bases[i % 4][1]);
+        memcpy(body, bases[i % 4][1], n);
+        for (int j = 0; j < 1 + i % 3; j++) {
+            seed = seed * 1664525U + 1013904223U;
+            body[(seed >> 8) % n] = (char)(seed >> 24);
+        }
+        if (i % 7 == 0) n = (seed >> 5) % n;
+        curl_easy_setopt(c, CURLOPT_URL, bases[i % 4][0]);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, (long)n);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
+        assert_int_equal(curl_easy_perform(c), CURLE_OK);
+        long http = 0;
+        curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &http);
+        if (http != 200 && http != 400) fail_msg("HTTP %ld for %.*s", http, (int)n, body);
+    }
+    curl_easy_cleanup(c);
+}
+
+static void known_paths_want_their_method(void **state)
+{
+    struct world *w = *state;
+    char socket[96];
+    long http = 0;
+    snprintf(socket, sizeof socket, "%s/daemon.sock", w->home);
+    CURL *c = curl_easy_init();
+    curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, socket);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, drop);
+    curl_easy_setopt(c, CURLOPT_URL, "http://localhost/v1/vault/init");
+    assert_int_equal(curl_easy_perform(c), CURLE_OK);
+    curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &http);
+    assert_int_equal(http, 405);
+    curl_easy_setopt(c, CURLOPT_URL, "http://localhost/v1/nothing");
+    assert_int_equal(curl_easy_perform(c), CURLE_OK);
+    curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &http);
+    assert_int_equal(http, 404);
+    curl_easy_setopt(c, CURLOPT_URL, "http://localhost/v1/events?aftr=3");
+    assert_int_equal(curl_easy_perform(c), CURLE_OK);
+    curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &http);
+    assert_int_equal(http, 400);
+    curl_easy_cleanup(c);
+}
+
+static void absent_daemon_is_named(void **state)
+{
+    (void)state;
+    struct enclave *e = NULL;
+    char longer[300];
+    assert_int_equal(enclave_open("/nowhere/at/all", &e), 0);
+    struct enclave_answer *a = enclave_call(e, "status", NULL, 0);
+    assert_int_equal(enclave_exit(a), 13);
+    assert_non_null(strstr(enclave_text(a), "/nowhere/at/all"));
+    assert_non_null(strstr(enclave_next(a), "enclave daemon start"));
+    enclave_answer_free(a);
+    enclave_close(e);
+    memset(longer, 'x', sizeof longer - 1);
+    longer[0] = '/';
+    longer[sizeof longer - 1] = '\0';
+    assert_int_equal(enclave_open(longer, &e), 0);
+    a = enclave_call(e, "status", NULL, 0);
+    assert_int_equal(enclave_exit(a), 13);
+    enclave_answer_free(a);
+    enclave_close(e);
+    assert_int_equal(enclave_exit(NULL), 1);
+}
+
+int main(void)
+{
+#define WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        WORLD(vault_comes_first),
+        WORLD(the_only_enclave_is_meant),
+        WORLD(every_operation_answers),
+        WORLD(errors_of_the_node_come_through),
+        WORLD(names_are_bytes),
+        WORLD(messages_come_in_pages),
+        WORLD(events_are_told),
+        WORLD(callers_may_go_away),
+        WORLD(mutated_bodies_are_answered),
+        WORLD(known_paths_want_their_method),
+        cmocka_unit_test(absent_daemon_is_named),
+    };
+    return !!cmocka_run_group_tests(tests, NULL, NULL);
+}
