@@ -59,7 +59,7 @@ bool act_create(struct sim *s)
     s->acknowledged = 0;
     s->room_known = false;
     s->forked_ever = false;
-    memset(s->heads, 0, SIM_HEADS_MAX * sizeof s->heads[0]);
+    heads_forget(s);
     return true;
 }
 
@@ -249,7 +249,9 @@ bool act_send(struct sim *s)
         op_free(op);
         return false;
     }
-    s->messages[number] = (struct sim_message){.from = p->i, .at_ms = s->time.now_ms};
+    person_look(p);
+    s->messages[number] = (struct sim_message){
+        .from = p->i, .at_ms = s->time.now_ms, .count = p->head_count, .generation = s->generation};
     s->n_messages++;
     sim_trace(s, "m%u says w%u", p->i, number);
     return true;

@@ -321,6 +321,8 @@ void faults_heal(struct sim *s, bool all)
         sim_trace(s, "the sentinel shows one history again");
     }
     if (over(&s->unwithhold_ms, now, all)) {
+        /* Who was kept in the dark learns of it by others' words, or when it connects again. */
+        vsentinel_kick(&s->sentinel, s->sentinel.withhold);
         s->sentinel.withhold = 0;
         s->sentinel.m.full = false;
     }

@@ -244,6 +244,7 @@ void sim_end(struct sim *s)
     vnet_free(&s->net);
     vsentinel_free(&s->sentinel);
     for (unsigned i = 0; i < s->n_files; i++) free(s->files[i].bytes);
+    heads_forget(s);
     free(s->heads);
 }
 

@@ -126,8 +126,10 @@ static void on_info(void *arg, const struct node_enclave_info *e)
     p->head_count = e->ledger_count;
     snprintf(p->head, sizeof p->head, "%s", e->head);
     snprintf(p->trouble, sizeof p->trouble, "%s", e->trouble);
-    if (p->state == PERSON_IN && before != PERSON_IN)
-        p->in_ms = p->unbroken_ms = p->sim->time.now_ms;
+    if (p->state == PERSON_IN && before != PERSON_IN) {
+        p->in_ms = p->sim->time.now_ms;
+        p->in_count = e->ledger_count;
+    }
 }
 
 void person_look(struct person *p)

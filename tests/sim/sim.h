@@ -48,6 +48,8 @@ struct sim_nick {
 struct sim_message {
     unsigned from;
     uint64_t at_ms;
+    uint64_t count; /* entries of the ledger that its author knew */
+    unsigned generation;
     bool durable; /* node_send called back with ok */
     bool excused; /* its author's disk was set back before it was sent */
 };
@@ -81,12 +83,12 @@ struct person {
     enum person_state state;
     unsigned attempt;
     char nick[24];
-    uint64_t in_ms;       /* since when inside, as first seen */
-    uint64_t unbroken_ms; /* since when nothing happened that excuses a missing message */
-    bool tainted;         /* was shown another history */
-    bool restored;        /* came back from a backup */
-    bool halted;          /* saw its disk fail: restart helps */
-    struct op *ops;       /* calls not yet answered */
+    uint64_t in_ms;    /* since when inside, as first seen */
+    uint64_t in_count; /* entries of the ledger by then */
+    bool tainted;      /* was shown another history */
+    bool restored;     /* came back from a backup */
+    bool halted;       /* saw its disk fail: restart helps */
+    struct op *ops;    /* calls not yet answered */
     uint64_t read_upto;
     uint8_t *shown; /* by message: how often */
     uint64_t head_count;
@@ -100,7 +102,7 @@ struct person {
 struct sim_head {
     bool known;
     char chain[17];
-    uint64_t roster; /* hash of everything a member's ledger says at this count */
+    char *text; /* everything a member's ledger says at this count */
     unsigned by;
 };
 
@@ -204,6 +206,7 @@ void faults_heal(struct sim *s, bool all); /* ends what is over; all: everything
 
 /* ---- checks.c ---- */
 void check_all(struct sim *s);
+void heads_forget(struct sim *s);
 void check_settled(struct sim *s);
 bool check_quiet(struct sim *s); /* nothing is left to do */
 

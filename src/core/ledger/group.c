@@ -276,6 +276,11 @@ bool group_writable(const struct group *g)
     return self != NULL && self->member_now;
 }
 
+bool group_lost(const struct group *g)
+{
+    return g->lost;
+}
+
 uint64_t group_epoch(const struct group *g)
 {
     return ledger_epoch(g->ledger);

@@ -159,6 +159,7 @@ const struct ledger *group_ledger(const struct group *g);
 uint16_t group_leaf(const struct group *g); /* ours; LEDGER_NOBODY before our ADD is verified */
 bool group_in(const struct group *g);       /* we hold the keys of the current epoch */
 bool group_writable(const struct group *g); /* no fork, not lost, not old, caught up once */
+bool group_lost(const struct group *g);     /* GROUP_LOST was told and still holds */
 /* Two histories were shown to us: both heads, kept over restarts. false: none. */
 bool group_forked(const struct group *g, struct seen *ret_mine, struct seen *ret_theirs);
 uint64_t group_epoch(const struct group *g);

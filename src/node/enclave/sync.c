@@ -396,8 +396,27 @@ void enclave_subscribe(struct enclave *e)
         uplink_redial(&e->up, ST_BUSY);
 }
 
+/* Connected again: what was wrong with the connection is over, what is wrong with us is not. */
+static void trouble_that_stays(struct enclave *e)
+{
+    for (uint8_t f = 0; f < FEEDS; f++)
+        if (e->feeds[f].stuck) return;
+    e->trouble[0] = '\0';
+    struct seen mine, theirs;
+    if (e->group == NULL) return;
+    if (group_lost(e->group))
+        enclave_trouble(e, "this member could not follow a key change and can no longer read: "
+                           "leave and let yourself be invited again");
+    else if (group_forked(e->group, &mine, &theirs))
+        enclave_trouble(e,
+                        "two histories of this enclave were seen, of %llu entries here and %llu "
+                        "there: nothing more is written. Compare `enclave status` with the others.",
+                        (unsigned long long)mine.count, (unsigned long long)theirs.count);
+}
+
 static void attached(struct enclave *e, const struct room_attached *in)
 {
+    trouble_that_stays(e);
     e->attached = true;
     e->subscribed = false;
     e->sentinel_ms = in->time_ms;
@@ -410,7 +429,6 @@ static void attached(struct enclave *e, const struct room_attached *in)
         }
         enclave_trouble(e, "this member's seat was dropped: it is out of the room");
     }
-    e->trouble[0] = '\0';
     enclave_subscribe(e);
 }
 
