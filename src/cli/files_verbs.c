@@ -2,10 +2,12 @@
 /* Files and transfers. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SLICE_MS 250 /* how often progress is looked at */
 
@@ -140,14 +142,25 @@ static int follow(struct cli *c)
     return code == 0 ? verdict(c) : interrupted(c, code);
 }
 
-int verb_put(struct cli *c)
+/* What can be seen from here is told at once and by name: 0, or an exit code. */
+static int check_source(struct cli *c, const char *local)
 {
     struct stat st;
-    const char *local = cli_param(c, "local");
-    if (stat(local, &st) == 0 && S_ISDIR(st.st_mode))
+    if (stat(local, &st) != 0)
+        return cli_fail(c, errno == ENOENT || errno == ENOTDIR ? 4 : 1, NULL, "%s: %s", local,
+                        strerror(errno));
+    if (S_ISDIR(st.st_mode))
         return cli_fail(c, 2, "enclave mkdir, then enclave put each file", "%s is a directory",
                         local);
-    int code = begin(c, "put", NULL, 0);
+    if (!S_ISREG(st.st_mode)) return cli_fail(c, 2, NULL, "%s is not a file", local);
+    if (access(local, R_OK) != 0) return cli_fail(c, 1, NULL, "%s: %s", local, strerror(errno));
+    return 0;
+}
+
+int verb_put(struct cli *c)
+{
+    int code = check_source(c, cli_param(c, "local"));
+    if (code == 0) code = begin(c, "put", NULL, 0);
     return code == 0 ? follow(c) : code;
 }
 

@@ -19,6 +19,7 @@
 #include "node/put/put.h"
 
 #define SHELF_GETS_MAX 16
+#define SHELF_ENDED_MAX 32      /* puts that are over and can still be asked about */
 #define SHELF_BAD_MAX 128       /* damaged shards remembered for info */
 #define SHELF_SNAP_EVERY 512    /* entries after which a SNAP is made */
 #define SHELF_TRANSFERS 1000000 /* numbers of one enclave's transfers */
@@ -73,6 +74,13 @@ struct shelf_get {
     char text[NODE_REASON_MAX];
 };
 
+/* A put that is over: node/put has forgotten it, whoever waits for it has not. */
+struct shelf_ended {
+    uint64_t id; /* 0: none */
+    struct put_progress p;
+    struct buf path;
+};
+
 struct shelf_bad {
     uint16_t leaf;
     uint8_t index;
@@ -103,6 +111,8 @@ struct shelf {
     struct shelf_get *gets[SHELF_GETS_MAX];
     size_t n_gets;
     uint64_t next_get;
+    struct shelf_ended ended[SHELF_ENDED_MAX];
+    size_t next_ended;
     struct shelf_bad bad[SHELF_BAD_MAX];
     size_t n_bad;
     uint64_t held, counting;
@@ -140,6 +150,7 @@ void shelf_note_bad(struct shelf *s, const struct get_bad *bad);
 
 /* shelf_put.c */
 void shelf_put_event(void *arg, const struct put_progress *p);
+void shelf_ended_free(struct shelf *s);
 void shelf_each_put(struct shelf *s, node_transfer_visit *visit, void *arg);
 bool shelf_put_transfer(struct shelf *s, uint64_t id, node_transfer_visit *visit, void *arg);
 void shelf_put_env(struct shelf *s, struct put_env *ret);

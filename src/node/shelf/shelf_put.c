@@ -81,8 +81,8 @@ static const char *state_of(enum put_phase phase)
     case PUT_QUEUED: return "queued";
     case PUT_READING: return "reading";
     case PUT_WAITING: return "waiting";
-    case PUT_ENTERING: return "accepted";
-    case PUT_SPREADING: return "spreading";
+    case PUT_ENTERING: return "spreading";
+    case PUT_SPREADING: return "accepted"; /* its entry is in the feed: it is there for all */
     case PUT_DONE: return "safe";
     case PUT_FAILED: return "failed";
     }
@@ -109,7 +109,7 @@ static void words_of(const struct put_progress *p, char *out, size_t room)
                  "too few members can be reached for the file to survive a loss; it "
                  "goes on by itself when they are");
         break;
-    case PUT_FAILED: snprintf(out, room, "%s", status_text(p->st)); break;
+    case PUT_FAILED: snprintf(out, room, "it was not put: %s", status_text(p->st)); break;
     default: snprintf(out, room, "%s", state_of(p->phase)); break;
     }
 }
@@ -150,9 +150,27 @@ static bool on_each(void *arg, const struct put_progress *p)
     return true;
 }
 
+static void keep_ended(struct shelf *s, const struct put_progress *p)
+{
+    struct shelf_ended *end = &s->ended[s->next_ended++ % SHELF_ENDED_MAX];
+    buf_free(&end->path);
+    *end = (struct shelf_ended){.id = id_of(s, p->job), .p = *p, .path = BUF_INIT};
+    buf_bytes(&end->path, p->path);
+    end->p.path = buf_view(&end->path);
+}
+
+void shelf_ended_free(struct shelf *s)
+{
+    for (size_t i = 0; i < SHELF_ENDED_MAX; i++) buf_free(&s->ended[i].path);
+}
+
 void shelf_each_put(struct shelf *s, node_transfer_visit *visit, void *arg)
 {
     struct each each = {s, visit, arg};
+    for (size_t i = 0; i < SHELF_ENDED_MAX; i++) {
+        const struct shelf_ended *end = &s->ended[(s->next_ended + i) % SHELF_ENDED_MAX];
+        if (end->id != 0) visit_put(s, &end->p, visit, arg);
+    }
     puts_each(s->puts, on_each, &each);
 }
 
@@ -160,9 +178,16 @@ bool shelf_put_transfer(struct shelf *s, uint64_t id, node_transfer_visit *visit
 {
     struct put_progress p;
     uint64_t job = (id - s->e->slot * SHELF_TRANSFERS) / 2;
-    if (put_look(s->puts, job, &p) != ST_OK) return false;
-    visit_put(s, &p, visit, arg);
-    return true;
+    if (put_look(s->puts, job, &p) == ST_OK) {
+        visit_put(s, &p, visit, arg);
+        return true;
+    }
+    for (size_t i = 0; i < SHELF_ENDED_MAX; i++) {
+        if (s->ended[i].id != id) continue;
+        visit_put(s, &s->ended[i].p, visit, arg);
+        return true;
+    }
+    return false;
 }
 
 static void tell_transfer(void *arg, const struct node_transfer *t)
@@ -178,6 +203,7 @@ void shelf_put_event(void *arg, const struct put_progress *p)
     struct shelf *s = arg;
     uint64_t now = env_mono_ms(s->e->node->ports.env);
     s->puts_ms = now;
+    if (p->phase == PUT_DONE || p->phase == PUT_FAILED) keep_ended(s, p);
     bool moving = p->phase == PUT_READING;
     if (moving && now < s->told_ms + 1000) return; /* the event ring is no progress bar */
     s->told_ms = now;
