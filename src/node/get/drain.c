@@ -10,6 +10,7 @@ struct slot {
     struct drain *d;
     enum slot_state state;
     size_t i;
+    struct manifest_chunk chunk; /* a copy: a worker may use it after drain_free */
     size_t filled;
     size_t segment;
     uint64_t offset;
@@ -49,6 +50,7 @@ static void destroy(struct drain *d)
     for (size_t i = 0; i < DRAIN_SLOTS; i++) {
         struct slot *s = &d->slots[i];
         if (s->plain) bytes_wipe(s->plain, CHUNK_PLAIN_MAX);
+        bytes_wipe(&s->chunk, sizeof s->chunk);
         free(s->sealed);
         free(s->scratch);
         free(s->plain);
@@ -226,7 +228,7 @@ static bool gather(struct drain *d, struct slot *s)
 static void open_run(void *arg)
 {
     struct slot *s = arg;
-    const struct manifest_chunk *c = &s->d->c.m->chunks[s->i];
+    const struct manifest_chunk *c = &s->chunk;
     s->st = chunk_open(c->key, c->compression, BYTES(s->sealed, c->sealed), s->scratch, s->plain,
                        c->plain);
 }
@@ -250,8 +252,9 @@ static void run(struct drain *d)
             s->state = SLOT_GATHER;
             s->i = d->next;
             s->filled = 0;
-            s->segment = d->c.m->chunks[s->i].segment;
-            s->offset = d->c.m->chunks[s->i].offset;
+            s->chunk = d->c.m->chunks[s->i];
+            s->segment = s->chunk.segment;
+            s->offset = s->chunk.offset;
         }
         if (s->state != SLOT_GATHER || !gather(d, s)) break;
         s->state = SLOT_FULL;

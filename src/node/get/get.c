@@ -62,6 +62,7 @@ struct get {
 
 static void destroy(struct get *g)
 {
+    drain_free(g->drain);
     if (g->hash_open) sha256_drop(&g->hash);
     if (g->file) g->env.files.ops->abandon(g->file, true);
     manifest_free(&g->m);
@@ -84,8 +85,10 @@ void get_free(struct get *g)
     if (!g) return;
     g->dead = true;
     hold_unwatch(g->env.hold, g);
-    drain_free(g->drain);
-    g->drain = NULL;
+    if (!g->parts) { /* else its bytes are being written and hashed; destroy frees it */
+        drain_free(g->drain);
+        g->drain = NULL;
+    }
     release(g);
 }
 

@@ -229,7 +229,7 @@ static void on_near_commit(void *arg, enum status st)
     struct near_commit c = *(struct near_commit *)arg;
     free(arg);
     if (st == ST_OK && c.h->holder) holder_count(c.h->holder, c.bytes, false);
-    if (!c.h->freed) c.done(c.arg, st);
+    c.done(c.arg, st);
     hold_release(c.h);
 }
 

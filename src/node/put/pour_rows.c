@@ -303,7 +303,9 @@ static void column_send(struct pour_column *col)
     while (col->state == COLUMN_SENDING && col->next_row < seg->rows_made) {
         struct pour_row *r = seg->rows[col->next_row];
         if (!r || !r->coded) return;
-        enum status st = keeper_unit(col->put, col->next_row, unit_of(r, col->index), on_unit, r);
+        struct pour_use *use = &r->use[col->index];
+        *use = (struct pour_use){r, col};
+        enum status st = keeper_unit(col->put, col->next_row, unit_of(r, col->index), on_unit, use);
         if (st == ST_BUSY) return;
         if (st != ST_OK) {
             column_lost(col, st);
