@@ -15,6 +15,7 @@ import re
 import select
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -248,8 +249,8 @@ class Sentinel:
     def kill(self):
         return self.stop(signal.SIGKILL)
 
-    def database(self):
-        return sorted(p for p in self.data.iterdir() if p.name.startswith("rooms.db"))
+    def files(self):
+        return sorted(p for p in self.data.iterdir() if p.is_file())
 
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
@@ -375,6 +376,22 @@ class World:
 
 
 # ---- an enclave in one line ----
+
+
+def room_of(code):
+    """The room's number out of an invitation: version, length, address, pin 32, room 32, ..."""
+    text = code.split(":", 1)[1]
+    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    at = 2 + raw[1] + 32
+    return raw[at:at + 32]
+
+
+def rows(database):
+    """Table -> number of rows, of a database that nobody has open."""
+    base = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    with contextlib.closing(base):
+        names = [r[0] for r in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {n: base.execute(f"SELECT count(*) FROM {n}").fetchone()[0] for n in names}
 
 
 def digits(code):
