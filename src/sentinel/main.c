@@ -235,6 +235,7 @@ int main(int argc, char **argv)
     struct program p = {.log = {.fd = 2}};
     int code = 1;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not the end */
     if (secret_harden_process() != ST_OK || crypto_start() != ST_OK)
         return complain("the cryptographic libraries do not start"), 1;
     if (options_new(options_all(), &p.options) != ST_OK) return complain("out of memory"), 1;

@@ -22,7 +22,8 @@ enum status shard_errno(int e)
     case ENOENT:
     case ENOTDIR: return ST_NOT_FOUND;
     case ENOSPC:
-    case EDQUOT: return ST_NO_SPACE;
+    case EDQUOT:
+    case EFBIG: return ST_NO_SPACE;
     case ENOMEM: return ST_NO_MEMORY;
     default: return ST_IO;
     }
