@@ -123,7 +123,7 @@ static void keep_open(struct keep *k, uint16_t leaf, const char *dir, unsigned h
     k->hold = hold_new(&hc);
     bench_must(k->hold != NULL, "no memory");
     /* The one who puts keeps no shards: all columns go over the wire. */
-    for (uint16_t i = 0; i < holders; i++) roster[i] = leaf ? i : (uint16_t)(i + 1);
+    for (unsigned i = 0; i < holders; i++) roster[i] = (uint16_t)(leaf ? i : i + 1);
     hold_roster(k->hold, roster, holders);
 }
 
@@ -259,7 +259,7 @@ static void on_put(void *arg, const struct put_progress *p)
 {
     struct bench *b = arg;
     if (p->phase == PUT_FAILED) bench_ok(p->st, "put");
-    if ((p->phase == PUT_SPREADING || p->phase == PUT_DONE) && !b->accepted)
+    if ((p->phase == PUT_SPREADING || p->phase == PUT_DONE) && b->accepted == 0)
         b->accepted = bench_now();
     if (p->phase == PUT_DONE) b->put_done = bench_now();
     b->next_ms = 0;
@@ -391,7 +391,7 @@ static void put_file(struct bench *b)
     bench_ok(puts_resume(b->puts), "puts_resume");
     struct meter m = meter_start(b);
     bench_ok(put_start(b->puts, &r, &job), "put_start");
-    while (!b->put_done) turn(b);
+    while (b->put_done == 0) turn(b);
     meter_row(b, &m, "put", b->put_done);
     meter_row(b, &m, "put-accepted", b->accepted);
     puts_free(b->puts);
@@ -417,7 +417,7 @@ static void get_file(struct bench *b)
     struct meter m = meter_start(b);
     b->get = get_start(&genv, &r, on_get, b);
     bench_must(b->get != NULL, "no memory");
-    while (!b->get_done) turn(b);
+    while (b->get_done == 0) turn(b);
     meter_row(b, &m, "get", b->get_done);
     get_free(b->get);
     b->get = NULL;
