@@ -512,7 +512,7 @@ static inline void mem_list(void *ctx, const uint8_t tag[SHARD_TAG], shard_visit
     struct mem_call *c = mem_call(m, arg);
     (void)tag;
     c->done = done;
-    for (const struct mem_shard *s = m->shards; s; s = s->next)
+    for (const struct mem_shard *s = m->shards; s; s = s->next) /* early, but the arg is alive */
         visit(arg, &s->key, SHARD_HEADER + s->units * SHARD_UNIT + s->trailer_len, s->stored_ms);
 }
 
@@ -570,9 +570,11 @@ static inline struct world_file *world_file_fill(struct world *w, const char *pa
     struct world_file *f = world_file_new(w, path);
     uint8_t *p = buf_space(&f->bytes, n);
     uint64_t s = world_roll(w);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i += 8) {
+        uint8_t word[8];
         s = s * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        p[i] = (uint8_t)(s >> 56);
+        put_u64(word, s ^ s >> 29);
+        memcpy(p + i, word, n - i < 8 ? n - i : 8);
     }
     return f;
 }

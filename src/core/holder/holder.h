@@ -53,8 +53,10 @@ struct holder_session;
 
 struct holder *holder_new(const struct holder_config *c); /* NULL: no memory */
 void holder_free(struct holder *h);
-/* Bytes kept under this tag; the caller counts what the store lists at start into it. */
+/* Bytes kept under this tag. The caller counts in what the store lists at start, and sets the sum
+ * anew when it lists again: a shard that is put a second time is counted twice until then. */
 void holder_count(struct holder *h, uint64_t bytes, bool gone);
+void holder_recount(struct holder *h, uint64_t used);
 uint64_t holder_used(const struct holder *h);
 
 struct holder_session *holder_open(struct holder *h, const struct holder_wire *wire);

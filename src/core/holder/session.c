@@ -31,6 +31,11 @@ void holder_count(struct holder *h, uint64_t bytes, bool gone)
         h->used += bytes;
 }
 
+void holder_recount(struct holder *h, uint64_t used)
+{
+    h->used = used;
+}
+
 uint64_t holder_used(const struct holder *h)
 {
     return h->used;

@@ -265,6 +265,7 @@ uint64_t hold_tick(struct hold *h)
 struct sweep {
     struct hold *h;
     uint64_t now;
+    uint64_t used;
     size_t n;
     size_t left; /* drops under way, and the sweep itself */
     struct {
@@ -293,6 +294,7 @@ static void sweep_one(void *arg, const struct shard_key *key, uint64_t bytes, ui
 {
     struct sweep *s = arg;
     struct hold *h = s->h;
+    s->used += bytes;
     if (h->freed || s->n >= SWEEP_MAX || s->now < stored_ms + HOLD_LEASE_MS) return;
     if (!h->c.needed || h->c.needed(h->c.ctx, key->segment_id, s->now)) return;
     if ((s->n & (s->n - 1)) == 0) {
@@ -308,6 +310,7 @@ static void on_swept(void *arg, enum status st)
 {
     struct sweep *s = arg;
     struct hold *h = s->h;
+    if (st == ST_OK && !h->freed) holder_recount(h->holder, s->used);
     if (st == ST_OK && !h->freed)
         for (size_t i = 0; i < s->n; i++) {
             s->left++;
