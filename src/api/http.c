@@ -30,6 +30,7 @@ struct http {
     struct lws_vhost *loopback;
     uv_timer_t timer; /* asks whether the context is gone */
     bool stopping;
+    bool destroyed; /* lws was told to end */
     unsigned connections;
     uint16_t port;
     char token[HTTP_TOKEN_SIZE];
@@ -65,6 +66,7 @@ struct http_exchange {
     struct watch *watch;
     enum phase phase;
     bool head_sent;
+    bool all_sent; /* before the body was taken: the rest of it is dropped */
     int status;
     char method[8];
     char type[64];
@@ -271,7 +273,7 @@ static int send_piece(struct http_exchange *x, bool last_when_empty, bool *ret_l
 static int writeable(struct lws *wsi, struct connection *c)
 {
     struct http_exchange *x = c->x;
-    if (x == NULL || x->phase == TAKING_BODY || x->phase == WITH_HANDLER) return 0;
+    if (x == NULL || x->phase == TAKING_BODY || x->phase == WITH_HANDLER || x->all_sent) return 0;
     bool stream = x->phase == STREAMING;
     if (!x->head_sent) {
         if (send_head(x) != 0) return -1;
@@ -293,6 +295,15 @@ static int writeable(struct lws *wsi, struct connection *c)
     } else {
         lws_callback_on_writable(wsi);
     }
+    return 0;
+}
+
+/* Before lws waits for a body: a client that closes its half would not get the answer later. */
+static int answer_now(struct http_exchange *x)
+{
+    bool last = false;
+    if (send_head(x) != 0 || send_piece(x, true, &last) != 0 || !last) return -1;
+    x->all_sent = true;
     return 0;
 }
 
@@ -402,7 +413,7 @@ static void problem(struct http_exchange *x, int status, const char *why)
     http_answer(x, status, "application/problem+json", BYTES(text, (size_t)n));
 }
 
-static void hand_over(struct connection *c)
+static int hand_over(struct lws *wsi, struct connection *c)
 {
     struct http_exchange *x = c->x;
     x->phase = WITH_HANDLER;
@@ -410,6 +421,10 @@ static void hand_over(struct connection *c)
     lws_set_timeout(x->wsi, NO_PENDING_TIMEOUT, 0);
     x->http->handler(x->http->arg, x);
     if (x->phase == WITH_HANDLER || x->phase == STREAMING) watch_begin(x);
+    if (x->phase != ANSWERED) return 0;
+    /* At once: lws closes when it reads the end of a client that has closed its half, whatever
+     * still waits to be written. */
+    return send_head(x) != 0 ? -1 : writeable(wsi, c);
 }
 
 static void set_method(struct http_exchange *x, struct lws *wsi)
@@ -445,10 +460,14 @@ static int request(struct http *h, struct lws *wsi, struct connection *c, struct
         refused = 413;
         why = "the request is larger than allowed";
     }
-    if (refused != 0)
+    if (refused != 0) {
         problem(x, refused, why);
-    else if (x->body_expected == 0)
-        hand_over(c);
+        if (strcmp(x->method, "GET") != 0 && answer_now(x) != 0) return -1;
+        /* A chunked body has no end that lws would see. */
+        if (x->all_sent && x->body_expected == 0) return -1;
+    } else if (x->body_expected == 0) {
+        return hand_over(wsi, c);
+    }
     return 0;
 }
 
@@ -495,8 +514,10 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_HTTP: return request(h, wsi, c, BYTES(in, n));
     case LWS_CALLBACK_HTTP_BODY: return take_body(c, BYTES(in, n));
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-        if (c->x != NULL && c->x->phase == TAKING_BODY) hand_over(c);
-        return 0;
+        if (c->x != NULL && c->x->phase == TAKING_BODY) return hand_over(wsi, c);
+        if (c->x == NULL || !c->x->all_sent) return 0;
+        detach(c);
+        return lws_http_transaction_completed(wsi) ? -1 : 0;
     case LWS_CALLBACK_HTTP_WRITEABLE: return writeable(wsi, c);
     case LWS_CALLBACK_CLOSED_HTTP:
         if (c != NULL) detach(c);
@@ -585,6 +606,11 @@ static void look_for_statics(uv_handle_t *handle, void *arg)
 static void context_gone(uv_timer_t *timer)
 {
     struct http *h = timer->data;
+    if (!h->destroyed) {
+        h->destroyed = true;
+        if (h->context != NULL) lws_context_destroy(h->context);
+        return;
+    }
     h->found = false;
     uv_walk(timer->loop, look_for_statics, h);
     if (h->found) return;
@@ -658,8 +684,8 @@ void http_stop(struct http *h, http_stopped *done, void *arg)
     h->stopping = true;
     h->stopped = done;
     h->stopped_arg = arg;
-    if (h->context != NULL) lws_context_destroy(h->context);
-    uv_timer_start(&h->timer, context_gone, 0, 5);
+    /* Later: this call may come from inside one of lws', and answers get a turn to go out. */
+    uv_timer_start(&h->timer, context_gone, 1, 5);
 }
 
 void http_free(struct http *h)

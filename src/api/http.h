@@ -59,7 +59,7 @@ bool http_argument(const struct http_exchange *x, size_t i, struct bytes *ret_na
 /* Exactly once per exchange that does not stream. body is copied; the exchange is dead then. */
 void http_answer(struct http_exchange *x, int status, const char *content_type, struct bytes body);
 
-/* An answer of unknown length. gone runs at most once, never inside a call but http_stop, and not
+/* An answer of unknown length. gone runs at most once, never inside a call, and not
  * after http_stream_end; http_stream_end is still to be called after it. */
 void http_stream_begin(struct http_exchange *x, const char *content_type, http_gone *gone,
                        void *arg);
