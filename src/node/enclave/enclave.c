@@ -149,6 +149,7 @@ static void halt(struct enclave *e, enum status st)
     e->halted = true;
     uplink_stop(&e->up);
     e->attached = e->subscribed = false;
+    if (e->peers != NULL) peers_detached(e->peers);
     enclave_trouble(e,
                     "the disk did not take a change (%s): this enclave stands still and nothing "
                     "was lost. Make room, then: enclave daemon stop; enclave daemon start",
@@ -311,8 +312,17 @@ static void on_stranger(void *arg)
 enum status enclave_peers_start(struct enclave *e)
 {
     if (e->peers != NULL) return ST_OK;
-    struct peers_env penv = {e,       doors_of,      pair_of,          unix_s_of,  busy_of,
-                             on_peer, on_peer_frame, on_peer_writable, on_stranger};
+    bool direct = ledger_mode(group_ledger(e->group)) == LEDGER_DIRECT;
+    struct peers_env penv = {.arg = e,
+                             .direct = direct,
+                             .doors = doors_of,
+                             .pair = pair_of,
+                             .unix_s = unix_s_of,
+                             .busy = busy_of,
+                             .change = on_peer,
+                             .frame = on_peer_frame,
+                             .writable = on_peer_writable,
+                             .stranger = on_stranger};
     struct link_identity self;
     memcpy(self.seed, e->keys->id_seed, 32);
     memcpy(self.id, e->id, 32);
@@ -320,7 +330,6 @@ enum status enclave_peers_start(struct enclave *e)
                                e->room, &e->peers);
     bytes_wipe(&self, sizeof self);
     if (st != ST_OK) return st;
-    bool direct = ledger_mode(group_ledger(e->group)) == LEDGER_DIRECT;
     st = peers_listen(e->peers, direct ? e->node->options.listen : NULL, e->node->options.announce);
     enclave_roster(e);
     return st;

@@ -60,7 +60,7 @@ enum status peers_new(const struct env *env, const struct link_port *port, struc
 
 enum status peers_listen(struct peers *p, const char *listen, const char *announce)
 {
-    if (listen == NULL) return ST_OK;
+    if (listen == NULL || !p->penv.direct) return ST_OK;
     size_t n = strlen(announce);
     if (n >= sizeof p->announce) return ST_USAGE;
     memcpy(p->announce, announce, n + 1);
@@ -168,6 +168,21 @@ static void use_link(struct peers *p, struct peer *peer, struct peers_link *pl)
     if (old == NULL) p->penv.change(p->penv.arg, peer->member.leaf, true);
 }
 
+/* One member must not use up the places of all: its oldest link that is not in use gives way. */
+static void limit_links(struct peers *p, const struct peer *peer)
+{
+    struct peers_link *oldest = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_links; i++) {
+        struct peers_link *pl = p->links[i];
+        if (!pl->open || pl->leaf != peer->member.leaf) continue;
+        n++;
+        if (pl == peer->link || pl == peer->attempt) continue;
+        if (oldest == NULL || pl->born_ms < oldest->born_ms) oldest = pl;
+    }
+    if (n > PEERS_LINKS_LEAF && oldest != NULL) peers_link_drop(oldest);
+}
+
 static void on_opened(void *arg, struct link *l, const struct link_peer *who)
 {
     struct peers_link *pl = arg;
@@ -184,6 +199,7 @@ static void on_opened(void *arg, struct link *l, const struct link_peer *who)
     pl->leaf = peer->member.leaf;
     pl->used_ms = env_mono_ms(p->env);
     use_link(p, peer, pl);
+    limit_links(p, peer);
 }
 
 static void on_frame(void *arg, struct link *l, uint8_t type, struct bytes payload)
@@ -344,8 +360,11 @@ void peers_roster(struct peers *p, uint16_t self, const struct peers_member *mem
             i++;
             continue;
         }
+        uint16_t gone = p->list[i].member.leaf;
+        bool up = p->list[i].link != NULL;
         let_go_of_peer(p, &p->list[i]);
         p->list[i] = p->list[--p->n];
+        if (up) p->penv.change(p->penv.arg, gone, false);
     }
     for (size_t j = 0; j < n && p->n < PEERS_MAX; j++) {
         if (peers_find(p, members[j].leaf) != NULL) continue;
@@ -509,10 +528,12 @@ void peers_free(struct peers *p)
     if (p->listener != NULL) p->port.ops->unlisten(p->port.ctx, p->listener);
     peers_circuits_down(p);
     while (p->n_links > 0) peers_link_drop(p->links[0]);
-    /* Circuits end with their links' last events, on their own. */
+    /* Circuits end with their links' last events, on their own. One in the middle of its handshake
+     * has bytes to read yet and would ask our gate: it is closed, not only told of the end. */
     for (size_t i = 0; i < p->n_circuits; i++) {
         p->circuits[i]->owner = NULL;
         p->circuits[i]->opening = false;
+        if (p->circuits[i]->link != NULL) p->port.ops->close(p->circuits[i]->link);
     }
     sni_replay_free(&p->replay);
     secret_free(p->self);

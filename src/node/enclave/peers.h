@@ -23,6 +23,7 @@
 #define PEERS_MAX 128
 #define PEERS_ADDRESSES 8
 #define PEERS_LINKS_MAX 512 /* of one enclave, callers included */
+#define PEERS_LINKS_LEAF 8  /* of one member: above it its oldest goes */
 #define PEERS_CIRCUITS_MAX 256
 #define PEERS_IDLE_MS 30000
 #define PEERS_LIFE_MS 600000 /* a link is renewed after so long (design.md 3) */
@@ -39,6 +40,9 @@ struct peers_member {
 
 struct peers_env {
     void *arg;
+    /* The enclave's mode lets members see each other's addresses. If not, nothing is dialled but
+     * circuits, whatever address a member tells. */
+    bool direct;
     /* Door keys, newest first; returns how many. */
     size_t (*doors)(void *arg, uint8_t ret[SNI_DOORS_MAX][32]);
     /* export("pair") of *epoch; UINT64_MAX asks for the newest and gets its number. */

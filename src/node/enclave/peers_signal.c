@@ -126,7 +126,7 @@ static void on_signal(struct peers *p, struct bytes payload)
         c = cursor_of(buf_view(&plain));
         if (fields_read(&peers_signal_fields, &c, &signal) == ST_OK &&
             signal.kind == SIGNAL_ADDRESSES && signal.leaf == peer->member.leaf &&
-            bytes_zero(cursor_rest(&c)))
+            bytes_zero(cursor_rest(&c)) && p->penv.direct)
             took_addresses(peer, signal.hosts);
     }
     bytes_wipe(key, sizeof key);
