@@ -39,13 +39,13 @@ static void drop_frames(struct uplink *u)
 }
 
 /* The list is taken away first: a done may make new requests. */
-static void fail_requests(struct uplink *u, enum status why, bool tell)
+static void fail_requests(struct uplink *u, enum status why)
 {
     struct uplink_request *list = u->requests;
     size_t n = u->n_requests;
     u->requests = NULL;
     u->n_requests = 0;
-    for (size_t i = 0; tell && i < n; i++)
+    for (size_t i = 0; i < n; i++)
         if (list[i].done != NULL) list[i].done(list[i].arg, why, BYTES_NONE);
     free(list);
 }
@@ -73,7 +73,7 @@ static void went_down(struct uplink *u, enum status why)
     drop_frames(u);
     sm_move(&u->sm, UPLINK_WAITING);
     wait_before_dialling(u);
-    fail_requests(u, ST_CLOSED, true);
+    fail_requests(u, ST_CLOSED);
     u->events->down(u->arg, why);
 }
 
@@ -101,9 +101,11 @@ static void on_reply(struct uplink *u, struct bytes payload)
     for (size_t i = 0; i < u->n_requests; i++) {
         if (u->requests[i].req != reply.req) continue;
         struct uplink_request found = u->requests[i];
+        enum status st = room_status_of(reply.result);
         u->requests[i] = u->requests[--u->n_requests];
-        u->pause_ms = UPLINK_PAUSE_MIN_MS;
-        if (found.done != NULL) found.done(found.arg, room_status_of(reply.result), reply.body);
+        /* Only what went well makes the next dialling quick: who is turned away comes back slowly. */
+        if (st == ST_OK) u->pause_ms = UPLINK_PAUSE_MIN_MS;
+        if (found.done != NULL) found.done(found.arg, st, reply.body);
         return;
     }
     uplink_redial(u, ST_PROTOCOL);
@@ -182,8 +184,8 @@ void uplink_stop(struct uplink *u)
     let_go(u);
     if (l != NULL) u->port.ops->close(l);
     drop_frames(u);
-    fail_requests(u, ST_CANCELLED, false);
     if (u->sm.table != NULL && u->sm.state != UPLINK_IDLE) sm_move(&u->sm, UPLINK_IDLE);
+    fail_requests(u, ST_CLOSED); /* whoever waits owns memory and perhaps an answer to a person */
 }
 
 void uplink_redial(struct uplink *u, enum status why)

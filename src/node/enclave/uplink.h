@@ -10,7 +10,8 @@
  *     done is not called then. Else done runs exactly once, with ST_CLOSED if
  *     the connection broke: the request may or may not have been carried out.
  * Order: uplink_start, then ready, pushes, down, ready ... until uplink_stop,
- *     after which no event and no done runs.
+ *     inside which every open request's done runs with ST_CLOSED; after it no
+ *     event and no done runs.
  */
 #ifndef ENCLAVE_NODE_UPLINK_H
 #define ENCLAVE_NODE_UPLINK_H
