@@ -121,9 +121,10 @@ struct outgoing { /* mail on its way to feed 1 */
     struct buf sealed;
     struct buf content;
     uint64_t again_ms;
-    bool ready;  /* on disk */
-    bool flying; /* APPEND sent on this connection */
-    bool over;   /* seen in the feed: freed with its reply */
+    uint64_t commit; /* of words: the one that brings these bytes to the disk */
+    bool ready;      /* on disk */
+    bool flying;     /* APPEND sent on this connection */
+    bool over;       /* seen in the feed: freed with its reply */
     struct enclave *owner;
 };
 
@@ -185,6 +186,9 @@ struct enclave {
     bool seats_busy;
     bool seats_due;
     uint64_t seats_again_ms;
+    uint8_t odd_seat[32];  /* listed, and no ADD explains it */
+    uint8_t odd_voted[32]; /* the last one that we voted to drop */
+    uint64_t odd_since_ms;
     uint64_t welcomed; /* index of the newest ADD that was looked after, + 1 */
 
     /* doors */
@@ -217,6 +221,7 @@ struct enclave {
     uint64_t next_row;
     uint64_t next_message;
     uint64_t told_message;
+    uint64_t mail_commits; /* of words, begun since the start */
     uint64_t read_upto;
     uint64_t mail_again_ms;
     bool retake_due;

@@ -56,9 +56,10 @@ static struct outgoing *find_uuid(const struct enclave *e, const uint8_t uuid[16
 
 /* ---- rows ---- */
 
-static void put_outbox(struct enclave *e, const struct outgoing *o, struct keep_batch *b)
+static void put_outbox(struct enclave *e, struct outgoing *o, struct keep_batch *b)
 {
     struct buf row;
+    o->commit = e->mail_commits + 1; /* the one that this batch becomes */
     buf_init(&row, KV_VALUE_MAX);
     struct outbox_row msg = {.number = o->number,
                              .epoch = o->epoch,
@@ -122,6 +123,7 @@ void enclave_mail_rows(struct enclave *e, struct keep_batch *b)
 struct telling {
     struct enclave *e;
     uint64_t upto;
+    uint64_t commit;
     node_done *done;
     void *arg;
     uint64_t number;
@@ -155,7 +157,7 @@ static void on_told(void *arg, enum status st)
                     st == ST_OK ? &t->number : NULL);
     if (st == ST_OK && !e->removed) {
         for (struct outgoing *o = e->out_first; o != NULL; o = o->next)
-            if (o->number <= t->upto && o->sealed.n > 0) o->ready = true;
+            if (o->commit <= t->commit && o->sealed.n > 0) o->ready = true;
         enclave_mail_send(e);
     }
     free(t);
@@ -165,11 +167,12 @@ void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *don
                          uint64_t number)
 {
     struct telling *t = malloc(sizeof *t);
+    uint64_t commit = ++e->mail_commits;
     if (t == NULL) {
         enclave_commit(e, b, NULL, NULL);
         return;
     }
-    *t = (struct telling){e, e->next_message - 1, done, arg, number};
+    *t = (struct telling){e, e->next_message - 1, commit, done, arg, number};
     enclave_commit(e, b, on_told, t);
 }
 
@@ -247,10 +250,19 @@ static void remake(struct enclave *e, struct outgoing *o)
     enclave_mail_commit(e, &b, NULL, NULL, 0);
 }
 
+/* Sealed for an epoch that is over: one whose entries count no longer, or whose keys somebody has
+ * taken along who left since. */
+static bool outlived(const struct enclave *e, const struct outgoing *o)
+{
+    if (o->epoch == TO_BE_MADE) return true;
+    if (o->epoch < ledger_generation(group_ledger(e->group))) return true;
+    return e->mail != NULL && mail_stale(e->mail, o->epoch);
+}
+
 void enclave_mail_send(struct enclave *e)
 {
     if (!enclave_synced(e, FEED_LEDGER) || !enclave_synced(e, FEED_MAIL) || e->removed ||
-        e->halted || e->group == NULL || !group_writable(e->group))
+        e->halted || e->group == NULL || !group_writable(e->group) || must_wait(e))
         return;
     uint64_t now = env_mono_ms(e->node->ports.env);
     size_t flying = 0;
@@ -261,7 +273,7 @@ void enclave_mail_send(struct enclave *e)
             if (now < o->again_ms) e->mail_again_ms = o->again_ms;
             continue;
         }
-        if (o->epoch == TO_BE_MADE || (e->mail != NULL && mail_stale(e->mail, o->epoch))) {
+        if (outlived(e, o)) {
             if (o->ready || o->sealed.n == 0) remake(e, o);
             continue;
         }
