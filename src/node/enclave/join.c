@@ -78,12 +78,18 @@ static void took_reply(struct enclave *e, struct bytes blob)
     bytes_wipe(&r, sizeof r);
 }
 
+static void knock(struct enclave *e);
+
 static void got_replies(void *arg, enum status st, struct bytes body)
 {
     struct enclave *e = arg;
     struct room_replies in;
     struct room_reply_blob item;
     if (e->removed || st == ST_CLOSED) return;
+    if (st == ST_NOT_FOUND && e->phase == ENCLAVE_WAITING && !e->join_busy) {
+        knock(e); /* the sentinel has an older database: the same knock again */
+        return;
+    }
     if (st != ST_OK || fields_decode(&room_replies_fields, body, &in) != ST_OK) {
         e->join_again_ms = env_mono_ms(e->node->ports.env) + JOIN_AGAIN_MS;
         return;
@@ -251,7 +257,9 @@ static void read_door(struct enclave *e)
 void enclave_join_up(struct enclave *e)
 {
     e->join_again_ms = 0;
-    if (e->knock.n == 0)
+    if (e->phase == ENCLAVE_WAITING)
+        poll(e); /* the door may be shut by now: the answer waits all the same */
+    else if (e->knock.n == 0)
         read_door(e);
     else
         knock(e); /* repeating the same knock is harmless */
@@ -282,10 +290,11 @@ void enclave_joined(struct enclave *e)
     take_name(e);
     buf_free(&e->invitation);
     buf_free(&e->knock);
-    struct keep_batch b;
-    keep_begin(&b, &e->node->keep);
-    enclave_put_record(e, &b);
-    enclave_commit(e, &b, NULL, NULL);
+    /* With the entry and the keys that let us in, so that no crash finds one without the other. */
+    struct keep_batch own, *b = e->batch != NULL ? e->batch : &own;
+    keep_begin(&own, &e->node->keep);
+    enclave_put_record(e, b);
+    if (b == &own) enclave_commit(e, &own, NULL, NULL);
     enclave_tell(e, "join", "", 0, "you are in");
     if (enclave_peers_start(e) != ST_OK) enclave_trouble(e, "cannot listen for members");
     if (enclave_shelf_load(e) != ST_OK) enclave_trouble(e, "the files of this enclave do not open");

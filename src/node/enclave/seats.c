@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define SEATS_AGAIN_MS 3000
+#define SEATS_SOON_MS 200  /* after a change that another member made first */
+#define SEATS_ODD_MS 10000 /* a listed seat may be unexplained so long: its ADD may be on the way */
 
 static bool listed(const struct room_seat_list *list, const uint8_t seat[32])
 {
@@ -23,10 +25,14 @@ static void on_changed(void *arg, enum status st, struct bytes body)
     (void)body;
     e->seats_busy = false;
     if (e->removed || st == ST_CLOSED) return;
-    if (st != ST_OK && st != ST_EXISTS && st != ST_NOT_FOUND && st != ST_CONFLICT) {
+    uint64_t now = env_mono_ms(e->node->ports.env);
+    if (st == ST_EXISTS || st == ST_NOT_FOUND || st == ST_CONFLICT) {
+        /* A sentinel that says so for ever must not keep us busy. */
+        e->seats_again_ms = now + SEATS_SOON_MS;
+    } else if (st != ST_OK) {
         env_log(e->node->ports.env, ENV_WARN, "seats", "a change of the seat list was refused: %s",
                 status_text(st));
-        e->seats_again_ms = env_mono_ms(e->node->ports.env) + 10 * SEATS_AGAIN_MS;
+        e->seats_again_ms = now + 10 * SEATS_AGAIN_MS;
     }
     e->seats_due = true;
     enclave_seats(e);
@@ -66,6 +72,39 @@ static bool drop_seat(struct enclave *e, const struct ledger_leaf *leaf)
     return e->seats_busy;
 }
 
+/* A listed seat that no ADD explains, as the yes of a majority in a vote that did not pass can bring
+ * in: dropped by the votes of the daemons (protocol.md 2), after a while, for the ADD may only not
+ * have come here yet. */
+static void vote_odd_seat(struct enclave *e, const struct room_seat_list *list)
+{
+    const struct ledger *l = group_ledger(e->group);
+    uint64_t now = env_mono_ms(e->node->ports.env);
+    const uint8_t *odd = NULL;
+    for (size_t i = 0; i < list->seats.n && odd == NULL; i++) {
+        const uint8_t *seat = list_at(list->seats, i, 32);
+        if (ledger_by_seat(l, seat) == NULL && memcmp(seat, e->odd_voted, 32) != 0) odd = seat;
+    }
+    if (odd == NULL) return;
+    if (memcmp(odd, e->odd_seat, 32) != 0) {
+        memcpy(e->odd_seat, odd, 32);
+        e->odd_since_ms = now;
+    }
+    if (now < e->odd_since_ms + SEATS_ODD_MS || !group_writable(e->group)) {
+        e->seats_due = true;
+        e->seats_again_ms = now + SEATS_ODD_MS;
+        return;
+    }
+    struct room_seat_vote msg = {.index = ledger_count(l) - 1};
+    memcpy(msg.seat, odd, 32);
+    ledger_sign_drop(e->keys->seat_seed, e->room, odd, msg.sig);
+    memcpy(e->odd_voted, odd, 32); /* once is enough: the sentinel keeps it */
+    enclave_tell(e, "warning", "", 0,
+                 "somebody holds a place in the room whom nobody admitted: this member votes to "
+                 "take it away. It can read nothing.");
+    e->seats_busy = uplink_request(&e->up, ROOM_SEAT_VOTE, &room_seat_vote_fields, &msg, on_changed,
+                                   e) == ST_OK;
+}
+
 /* A newcomer is answered once its seat is there. Who proposed it, closed its vote or posted its ADD
  * answers, and again after a restart as long as nothing was heard of it: one of them may be away. */
 static void welcome_due(struct enclave *e, const struct ledger_leaf *leaf)
@@ -96,6 +135,7 @@ static void got_seats(void *arg, enum status st, struct bytes body)
         if (!leaf->member_now && in && leaf->leaf != group_leaf(e->group) && drop_seat(e, leaf))
             return;
     }
+    if (enclave_synced(e, FEED_LEDGER)) vote_odd_seat(e, &list);
 }
 
 void enclave_seats(struct enclave *e)
@@ -106,6 +146,7 @@ void enclave_seats(struct enclave *e)
     struct room_seats msg = {.from = e->seat_version + 1};
     e->seats_busy =
         uplink_request(&e->up, ROOM_SEATS, &room_seats_fields, &msg, got_seats, e) == ST_OK;
+    if (!e->seats_busy) e->seats_again_ms = env_mono_ms(e->node->ports.env) + SEATS_SOON_MS;
 }
 
 /* ---- answers at the door ---- */

@@ -137,7 +137,10 @@ static void asked_feed(struct enclave *e, uint8_t feed, enum status st, struct b
     }
     uint64_t was = f->seen.count;
     begin_taking(e, &batch);
-    if (in.start > f->seen.count && feed != FEED_LEDGER) {
+    if (in.start > f->seen.count && (feed == FEED_LEDGER || feed == FEED_FILES)) {
+        /* Nothing of these is ever let go of but by a TRIM of the members: entries are kept from us. */
+        forked(e, feed);
+    } else if (in.start > f->seen.count) {
         /* What lies between was let go by age or size: shown as lost, never silently. */
         f->seen.count = in.start;
         memcpy(f->seen.chain, in.chain, 32);
@@ -152,12 +155,13 @@ static void asked_feed(struct enclave *e, uint8_t feed, enum status st, struct b
     struct cursor c = cursor_of(in.entries);
     /* Feed 0 was read to its head before: what is still unknown now stays unknown. */
     bool last_word = enclave_synced(e, FEED_LEDGER);
-    while (fits && c.left > 0 && fields_read(&room_item_fields, &c, &item) == ST_OK)
-        if (!take(e, feed, item.sealed, last_word)) break;
+    bool later = false; /* feed 0 first */
+    while (fits && !later && c.left > 0 && fields_read(&room_item_fields, &c, &item) == ST_OK)
+        later = !take(e, feed, item.sealed, last_word);
     if (!f->stuck) f->head = in.count > f->seen.count ? in.count : f->seen.count;
     end_taking(e);
     if (e->removed) return;
-    if (f->seen.count == was && f->head > was && feed == FEED_LEDGER && !f->stuck) {
+    if (f->seen.count == was && f->head > was && !later && !f->stuck) {
         uplink_redial(&e->up, ST_PROTOCOL); /* it has entries and shows none */
         return;
     }
@@ -427,15 +431,19 @@ static void attached(struct enclave *e, const struct room_attached *in)
             enclave_shred(e, "left");
             return;
         }
+        /* Nothing of the room is open to it any more: the connection stays quiet. */
+        e->attached = false;
         enclave_trouble(e, "this member's seat was dropped: it is out of the room");
+        return;
     }
     enclave_subscribe(e);
 }
 
 static void not_attached(struct enclave *e, enum status st)
 {
-    if (e->phase == ENCLAVE_LEAVING) {
-        enclave_shred(e, "left"); /* no seat, no room: counts as done (protocol.md 11) */
+    /* No seat, no room: counts as done (protocol.md 11). Any other refusal is only a bad moment. */
+    if (e->phase == ENCLAVE_LEAVING && st == ST_NOT_FOUND) {
+        enclave_shred(e, "left");
         return;
     }
     if (e->phase == ENCLAVE_ENTERING) {
