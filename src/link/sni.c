@@ -83,7 +83,7 @@ static struct sni_set *set_of(struct sni_replay *r, uint64_t window)
     } else {
         memset(set->slots, 0, SLOTS * SNI_TOKEN);
     }
-    set->n = 0;
+    set->n = set->n_old = 0;
     set->window = window;
     return set;
 }
@@ -104,6 +104,7 @@ enum status sni_replay_use(struct sni_replay *r, const struct sni_hit *hit, uint
         at = (at + 1) % SLOTS;
     }
     if (set->n == SNI_REPLAY_MAX) return ST_BUSY;
+    if (hit->door > 0 && set->n_old++ >= SNI_REPLAY_OLD) return ST_BUSY;
     memcpy(set->slots[at], hit->token, SNI_TOKEN);
     set->n++;
     return ST_OK;

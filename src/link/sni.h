@@ -10,7 +10,8 @@
  * Errors: sni_check: ST_BAD_MESSAGE (no name of ours), ST_DENIED (made with no
  *     key of the list, or outside the windows). sni_replay_use: ST_REPLAY, ST_BUSY
  *     (SNI_REPLAY_MAX names in that window: only holders of a door key can do
- *     that), ST_NO_MEMORY.
+ *     that; who left holds old ones only and can use up SNI_REPLAY_OLD),
+ *     ST_NO_MEMORY.
  * Order: sni_check, then sni_replay_use with what it gave.
  */
 #ifndef ENCLAVE_LINK_SNI_H
@@ -25,6 +26,7 @@
 #define SNI_WINDOW_S 600
 #define SNI_DOORS_MAX 32    /* door keys of the last 14 days */
 #define SNI_REPLAY_MAX 4096 /* names kept per window */
+#define SNI_REPLAY_OLD 1024 /* of these, made with keys that are not the newest */
 
 struct sni_hit {
     uint8_t token[SNI_TOKEN];
@@ -35,6 +37,7 @@ struct sni_hit {
 struct sni_set {
     uint8_t (*slots)[SNI_TOKEN];
     size_t n;
+    size_t n_old;
     uint64_t window;
 };
 
