@@ -252,16 +252,26 @@ bool fault_withhold(struct sim *s)
     return true;
 }
 
-/* Everybody has seen everything: what an older database lost can be given back. */
-static bool all_at_head(struct sim *s)
+static bool at_heads(struct sim *s, struct person *p)
 {
     struct room_feed_row row;
-    if (!s->room_known || !vsentinel_feed(&s->sentinel, s->room, FEED_LEDGER, &row)) return false;
+    struct enclave *e = node_find(p->node, SIM_NAME);
+    if (!e || p->outbox > 0) return false;
+    for (uint8_t f = 0; f < FEEDS; f++)
+        if (!vsentinel_feed(&s->sentinel, s->room, f, &row) || e->feeds[f].seen.count != row.count)
+            return false;
+    return true;
+}
+
+/* Everybody has seen everything: what an older database lost can be given back. If not, somebody may
+ * write where others remember another entry, and that is a fork by the rules. */
+static bool all_at_head(struct sim *s)
+{
+    if (!s->room_known) return false;
     for (unsigned i = 0; i < s->n; i++) {
-        const struct person *p = &s->people[i];
+        struct person *p = &s->people[i];
         if (p->state == PERSON_OUT) continue;
-        if (!p->node || p->state != PERSON_IN || !p->online || p->head_count != row.count ||
-            p->tainted)
+        if (!p->node || p->state != PERSON_IN || !p->online || p->tainted || !at_heads(s, p))
             return false;
     }
     return true;

@@ -141,6 +141,7 @@ enum status group_commit_judge(struct group *g, struct ledger_judged *j,
     }
     if (st != ST_INTEGRITY) return st;
     ret->own_wrap = ret->fault.part == COMMIT_OWN_WRAP;
+    ret->no_key = ret->own_wrap && group_kem_seed(g, self->wrap_pk) == NULL;
     ledger_void(j, fault_reason(ret->fault.part));
     return ST_OK;
 }

@@ -152,8 +152,9 @@ void group_stop(struct group *g, uint64_t count, const uint8_t mine[32], const u
 /* The verdict of who holds keys about a COMMIT that the rules allow; may make it void. On ST_OK
  * with the verdict still valid, group_commit_install must follow ledger_apply. */
 struct group_commit {
-    bool install; /* next is filled: new keys */
-    bool own_wrap;
+    bool install;  /* next is filled: new keys */
+    bool own_wrap; /* the wrap to us does not open ... */
+    bool no_key;   /* ... and went to a key that we do not have */
     struct commit_fault fault;
     struct commit_next next;
     struct commit_joined joined;

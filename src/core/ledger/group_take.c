@@ -241,16 +241,22 @@ static void settle_restored(struct group *g)
 static void watch_shut_out(struct group *g, const struct ledger_judged *j, uint64_t envelope_epoch,
                            const struct group_commit *c)
 {
+    bool lost = false;
     if (j->verdict.valid) {
         g->shut_out = g->lost = false;
         g->strange = 0;
     } else if (c->own_wrap) {
         g->shut_out = true;
         g->strange = 0;
-    } else if (g->shut_out && envelope_epoch == ledger_epoch(g->ledger) + 1 && ++g->strange == 2) {
-        g->lost = g->dirty = true;
-        if (!group_quiet(g, j->index)) (void)group_emit(g, GROUP_LOST, j->index);
+        /* It was wrapped to a key of ours that this disk does not know: the others went on. A COMMIT
+         * of our own now would lead into an epoch where nobody else is. */
+        lost = c->no_key;
+    } else if (g->shut_out && envelope_epoch == ledger_epoch(g->ledger) + 1) {
+        lost = ++g->strange == 2;
     }
+    if (!lost || g->lost) return;
+    g->lost = g->dirty = true;
+    if (!group_quiet(g, j->index)) (void)group_emit(g, GROUP_LOST, j->index);
 }
 
 static void watch_clocks(struct group *g, const struct ledger_judged *j, uint64_t now_ms)
