@@ -62,11 +62,18 @@ static int wait_for(struct cli *c)
 {
     char id[24];
     uint64_t event = UINT64_MAX; /* unknown: the first wait only tells where we are */
+    bool told = false;
     snprintf(id, sizeof id, "%llu", (unsigned long long)cli_number(c->doc, "id"));
     for (;;) {
         show_progress(c, c->doc);
         if (enough(c, c->doc)) return 0;
         if (cli_timed_out(c)) return 13;
+        /* This may take days: whoever watches hears why. */
+        if (is(c->doc, "waiting") && !told) {
+            end_progress(c);
+            cli_note(c, "%s", cli_text(c->doc, "text"));
+        }
+        told = is(c->doc, "waiting");
         if (event == UINT64_MAX) {
             int code = cli_call(c, "daemon_status", NULL, 0);
             if (code != 0) return code;

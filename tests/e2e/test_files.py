@@ -152,7 +152,7 @@ def full(w):
     source = lib.random_file(w.path / "source", 24 << 20)
     bob_pid = bob.pid()
     resource.prlimit(bob_pid, resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
-    a = ada.run("put", str(source), "--wait", "--timeout", "8s", seconds=30)
+    a = ada.run("put", str(source), "--wait", "--timeout", "3s", seconds=30)
     expect(a.code in (PARTIAL, SPACE, 13), f"a full holder: {a}")
     expect(bob("status")["vault"] == "open", "the full holder died")
     resource.prlimit(bob_pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)

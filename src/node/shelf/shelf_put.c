@@ -106,8 +106,8 @@ static void words_of(const struct put_progress *p, char *out, size_t room)
         break;
     case PUT_WAITING:
         snprintf(out, room,
-                 "too few members can be reached for the file to survive a loss; it "
-                 "goes on by itself when they are");
+                 "too few members can be reached, or have room, for the file to survive a loss; it "
+                 "goes on by itself");
         break;
     case PUT_FAILED: snprintf(out, room, "it was not put: %s", status_text(p->st)); break;
     default: snprintf(out, room, "%s", state_of(p->phase)); break;
