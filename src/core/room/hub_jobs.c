@@ -240,6 +240,7 @@ static void take_answer(struct hub *h, struct hub_conn *c, struct hub_job *j, st
         if (fields_decode(&room_attach_fields, buf_view(&j->payload), &m) == ST_OK)
             j->st = hub_enter(h, c, m.room, m.seat, j->effect.dropped);
         if (j->st != ST_OK) buf_clear(&j->body);
+        if (j->st == ST_OK) c->rate.used = false; /* a member's allowance, not a stranger's */
     } else if (j->type == ROOM_APPEND) {
         note_race(c, j, now);
     } else if (j->type == ROOM_SUBSCRIBE && j->st == ST_OK && c->room != NULL && !c->dropped) {

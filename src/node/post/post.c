@@ -14,6 +14,7 @@ FIELDS_DEFINE(outbox_row, OUTBOX_ROW_FIELDS);
 
 #define ODD_TIME_MS (UINT64_C(5) * 60 * 1000)
 #define POST_AGAIN_MS 5000
+#define POST_BUSY_MS 500
 #define TO_BE_MADE UINT64_MAX
 
 static void free_outgoing(struct outgoing *o)
@@ -158,6 +159,8 @@ static void on_told(void *arg, enum status st)
     if (st == ST_OK && !e->removed) {
         for (struct outgoing *o = e->out_first; o != NULL; o = o->next)
             if (o->commit <= t->commit && o->sealed.n > 0) o->ready = true;
+        if (e->retake_due && enclave_synced(e, FEED_LEDGER) && enclave_synced(e, FEED_MAIL))
+            enclave_mail_settle(e);
         enclave_mail_send(e);
     }
     free(t);
@@ -231,7 +234,7 @@ static void on_appended(void *arg, enum status st, struct bytes body)
         buf_free(&sealed);
         return;
     }
-    o->again_ms = env_mono_ms(e->node->ports.env) + POST_AGAIN_MS;
+    o->again_ms = env_mono_ms(e->node->ports.env) + (st == ST_BUSY ? POST_BUSY_MS : POST_AGAIN_MS);
     e->mail_again_ms = o->again_ms;
     enclave_trouble(e, "the sentinel does not take a message now (%s): kept, tried again",
                     status_text(st));
@@ -269,9 +272,11 @@ void enclave_mail_send(struct enclave *e)
     e->mail_again_ms = 0;
     for (struct outgoing *o = e->out_first; o != NULL; o = o->next) flying += o->flying;
     for (struct outgoing *o = e->out_first; o != NULL && flying < ENCLAVE_OUTBOX_FLY; o = o->next) {
-        if (o->flying || now < o->again_ms) {
-            if (now < o->again_ms) e->mail_again_ms = o->again_ms;
-            continue;
+        if (o->flying) continue;
+        if (now < o->again_ms) {
+            /* Those behind it wait too: readers look only so far ahead for who comes early. */
+            e->mail_again_ms = o->again_ms;
+            return;
         }
         if (outlived(e, o)) {
             if (o->ready || o->sealed.n == 0) remake(e, o);
@@ -428,8 +433,10 @@ void enclave_mail_retake(struct enclave *e)
         uint8_t chain[32];
         uint64_t after;
         buf_init(&sealed, KV_VALUE_MAX);
-        if (enclave_kept(e, FEED_MAIL, index, &sealed, chain) == ST_OK &&
-            mail_take(e->mail, index, buf_view(&sealed), &m) == ST_OK)
+        enum status st = enclave_kept(e, FEED_MAIL, index, &sealed, chain);
+        /* Its row may still be on the way to the disk: again once it is there. */
+        if (st == ST_NOT_FOUND && e->commits > 0) e->retake_due = true;
+        if (st == ST_OK && mail_take(e->mail, index, buf_view(&sealed), &m) == ST_OK)
             took(e, &m, &b);
         buf_free(&sealed);
         /* An entry that was settled is gone from the list: the next one has its place. */
@@ -447,8 +454,9 @@ void enclave_mail_settle(struct enclave *e)
     bool retake = false;
     if (e->mail == NULL) return;
     if (mail_settle(e->mail, &retake) != ST_OK) return;
-    if (retake || e->retake_due) enclave_mail_retake(e);
+    retake |= e->retake_due;
     e->retake_due = false;
+    if (retake) enclave_mail_retake(e);
 }
 
 struct late {
