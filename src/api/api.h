@@ -37,6 +37,8 @@ struct api_options {
     struct vault_flow *vault;
     const char *home;
     const char *hosted;      /* address of the sentinel inside this daemon, or NULL */
+    const char *profile;     /* "k/n" of puts that name none; NULL: balanced */
+    uint64_t upload_max;     /* largest file that put takes; 0: no limit */
     void (*stop)(void *arg); /* the owner asked the daemon to stop */
     void *arg;
 };

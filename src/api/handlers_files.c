@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static json_t *transfer_begun(const struct call *c, const struct node_result *r)
 {
@@ -27,17 +28,31 @@ static bool path_fits(struct call *c, const char *name)
     return false;
 }
 
+/* The owner's own limit (security.max_upload_size_mb). */
+static bool size_fits(struct call *c, const char *local)
+{
+    struct stat st;
+    char text[128];
+    uint64_t most = c->api->o.upload_max;
+    if (most == 0 || stat(local, &st) != 0 || (uint64_t)st.st_size <= most) return true;
+    snprintf(text, sizeof text, "the file is larger than security.max_upload_size_mb (%llu) allows",
+             (unsigned long long)(most / 1000000));
+    call_fail(c, ST_TOO_BIG, text, "a larger limit in enclave.yaml");
+    return false;
+}
+
 void api_handle_put(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
     const char *local = call_text(c, "local");
-    if (!is_absolute(c, local) || !path_fits(c, "path")) return;
+    if (!is_absolute(c, local) || !path_fits(c, "path") || !size_fits(c, local)) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     struct node_put req = {.enclave = name,
                            .local = local,
                            .path = call_bytes(c, "path"),
-                           .profile = call_text(c, "profile"),
+                           .profile = call_given(c, "profile") ? call_text(c, "profile")
+                                                               : c->api->o.profile,
                            .strict = call_flag(c, "strict")};
     c->result = transfer_begun;
     enum status st = node_put(c->api->o.node, &req, call_done, c);

@@ -50,6 +50,7 @@ struct daemon {
     bool started; /* the node has */
     bool stopping;
     struct node_options node_options;
+    char profile[48];
     char listen[300];
     char announce[300];
     char hosted[HOST_PASTE_SIZE];
@@ -315,13 +316,20 @@ static enum status make_node(struct daemon *d, struct daemon_fault *fault)
                                   .floor = {PASSWORD_FLOOR_PASSES, PASSWORD_FLOOR_KIB}};
     enum status st = vault_flow_new(&vp, on_opened, d, &d->vault);
     if (st != ST_OK) return say(fault, st, "vault in", d->o.home);
-    struct api_options ao = {.env = &d->env,
-                             .node = d->node,
-                             .vault = d->vault,
-                             .home = d->o.home,
-                             .hosted = d->node_options.hosted,
-                             .stop = asked_to_stop,
-                             .arg = d};
+    unsigned long long k = options_number(d->o.values, "node.shards_required");
+    if (k > 0)
+        snprintf(d->profile, sizeof d->profile, "%llu/%llu", k,
+                 (unsigned long long)options_number(d->o.values, "node.shards_total"));
+    struct api_options ao = {
+        .env = &d->env,
+        .node = d->node,
+        .vault = d->vault,
+        .home = d->o.home,
+        .hosted = d->node_options.hosted,
+        .profile = d->profile[0] == '\0' ? NULL : d->profile,
+        .upload_max = options_number(d->o.values, "security.max_upload_size_mb") * 1000000,
+        .stop = asked_to_stop,
+        .arg = d};
     st = api_new(&ao, &d->api);
     return st == ST_OK ? ST_OK : say(fault, st, "api of", d->o.home);
 }

@@ -86,7 +86,7 @@ static const struct option_row rows[] = {
      "threads that hash, seal and code; 0: one a processor", KEEPERS},
 
     {"security.min_reputation", OPTION_REAL, 0, 1000000, "0.5",
-     "holders whose audits fall below get no new shards", MEMBER},
+     "holders whose audits fall below get no new shards (from the version on that audits)", MEMBER},
     {"security.max_upload_size_mb", OPTION_NUMBER, 0, 1000000000, "0",
      "largest file that put takes, in megabytes; 0: no limit", MEMBER},
     {"security.require_encryption", OPTION_FLAG, 0, 0, "true",

@@ -157,7 +157,14 @@ static int setup(void **state)
     w->wake.data = w->timer.data = w->before.data = w;
     struct vault_flow_ports vp = {&w->env, {submit, w}, w->home, {1, 64}, {1, 64}};
     assert_int_equal(vault_flow_new(&vp, opened, w, &w->vault), ST_OK);
-    struct api_options ao = {&w->env, &w->node, w->vault, w->home, NULL, asked_to_stop, w};
+    struct api_options ao = {.env = &w->env,
+                             .node = &w->node,
+                             .vault = w->vault,
+                             .home = w->home,
+                             .profile = "1/2",
+                             .upload_max = 1000,
+                             .stop = asked_to_stop,
+                             .arg = w};
     assert_int_equal(api_new(&ao, &w->api), ST_OK);
     snprintf(socket, sizeof socket, "%s/daemon.sock", w->home);
     struct http_options ho = {
@@ -289,6 +296,8 @@ static void every_operation_answers(void **state)
     assert_int_equal(w->node.marked, 5);
     ask(w, 0, "put", put, 2, "\"id\":3");
     ask(w, 2, "put", relative, 1, "absolute");
+    struct enclave_param large[] = {{"local", "/bin/sh", 0}};
+    ask(w, 2, "put", large, 1, "max_upload_size_mb");
     ask(w, 0, "get", put, 2, "\"path\":\"f%FF\",\"path_encoded\":true");
     ask(w, 0, "transfers", NULL, 0, "\"state\":\"spreading\"");
     ask(w, 0, "transfer", id, 1, NULL);
