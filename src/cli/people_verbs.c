@@ -401,7 +401,7 @@ int verb_members(struct cli *c)
     if (code != 0) return cli_problem(c);
     if (c->json) return plain_json(c);
     struct cli_table *t = cli_table_new(4);
-    static const char *const heads[] = {"member", "reached", "keeps of you", "key"};
+    static const char *const heads[] = {"member", "reached", "keeps", "key"};
     for (size_t h = 0; h < 4; h++) cli_table_cell(t, heads[h]);
     json_array_foreach(json_object_get(c->doc, "members"), i, m)
     {
@@ -411,7 +411,7 @@ int verb_members(struct cli *c)
         snprintf(id, sizeof id, "%.16s", cli_text(m, "id"));
         cli_table_cell(t, cli_text(m, "nick"));
         cli_table_cell(t, cli_bool(m, "self") ? "you" : cli_text(m, "path"));
-        cli_table_cell(t, cli_bool(m, "self") ? "-" : size);
+        cli_table_cell(t, size);
         cli_table_cell(t, id);
     }
     cli_table_print(c, t);

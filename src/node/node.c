@@ -285,6 +285,9 @@ enum status node_members(struct node *n, const char *name, node_member_visit *vi
     if (e == NULL) return ST_NOT_FOUND;
     if (e->group == NULL) return ST_PENDING;
     const struct ledger *l = group_ledger(e->group);
+    uint64_t *kept = calloc(LEDGER_EVER_MAX, sizeof *kept);
+    if (kept == NULL) return ST_NO_MEMORY;
+    enclave_files_kept(e, kept);
     for (size_t i = 0; i < ledger_leaves(l); i++) {
         const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
         if (!leaf->member_now) continue;
@@ -292,9 +295,11 @@ enum status node_members(struct node *n, const char *name, node_member_visit *vi
                                 .nick = leaf->nick,
                                 .self = leaf->leaf == group_leaf(e->group),
                                 .path = path_text(e, leaf->leaf),
-                                .since_index = leaf->added};
+                                .since_index = leaf->added,
+                                .held_bytes = kept[leaf->leaf]};
         hex_encode(BYTES_OF(leaf->id), m.id);
         visit(arg, &m);
     }
+    free(kept);
     return ST_OK;
 }

@@ -158,7 +158,7 @@ struct node_member {
     bool self;
     const char *path;     /* "self", "direct", "circuit", "online" (at the sentinel), "offline" */
     uint64_t since_index; /* ledger index of the ADD */
-    uint64_t held_bytes;  /* of our files, as far as known */
+    uint64_t held_bytes;  /* shards it keeps of this enclave's files, as the tree says */
 };
 typedef void node_member_visit(void *arg, const struct node_member *m);
 enum status node_members(struct node *n, const char *enclave, node_member_visit *visit,

@@ -104,8 +104,8 @@ const struct tree_node *tree_find(const struct tree *t, struct bytes path); /* N
 bool tree_list(const struct tree *t, struct bytes dir, bool deep,
                bool (*visit)(void *arg, const struct tree_node *node), void *arg);
 const struct tree_segment *tree_segment(const struct tree *t, const uint8_t id[32]); /* NULL */
-/* Segments of a version, in no order that means anything. */
-void tree_segments(const struct tree *t, const uint8_t version[32],
+/* Segments of a version (NULL: of all), in no order that means anything. */
+void tree_segments(const struct tree *t, const uint8_t *version,
                    bool (*visit)(void *arg, const struct tree_segment *s), void *arg);
 void tree_trash(const struct tree *t, bool (*visit)(void *arg, const struct tree_trash *e),
                 void *arg);

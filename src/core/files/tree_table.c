@@ -322,12 +322,12 @@ const struct tree_segment *tree_segment(const struct tree *t, const uint8_t id[3
     return found ? t->segments.p[at] : NULL;
 }
 
-void tree_segments(const struct tree *t, const uint8_t version[32],
+void tree_segments(const struct tree *t, const uint8_t *version,
                    bool (*visit)(void *arg, const struct tree_segment *s), void *arg)
 {
     for (size_t i = 0; i < t->segments.n; i++) {
         const struct tree_segment *s = t->segments.p[i];
-        if (memcmp(s->version, version, 32) == 0 && !visit(arg, s)) return;
+        if ((version == NULL || memcmp(s->version, version, 32) == 0) && !visit(arg, s)) return;
     }
 }
 

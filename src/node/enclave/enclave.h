@@ -348,5 +348,7 @@ uint64_t enclave_files_snap_epoch(const struct enclave *e); /* of the newest SNA
 void enclave_files_free(struct enclave *e);
 void enclave_files_shred(struct enclave *e, struct keep_batch *b);
 uint64_t enclave_files_held(const struct enclave *e);
+/* Bytes of shards that each leaf keeps, as the tree says; ret_bytes: LEDGER_EVER_MAX zeros. */
+void enclave_files_kept(const struct enclave *e, uint64_t *ret_bytes);
 
 #endif

@@ -241,6 +241,24 @@ enum status node_info(struct node *n, const char *name, struct bytes path, node_
     return ST_OK;
 }
 
+struct keeping {
+    uint64_t *bytes; /* by leaf number, LEDGER_EVER_MAX of them */
+};
+
+static bool on_kept(void *arg, const struct tree_segment *t)
+{
+    struct keeping *k = arg;
+    for (unsigned i = 0; i < t->n; i++)
+        if (t->at[i] < LEDGER_EVER_MAX) k->bytes[t->at[i]] += t->rows * (uint64_t)SHARD_UNIT;
+    return true;
+}
+
+void enclave_files_kept(const struct enclave *e, uint64_t *ret_bytes)
+{
+    struct keeping k = {ret_bytes};
+    if (e->shelf != NULL) tree_segments(e->shelf->tree, NULL, on_kept, &k);
+}
+
 /* ---- changes ---- */
 
 static enum status post(struct shelf *s, struct buf *body, enum status st, node_done *done,
