@@ -78,6 +78,8 @@ void api_handle_get(struct call *c)
     enum status st = node_get(c->api->o.node, &req, call_done, c);
     if (st == ST_EXISTS)
         call_fail(c, st, "the file exists already", "the same with --replace");
+    else if (st == ST_USAGE)
+        call_fail(c, st, "that is a directory of the enclave", "enclave ls shows what is in it");
     else if (st != ST_OK)
         api_refused(c, name, st);
 }
@@ -138,7 +140,10 @@ void api_handle_mkdir(struct call *c)
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     enum status st = node_mkdir(c->api->o.node, name, call_bytes(c, "path"), call_done, c);
-    if (st != ST_OK) api_refused(c, name, st);
+    if (st == ST_EXISTS)
+        call_fail(c, st, "there is a file or directory of that name already", "another name");
+    else if (st != ST_OK)
+        api_refused(c, name, st);
 }
 
 void api_handle_mv(struct call *c)

@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SLICE_MS 250 /* how often progress is looked at */
+#define SLICE_MS 250         /* how often progress is looked at */
+#define WAITING_TOLD_MS 3000 /* links to members take a moment to be made */
 
 /* ---- progress ---- */
 
@@ -57,23 +58,33 @@ static bool enough(const struct cli *c, const json_t *t)
     return is(t, "accepted") && !cli_flag(c, "wait");
 }
 
+/* This may take days: whoever watches hears why, once, unless it is over in a moment. */
+static void tell_waiting(struct cli *c, uint64_t *since_ms)
+{
+    uint64_t now = cli_now_ms();
+    if (!is(c->doc, "waiting")) {
+        *since_ms = 0;
+    } else if (*since_ms == 0) {
+        *since_ms = now;
+    } else if (*since_ms != UINT64_MAX && now - *since_ms > WAITING_TOLD_MS) {
+        *since_ms = UINT64_MAX;
+        end_progress(c);
+        cli_note(c, "%s", cli_text(c->doc, "text"));
+    }
+}
+
 /* Follows a transfer whose number is in the last answer. c->doc is its last state. 0: look at it. */
 static int wait_for(struct cli *c)
 {
     char id[24];
     uint64_t event = UINT64_MAX; /* unknown: the first wait only tells where we are */
-    bool told = false;
+    uint64_t waiting_ms = 0;
     snprintf(id, sizeof id, "%llu", (unsigned long long)cli_number(c->doc, "id"));
     for (;;) {
         show_progress(c, c->doc);
         if (enough(c, c->doc)) return 0;
         if (cli_timed_out(c)) return 13;
-        /* This may take days: whoever watches hears why. */
-        if (is(c->doc, "waiting") && !told) {
-            end_progress(c);
-            cli_note(c, "%s", cli_text(c->doc, "text"));
-        }
-        told = is(c->doc, "waiting");
+        tell_waiting(c, &waiting_ms);
         if (event == UINT64_MAX) {
             int code = cli_call(c, "daemon_status", NULL, 0);
             if (code != 0) return code;
@@ -316,10 +327,11 @@ int verb_info(struct cli *c)
     number_line(c, "version", cli_number(f, "version"));
     line(c, "sha256", cli_text(f, "sha256"));
     line(c, "how safe", cli_text(f, "safety"));
-    snprintf(text, sizeof text, "any %llu of %llu columns, %llu segments, %llu holders",
-             (unsigned long long)cli_number(f, "k"), (unsigned long long)cli_number(f, "n"),
-             (unsigned long long)cli_number(f, "segments"),
-             (unsigned long long)cli_number(f, "holders"));
+    snprintf(
+        text, sizeof text, "any %llu of %llu columns, %llu segment%s, %llu holder%s",
+        (unsigned long long)cli_number(f, "k"), (unsigned long long)cli_number(f, "n"),
+        (unsigned long long)cli_number(f, "segments"), cli_number(f, "segments") == 1 ? "" : "s",
+        (unsigned long long)cli_number(f, "holders"), cli_number(f, "holders") == 1 ? "" : "s");
     line(c, "coded", text);
     if (cli_number(f, "bad_shards") > 0) number_line(c, "damaged", cli_number(f, "bad_shards"));
     if (cli_text(f, "detail")[0] != '\0') {

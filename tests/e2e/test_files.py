@@ -42,6 +42,8 @@ def tree(w):
     expect(set(ada.files("papers")) == {"papers/one", "papers/empty"}, f"{ada.files('papers')}")
     bob.until("he sees it moved", lambda: set(bob.files("papers")) ==
               {"papers/one", "papers/empty"})
+    a = bob("get", "papers", str(w.path / "gone"), code=USAGE)
+    expect("directory" in a["text"], f"{a}")
     ada("rm", "papers", code=CONFLICT)
     ada("rm", "papers/empty")
     ada("get", "papers/empty", str(w.path / "gone"), code=NOT_FOUND)

@@ -30,6 +30,8 @@ def refused(people, stranger):
     people[0].until("a knock", lambda: lib.proposal_of(people[0], stranger.nick))
     people[0]("vote", "yes")
     people[1].until("a proposal", lambda: lib.proposal_of(people[1], stranger.nick))
+    shown = [p["state"] for p in people[0]("proposals")["proposals"]]
+    expect(shown == ["open"], f"the inviter sees {shown}")
     people[1]("vote", "no")
     stranger("join", code, "--as", stranger.nick, "--wait", code=REFUSED)
     expect(stranger.state() == "refused", stranger.state())

@@ -160,11 +160,12 @@ static void count_members(struct enclave *e, struct node_enclave_info *info)
 
 void enclave_info(struct enclave *e, struct node_enclave_info *info)
 {
+    bool joining = e->phase == ENCLAVE_KNOCKING || e->phase == ENCLAVE_WAITING;
     *info = (struct node_enclave_info){.name = e->name,
                                        .state = state_of(e),
                                        .nick = e->nick,
                                        .sentinel = e->address,
-                                       .online = e->attached,
+                                       .online = e->attached || (joining && uplink_up(&e->up)),
                                        .trouble = e->trouble,
                                        .ballot = "",
                                        .mode = "",
