@@ -238,14 +238,16 @@ static enum status rows_commit(void *ctx, const struct put_row *rows, size_t n, 
 {
     struct bench *b = ctx;
     const struct kv kv = kv_sqlite_port(b->kv);
-    struct kv_write writes[16];
-    bench_must(n <= 16, "many rows");
+    struct kv_write writes[PUT_ROWS_MAX];
+    bench_must(n <= PUT_ROWS_MAX, "many rows");
     for (size_t i = 0; i < n; i++) {
         writes[i] = (struct kv_write){
             .verb = rows[i].value.p ? KV_PUT : KV_DROP, .n = rows[i].n, .value = rows[i].value};
         memcpy(writes[i].space, ROWS_SPACE, KV_SPACE);
     }
-    return kv.ops->commit(kv.ctx, writes, n, done, arg);
+    enum status st = kv.ops->commit(kv.ctx, writes, n, done, arg);
+    free(writes);
+    return st;
 }
 
 static enum status rows_scan(void *ctx, kv_visit *visit, void *arg)

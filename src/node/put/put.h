@@ -29,6 +29,7 @@
 #define PUT_JOBS_MAX 1024
 #define PUT_RUNNING_MAX 1
 #define PUT_PATH_MAX 4096
+#define PUT_ROWS_MAX 256 /* of one rows_commit */
 
 /* Keys as of now; wiped by put after use. */
 struct put_keys {

@@ -260,14 +260,13 @@ static void on_dropped(void *arg, enum status st)
 void job_rows_drop(struct put_job *j, unsigned pass)
 {
     const struct put_env *env = &j->puts->env;
-    enum { BATCH = 256 };
-    struct put_row rows[BATCH];
+    struct put_row rows[PUT_ROWS_MAX];
     size_t n = 0;
     if (pass == PUT_PASSES) rows[n++] = (struct put_row){j->id << 32, BYTES_NONE};
     for (unsigned p = 0; p < PUT_PASSES; p++) {
         if (pass != PUT_PASSES && pass != p) continue;
         for (size_t i = 0; i < j->segs[p].n; i++) {
-            if (n == BATCH) {
+            if (n == PUT_ROWS_MAX) {
                 job_hold(j);
                 if (env->rows_commit(env->ctx, rows, n, on_dropped, j) != ST_OK) job_release(j);
                 n = 0;
