@@ -104,7 +104,7 @@ json_t *json_transfer(const struct node_transfer *t)
     json_set_number(o, "total", t->total);
     json_set_number(o, "bytes", t->bytes);
     json_set_number(o, "rate", t->rate);
-    json_set_number(o, "eta_ms", t->eta_ms);
+    json_set_number(o, "eta_ms", t->eta_ms == UINT64_MAX ? 0 : t->eta_ms);
     json_set_number(o, "holders_done", t->holders_done);
     json_set_number(o, "holders", t->holders);
     json_set_text(o, "status", status_name(t->st));

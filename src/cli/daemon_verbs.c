@@ -148,7 +148,7 @@ int verb_init(struct cli *c)
     if (code == 0) code = config;
     if (!c->json && code == 0)
         cli_note(c,
-                 "%s. The daemon runs.\nnext: enclave create NAME --as NICK --sentinel "
+                 "Done: %s; the daemon runs.\nnext: enclave create NAME --as NICK --sentinel "
                  "HOST:PORT#PIN, or enclave join CODE --as NICK",
                  enclave_text(c->answer));
     return code;

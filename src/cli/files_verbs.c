@@ -38,8 +38,9 @@ static void show_progress(struct cli *c, const json_t *t)
     cli_duration(cli_number(t, "eta_ms"), eta);
     uint64_t all = cli_number(t, "total");
     unsigned percent = all == 0 ? 100 : (unsigned)(cli_number(t, "bytes") * 100 / all);
-    fprintf(stderr, "\r\033[K%s %3u%%  %s of %s  %s/s  %s left", cli_text(t, "state"), percent,
-            done, total, rate, eta);
+    fprintf(stderr, "\r\033[K%s %3u%%  %s of %s  %s/s", cli_text(t, "state"), percent, done, total,
+            rate);
+    if (cli_number(t, "eta_ms") > 0) fprintf(stderr, "  %s left", eta);
     if (cli_number(t, "holders") > 0)
         fprintf(stderr, "  %llu of %llu holders", (unsigned long long)cli_number(t, "holders_done"),
                 (unsigned long long)cli_number(t, "holders"));

@@ -229,6 +229,18 @@ static int usage(struct cli *c, const char *what, const char *meta)
     return code;
 }
 
+/* `enclave members family`: where a verb has no words of its own, one names the enclave. */
+static int left_over(struct cli *c, char **words, size_t n)
+{
+    for (size_t i = 0; i < c->op->n_params; i++)
+        if (c->op->params[i].kind == OP_POSITIONAL)
+            return usage(c, "there is a word too many:", words[0]);
+    for (size_t i = 0; i < c->op->n_params && n == 1; i++)
+        if (strcmp(c->op->params[i].name, "enclave") == 0 && c->params[i].text == NULL)
+            return set(c, &c->op->params[i], &c->params[i], words[0]);
+    return usage(c, "there is a word too many:", words[0]);
+}
+
 static int place_words(struct cli *c, char **words, size_t n)
 {
     size_t used = 0;
@@ -245,8 +257,7 @@ static int place_words(struct cli *c, char **words, size_t n)
         int code = set(c, p, v, words[used++]);
         if (code != -1) return code;
     }
-    if (used < n) return usage(c, "there is a word too many:", words[used]);
-    return -1;
+    return used < n ? left_over(c, words + used, n - used) : -1;
 }
 
 static int check_required(struct cli *c)

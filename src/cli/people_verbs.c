@@ -68,10 +68,12 @@ static void show_files(struct cli *c, const json_t *e, const char *opt)
         return;
     }
     if (care.lonely > 0) {
+        char text[96];
+        snprintf(text, sizeof text, "%u of %u file%s would not survive the loss of one holder",
+                 care.lonely, care.files, care.files == 1 ? "" : "s");
         printf("    ");
-        cli_put(c, STYLE_WARN, "", false);
-        printf("%u of %u files would not survive the loss of one holder\n", care.lonely,
-               care.files);
+        cli_put(c, STYLE_WARN, text, false);
+        printf("\n");
     }
     if (care.bad > 0) printf("    %llu damaged shards are known\n", (unsigned long long)care.bad);
     cli_next(c, "enclave ls%s", opt);

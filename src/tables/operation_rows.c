@@ -24,10 +24,11 @@
     {                                                                      \
         name, NULL, OP_OPTION, OP_SECRET, OP_REQUIRED, 0, NULL, NULL, help \
     }
-#define ENCLAVE                                                               \
-    OPTION("enclave", NULL, OP_TEXT, 0, 'e', "NAME",                          \
-           "which enclave: its name, or 8 or more characters of its id; not " \
-           "needed while there is only one (ENCLAVE_NAME does the same)")
+#define ENCLAVE                                                                   \
+    OPTION("enclave", NULL, OP_TEXT, 0, 'e', "NAME",                              \
+           "which enclave: its name, or 8 or more characters of its id; not "     \
+           "needed while there is only one (ENCLAVE_NAME does the same, or NAME " \
+           "alone where a command has no other words)")
 
 /* ---- options that all verbs take ---- */
 
