@@ -245,9 +245,7 @@ static enum status rows_commit(void *ctx, const struct put_row *rows, size_t n, 
             .verb = rows[i].value.p ? KV_PUT : KV_DROP, .n = rows[i].n, .value = rows[i].value};
         memcpy(writes[i].space, ROWS_SPACE, KV_SPACE);
     }
-    enum status st = kv.ops->commit(kv.ctx, writes, n, done, arg);
-    free(writes);
-    return st;
+    return kv.ops->commit(kv.ctx, writes, n, done, arg);
 }
 
 static enum status rows_scan(void *ctx, kv_visit *visit, void *arg)
