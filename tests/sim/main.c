@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define EVENTS_MAX UINT64_C(4000000) /* of one sim_run_for: more is a loop */
+#define SAME_MAX 200000              /* at one moment */
 
 void sim_trace(struct sim *s, const char *format, ...)
 {
@@ -85,6 +86,17 @@ int __lsan_is_turned_off(void)
 
 /* ---- time ---- */
 
+/* Asking a node is not cheap, so its answer holds until something happened to it. */
+static uint64_t wants_ms(struct person *p)
+{
+    if (p->next_known) return p->next_ms;
+    uint64_t at = node_next_ms(p->node);
+    if (at != UINT64_MAX) at = at < 1000 ? p->m.boot_ms : at - 1000 + p->m.boot_ms;
+    p->next_ms = at;
+    p->next_known = true;
+    return at;
+}
+
 static uint64_t next_ms(struct sim *s, struct person **ret_who, bool *ret_sentinel)
 {
     uint64_t next = vtime_next_ms(&s->time);
@@ -97,10 +109,7 @@ static uint64_t next_ms(struct sim *s, struct person **ret_who, bool *ret_sentin
     }
     for (unsigned i = 0; i < s->n; i++) {
         struct person *p = &s->people[i];
-        if (!p->node) continue;
-        at = node_next_ms(p->node);
-        if (at == UINT64_MAX) continue;
-        at = at < 1000 ? p->m.boot_ms : at - 1000 + p->m.boot_ms;
+        at = p->node ? wants_ms(p) : UINT64_MAX;
         if (at >= next) continue;
         next = at;
         *ret_who = p;
@@ -109,24 +118,34 @@ static uint64_t next_ms(struct sim *s, struct person **ret_who, bool *ret_sentin
     return next;
 }
 
+static void run_next(struct sim *s, struct person *who, bool sentinel)
+{
+    if (sentinel) {
+        vsentinel_tick(&s->sentinel);
+    } else if (who) {
+        node_tick(who->node);
+        who->next_known = false;
+    } else {
+        vtime_run_one(&s->time);
+        for (unsigned i = 0; i < s->n; i++)
+            if (s->time.life == &s->people[i].m.life) s->people[i].next_known = false;
+    }
+}
+
 void sim_run_for(struct sim *s, uint64_t ms)
 {
     uint64_t until = s->time.now_ms + ms, same = 0, last = 0;
+    for (unsigned i = 0; i < s->n; i++) s->people[i].next_known = false;
     for (uint64_t n = 0;; n++) {
         struct person *who;
         bool sentinel;
         uint64_t next = next_ms(s, &who, &sentinel);
         if (next > until) break;
         if (next > s->time.now_ms) s->time.now_ms = next;
-        if (sentinel)
-            vsentinel_tick(&s->sentinel);
-        else if (who)
-            node_tick(who->node);
-        else
-            vtime_run_one(&s->time);
+        run_next(s, who, sentinel);
         same = s->time.now_ms == last ? same + 1 : 0;
         last = s->time.now_ms;
-        if (same > 200000)
+        if (same > SAME_MAX)
             sim_fail(s, "time stands still: %s",
                      who        ? who->m.name
                      : sentinel ? "sentinel"

@@ -79,6 +79,8 @@ struct person {
     struct node *node;
     uint8_t mk[32], rk[32];
     char listen[24];
+    bool next_known;
+    uint64_t next_ms; /* when its node wants to be ticked, by the world's clock */
     uint64_t wake_ms; /* while down: when it comes back */
     enum person_state state;
     unsigned attempt;

@@ -121,6 +121,7 @@ void vtime_run_one(struct vtime *t)
     struct vtime_event e = pop(t);
     if (e.at_ms > t->now_ms) t->now_ms = e.at_ms;
     t->ran++;
+    t->life = e.life;
     if (!e.life || *e.life == e.lived)
         e.run(e.arg);
     else if (e.drop)

@@ -40,6 +40,7 @@ struct vtime_event {
 
 struct vtime {
     uint64_t now_ms, seq, ran;
+    const uint64_t *life; /* of the event that ran last: whose state it may have changed */
     struct vtime_event *heap;
     size_t n, room, most;
 };

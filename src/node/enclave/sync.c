@@ -13,7 +13,10 @@ static void resend_next(struct enclave *e);
 bool enclave_synced(const struct enclave *e, uint8_t feed)
 {
     const struct enclave_feed *f = &e->feeds[feed];
-    return e->attached && !f->stuck && f->seen.count >= f->head;
+    /* Before the heads are known, or while an older database gets back what it lost, a new entry
+     * would take the place of one that others remember: a fork of our own making. */
+    if (!e->attached || !e->subscribed || e->resending || f->stuck) return false;
+    return f->seen.count >= f->head;
 }
 
 static bool all_synced(const struct enclave *e)
