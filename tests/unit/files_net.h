@@ -50,7 +50,7 @@ struct wire {
 struct net {
     struct world *w;
     struct wire wires[MEMBERS][MEMBERS];
-    unsigned n;
+    uint16_t n;
     struct member m[MEMBERS];
     struct tree *tree;
     uint64_t index;
@@ -306,7 +306,7 @@ static inline void member_stop(struct net *net, unsigned i)
     assert_int_equal(m->store.puts, 0);
 }
 
-static inline struct net *net_new(unsigned n)
+static inline struct net *net_new(uint16_t n)
 {
     struct net *net = calloc(1, sizeof *net);
     net->w = world_new(n);

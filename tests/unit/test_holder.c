@@ -108,7 +108,7 @@ static uint8_t reply(struct keeper_world *k, struct bytes *ret)
 
 static void expect_status(struct keeper_world *k, uint32_t req, enum status want)
 {
-    struct bytes b;
+    struct bytes b = BYTES_NONE;
     struct holder_status m;
     assert_int_equal(reply(k, &b), HOLDER_STATUS);
     assert_int_equal(fields_decode(&holder_status_fields, b, &m), ST_OK);
@@ -183,7 +183,7 @@ static void keeps_and_gives_back(void **state)
 {
     struct keeper_world *k = *state;
     static struct sample s;
-    struct bytes b;
+    struct bytes b = BYTES_NONE;
     sample_make(&s, 3);
     put_whole(k, 9, &s);
     assert_int_equal(k->n, 0); /* not before it is durable */
@@ -327,7 +327,7 @@ static void everything_is_bounded(void **state)
 {
     struct keeper_world *k = *state;
     static struct sample s;
-    struct bytes b;
+    struct bytes b = BYTES_NONE;
     sample_make(&s, 3);
     for (uint32_t i = 0; i < HOLDER_PUTS_MAX; i++) {
         memset(s.id, (int)i, 32);
