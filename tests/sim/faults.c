@@ -84,6 +84,8 @@ bool fault_restore(struct sim *s)
 {
     struct person *p = person_random(s, PERSON_IN, false);
     if (!p || !p->has_backup || p->backup_ms < p->in_ms) return false;
+    /* Both set back at once is a fork by the rules: nobody is left to tell. */
+    if (s->old_ms != 0 && s->time.now_ms < s->old_ms + 10 * SIM_MINUTE) return false;
     sim_trace(s, "m%u's disk is set back by %llu s", p->i,
               (unsigned long long)((s->time.now_ms - p->backup_ms) / 1000));
     person_crash(p);
@@ -287,6 +289,7 @@ bool fault_old_database(struct sim *s)
         return true;
     }
     if (!all_at_head(s) || !vsentinel_restore(&s->sentinel)) return false;
+    s->old_ms = s->time.now_ms;
     sim_trace(s, "the sentinel comes back with an older database");
     return true;
 }

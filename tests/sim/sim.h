@@ -133,6 +133,7 @@ struct sim {
     uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
     uint64_t heal_ms;       /* when the partition ends */
     uint64_t unfork_ms, unwithhold_ms;
+    uint64_t old_ms; /* when the sentinel last came back with an older database */
     uint64_t unfull_ms[SIM_PEOPLE_MAX];
     uint64_t honest_ms[SIM_PEOPLE_MAX]; /* when a lying holder stops */
     bool forked_ever;

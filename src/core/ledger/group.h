@@ -110,6 +110,9 @@ enum status group_take(struct group *g, uint64_t index, struct bytes sealed,
 /* The sentinel says its head is (count, chain). ST_OK: same or ahead of us; ST_INTEGRITY: an older
  * database (append the entries from count on again, byte for byte); ST_FORK. */
 enum status group_check_head(struct group *g, uint64_t count, const uint8_t chain[32]) MUST_USE;
+/* Another feed holds an entry of ours that this disk does not know (protocol.md 11): keys are renewed
+ * before we speak or vote. */
+void group_note_restored(struct group *g);
 struct seen group_seen(const struct group *g); /* our head, for entries of other feeds */
 /* Somebody's entry claims to have seen (count, chain): ST_OK, ST_FORK, ST_PENDING (ahead of us). */
 enum status group_check_seen(struct group *g, uint16_t leaf, const struct seen *claim) MUST_USE;

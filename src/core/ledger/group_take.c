@@ -227,6 +227,13 @@ static void notice_restored(struct group *g, const struct ledger_judged *j)
     }
 }
 
+void group_note_restored(struct group *g)
+{
+    if (g->restored) return;
+    (void)group_emit(g, GROUP_RESTORED, ledger_count(g->ledger));
+    g->restored = g->dirty = true;
+}
+
 /* After a COMMIT our key in the ledger is one of ours again: the restore is over. */
 static void settle_restored(struct group *g)
 {

@@ -398,6 +398,7 @@ static void took(struct enclave *e, const struct mail_message *m, struct keep_ba
         break;
     }
     case MAIL_OWN_UNKNOWN:
+        group_note_restored(e->group);
         if (m->kind == MAIL_TEXT) show(e, m, true, b);
         break;
     case MAIL_FORGED:
