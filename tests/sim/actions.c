@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OP_CREATE, OP_INVITE, OP_JOIN, OP_VOTE, OP_SEND, OP_LEAVE, OP_PUT, OP_GET, OP_TREE };
+enum { OP_CREATE, OP_INVITE, OP_JOIN, OP_VOTE, OP_SEND, OP_LEAVE };
 
 static struct sim_nick *nick_new(struct sim *s, struct person *p)
 {
@@ -125,6 +125,7 @@ static void left(void *arg, const struct node_result *r)
 {
     struct op *op = arg;
     sim_trace(op->p->sim, "m%u left: %s", op->p->i, status_text(r->st));
+    if (r->st == ST_OK) op->p->sim->losses++;
     op_free(op);
 }
 
@@ -255,24 +256,4 @@ bool act_send(struct sim *s)
     s->n_messages++;
     sim_trace(s, "m%u says w%u", p->i, number);
     return true;
-}
-
-/* ---- files ---- */
-
-bool act_put(struct sim *s)
-{
-    (void)s;
-    return false;
-}
-
-bool act_get(struct sim *s)
-{
-    (void)s;
-    return false;
-}
-
-bool act_tree(struct sim *s)
-{
-    (void)s;
-    return false;
 }

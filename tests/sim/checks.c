@@ -165,6 +165,7 @@ void check_all(struct sim *s)
         any |= p->state != PERSON_OUT;
         s->exists |= p->state == PERSON_IN;
     }
+    files_look(s);
     find_room(s);
     struct room_feed_row row;
     if (s->room_known && vsentinel_feed(&s->sentinel, s->room, FEED_LEDGER, &row) &&
@@ -222,6 +223,36 @@ static void check_delivery(struct sim *s)
     }
 }
 
+/* Every member folds the same tree. */
+static void on_file(void *arg, const struct node_file *f)
+{
+    struct buf *text = arg;
+    buf_bytes(text, f->path);
+    buf_printf(text, " %s %llu v%llu by %s\n", f->directory ? "dir" : "file",
+               (unsigned long long)f->size, (unsigned long long)f->version, f->by);
+}
+
+static void check_trees(struct sim *s)
+{
+    struct buf first = BUF_INIT, other = BUF_INIT;
+    const struct person *by = NULL;
+    for (unsigned i = 0; i < s->n; i++) {
+        struct person *p = &s->people[i];
+        if (p->state != PERSON_IN || p->tainted || p->restored) continue;
+        buf_clear(&other);
+        if (node_ls(p->node, SIM_NAME, BYTES_LIT(""), on_file, &other) != ST_OK)
+            sim_fail(s, "m%u cannot list its files", i);
+        if (by && !bytes_same(buf_view(&first), buf_view(&other)))
+            sim_fail(s, "m%u and m%u have different files:\n%.*sand\n%.*s", by->i, i, (int)first.n,
+                     first.n ? (const char *)first.p : "", (int)other.n,
+                     other.n ? (const char *)other.p : "");
+        if (!by) buf_bytes(&first, buf_view(&other));
+        by = p;
+    }
+    buf_free(&first);
+    buf_free(&other);
+}
+
 void check_settled(struct sim *s)
 {
     uint64_t head = 0;
@@ -246,6 +277,7 @@ void check_settled(struct sim *s)
         head = p->head_count;
     }
     if (!s->forked_ever) check_delivery(s);
+    if (!s->forked_ever) check_trees(s);
     if (!s->exists && !s->creating && people_in(s, PERSON_JOINING) == 0 &&
         vsentinel_rooms(&s->sentinel) > 0 && !s->sentinel.backup)
         sim_fail(s, "everybody left and %llu rooms are still there",

@@ -309,6 +309,7 @@ bool fault_rot(struct sim *s)
 {
     unsigned i = (unsigned)rng_below(&s->rng, s->n);
     if (!shards_mem_rot(&s->people[i].shards)) return false;
+    s->losses++;
     sim_trace(s, "a byte rots on m%u's disk", i);
     return true;
 }

@@ -237,6 +237,13 @@ void sim_settle(struct sim *s)
     sim_run_for(s, 2 * SIM_MINUTE);
     check_all(s);
     check_settled(s);
+    if (s->forked_ever) return;
+    files_ask_all(s);
+    for (unsigned i = 0; i < 30 && !files_idle(s); i++) {
+        sim_run_for(s, 10 * SIM_SECOND);
+        check_all(s);
+    }
+    if (!files_idle(s)) sim_fail(s, "a get neither ends nor fails");
 }
 
 void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bool verbose)

@@ -23,7 +23,8 @@
 #define SIM_MESSAGES_MAX 4096
 #define SIM_HEADS_MAX 65536
 #define SIM_NICKS_MAX 1024
-#define SIM_FILES_MAX 256
+#define SIM_FILES_MAX 32
+#define SIM_GETS_MAX 32
 #define SIM_TRACE 80
 #define SIM_LINE 240
 #define SIM_SECOND UINT64_C(1000)
@@ -57,12 +58,27 @@ struct sim_message {
 struct sim_file {
     char path[32];
     unsigned from;
+    unsigned generation;
     uint64_t at_ms;
     uint64_t transfer;
+    uint64_t losses; /* holders that left and bytes that rotted, as counted when it was accepted */
+    bool durable;    /* the job was taken on */
     bool accepted;
-    bool gone; /* removed or moved since */
+    bool failed;
+    bool gone; /* somebody removed or moved it */
     uint8_t *bytes;
     size_t n;
+};
+
+/* A get on its way. */
+struct sim_get {
+    unsigned file;
+    unsigned person;
+    uint64_t life; /* of the person's machine */
+    uint64_t transfer;
+    bool known; /* the transfer has its number */
+    bool must;  /* nothing excuses a failure */
+    char local[40];
 };
 
 struct op;
@@ -129,6 +145,10 @@ struct sim {
     unsigned n_messages;
     struct sim_file files[SIM_FILES_MAX];
     unsigned n_files;
+    struct sim_get gets[SIM_GETS_MAX];
+    unsigned n_gets;
+    unsigned named;         /* local files and folders so far */
+    uint64_t losses;        /* holders that left, bytes that rotted */
     struct sim_head *heads; /* by ledger count */
     uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
     uint64_t heal_ms;       /* when the partition ends */
@@ -137,7 +157,6 @@ struct sim {
     uint64_t unfull_ms[SIM_PEOPLE_MAX];
     uint64_t honest_ms[SIM_PEOPLE_MAX]; /* when a lying holder stops */
     bool forked_ever;
-    bool files_on; /* put and get are part of this run */
     bool settling;
     char trace[SIM_TRACE][SIM_LINE];
     unsigned traced;
@@ -185,6 +204,11 @@ bool act_leave(struct sim *s);
 bool act_put(struct sim *s);
 bool act_get(struct sim *s);
 bool act_tree(struct sim *s);
+/* Looks how puts and gets are getting on; what a finished get wrote must be what was put. */
+void files_look(struct sim *s);
+/* Everybody gets every file that must be there: true once all that was asked for has ended. */
+void files_ask_all(struct sim *s);
+bool files_idle(const struct sim *s);
 /* Every person does what a person would do by now: answers votes, restarts what halted. */
 void act_people(struct sim *s);
 
