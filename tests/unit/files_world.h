@@ -321,7 +321,7 @@ struct mem_store {
 struct shard_put {
     struct mem_store *m;
     struct mem_shard *s;
-    uint32_t rows;
+    enum status st; /* of the first append that failed */
     unsigned running;
     bool abandoned;
 };
@@ -407,7 +407,7 @@ static inline void mem_append(struct shard_put *p, uint32_t row, const uint8_t *
     c->done = done;
     p->running++;
     if (p->m->full)
-        c->st = ST_NO_SPACE;
+        c->st = p->st = ST_NO_SPACE;
     else
         memcpy(p->s->bytes + row * SHARD_UNIT, unit, SHARD_UNIT);
 }
@@ -419,7 +419,7 @@ static inline void mem_commit(struct shard_put *p, uint32_t rows, struct bytes t
     struct mem_call *c = mem_call(m, arg);
     struct mem_shard *old = mem_find(m, &p->s->key);
     c->done = done;
-    if (p->running) c->st = ST_BUG;
+    c->st = p->running ? ST_BUG : p->st;
     if (c->st == ST_OK && old &&
         (old->trailer_len != trailer.n || memcmp(old->trailer, trailer.p, trailer.n) != 0))
         c->st = ST_EXISTS;

@@ -296,6 +296,67 @@ static void leases_end(void **state)
     net_free(net);
 }
 
+/* Everything that can go wrong goes wrong at random; once it stops, every put that was taken ends well
+ * and every file reads back. */
+static void a_bad_day(struct net *net)
+{
+    for (unsigned turn = 0; turn < 12; turn++) {
+        unsigned who = (unsigned)(world_roll(net->w) % net->n);
+        switch (world_roll(net->w) % 8) {
+        case 0:
+        case 1:
+            if (who) set_up(net, who, !net->m[who].up);
+            break;
+        case 2: net->m[who].store.full = !net->m[who].store.full; break;
+        case 3: net->refuse_appends = !net->refuse_appends; break;
+        case 4:
+            member_stop(net, 0);
+            member_start(net, 0);
+            link_all(net);
+            break;
+        case 5: net->w->jobs_max = 1 + (unsigned)(world_roll(net->w) % 8); break;
+        case 6: settle(net, world_roll(net->w) % 30000); break;
+        default: break;
+        }
+        for (uint64_t step = world_roll(net->w) % 600; step && world_step(net->w); step--) continue;
+        net->w->now += world_roll(net->w) % 500;
+        hold_tick(net->m[0].hold);
+        puts_tick(net->m[0].puts);
+    }
+}
+
+static void bad_days_end(void **state)
+{
+    (void)state;
+    const char *seeds = getenv("SEEDS");
+    for (unsigned seed = 1; seed <= (seeds ? (unsigned)strtoul(seeds, NULL, 10) : 6); seed++) {
+        static const char *profiles[] = {NULL, "2/5", "1/3", "3/3"};
+        struct net *net = net_new(5);
+        struct got got;
+        net->w->dice = seed;
+        world_file_fill(net->w, "/a", world_roll(net->w) % 9000000);
+        world_file_fill(net->w, "/b", world_roll(net->w) % 3000000);
+        put_file(net, 0, "/a", "a", profiles[seed % 4], seed % 3 == 0);
+        put_file(net, 0, "/b", "b", profiles[seed % 3], seed % 5 == 0);
+        a_bad_day(net);
+        for (unsigned i = 0; i < net->n; i++) {
+            net->m[i].store.full = false;
+            net->m[i].up = true;
+        }
+        net->refuse_appends = false;
+        net->w->jobs_max = 64;
+        link_all(net);
+        settle(net, 150000);
+        if (net->m[0].rows_n || !tree_find(net->tree, bytes_str("a")))
+            fail_msg("seed %u: not done, phase %d", seed, net->m[0].phase);
+        assert_int_equal(get_file(net, 2, "a", "/x", &got), ST_OK);
+        same_file(net, "/a", "/x");
+        assert_int_equal(get_file(net, 4, "b", "/y", &got), ST_OK);
+        same_file(net, "/b", "/y");
+        net_free(net);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +372,7 @@ int main(void)
         cmocka_unit_test(large_manifest_has_segments),
         cmocka_unit_test(cancelled_at_any_moment),
         cmocka_unit_test(leases_end),
+        cmocka_unit_test(bad_days_end),
     };
     if (crypto_start() != ST_OK) return 1;
     return !!cmocka_run_group_tests(tests, NULL, NULL);
