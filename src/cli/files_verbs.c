@@ -37,7 +37,12 @@ static void show_progress(struct cli *c, const json_t *t)
     cli_size(cli_number(t, "rate"), rate);
     cli_duration(cli_number(t, "eta_ms"), eta);
     uint64_t all = cli_number(t, "total");
-    unsigned percent = all == 0 ? 100 : (unsigned)(cli_number(t, "bytes") * 100 / all);
+    if (all == 0) {
+        fprintf(stderr, "\r\033[K%s ...", cli_text(t, "state"));
+        fflush(stderr);
+        return;
+    }
+    unsigned percent = (unsigned)(cli_number(t, "bytes") * 100 / all);
     fprintf(stderr, "\r\033[K%s %3u%%  %s of %s  %s/s", cli_text(t, "state"), percent, done, total,
             rate);
     if (cli_number(t, "eta_ms") > 0) fprintf(stderr, "  %s left", eta);
