@@ -20,6 +20,7 @@
 #include "store/shard_fs.h"
 
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,8 @@ struct answer {
 };
 
 struct town {
+    /* Puts itself between a person and its ports, before its node is made; may be NULL. */
+    void (*between)(struct person *p);
     uv_loop_t loop;
     struct net_env log;
     struct env env;
@@ -113,6 +116,7 @@ static inline void person_start(struct person *p)
                                    .link = links_port(p->links),
                                    .file = net_files(&p->files),
                                    .shards = shard_fs_store(p->shards)};
+    if (t->between != NULL) t->between(p);
     p->node = node_new(&p->ports, &options);
     assert_non_null(p->node);
     node_listen(p->node, person_event, p);
@@ -159,13 +163,15 @@ static inline void person_stop(struct person *p)
     person_wait(p->town, &p->timer_closed);
 }
 
-static inline void town_start(struct town *t, size_t n)
+static inline void town_start_with(struct town *t, size_t n, void (*between)(struct person *p))
 {
     static const char *const nicks[PEOPLE_MAX] = {"alice", "bob", "carol", "dave", "erin"};
     char data[100];
     struct host_options options = {.listen = "127.0.0.1:0", .data = data};
     struct host_fault fault;
+    signal(SIGPIPE, SIG_IGN); /* as the programs do */
     memset(t, 0, sizeof *t);
+    t->between = between;
     assert_int_equal(crypto_start(), ST_OK);
     snprintf(t->dir, sizeof t->dir, "/tmp/enclave-town-XXXXXX");
     assert_non_null(mkdtemp(t->dir));
@@ -187,6 +193,11 @@ static inline void town_start(struct town *t, size_t n)
         env_random(&t->env, p->rk, 32);
         person_start(p);
     }
+}
+
+static inline void town_start(struct town *t, size_t n)
+{
+    town_start_with(t, n, NULL);
 }
 
 static inline int town_remove(const char *path, const struct stat *st, int kind, struct FTW *ftw)

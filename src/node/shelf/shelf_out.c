@@ -272,6 +272,7 @@ void shelf_ops_free(struct shelf *s)
     while (s->ops != NULL) {
         struct shelf_op *op = s->ops;
         s->ops = op->next;
+        if (op->put_done != NULL) op->put_done(op->arg, ST_CANCELLED, 0); /* it holds its job */
         if (op->done != NULL)
             node_finish(op->done, op->arg, ST_CANCELLED, "the daemon stops; it goes on later",
                         NULL);
