@@ -236,7 +236,7 @@ void node_tick(struct node *n)
     run_later(n);
     for (size_t i = 0; i < n->n; i++) enclave_tick(n->enclaves[i], now);
     free_removed(n);
-    if (n->stop_done != NULL && n->commits == 0 && n->n == 0) {
+    if (n->stop_done != NULL && n->commits == 0 && n->n == 0 && n->later == NULL) {
         node_done *done = n->stop_done;
         n->stop_done = NULL;
         node_finish(done, n->stop_arg, ST_OK, "stopped", NULL);

@@ -96,6 +96,7 @@ enum status node_create(struct node *n, const struct node_create *req, node_done
 {
     struct enclave *e = NULL;
     if (!n->started) return ST_LOCKED;
+    if (n->stopping) return ST_CLOSED;
     if (node_name_fault(n, req->name) != NULL)
         return node_find(n, req->name) != NULL ? ST_EXISTS : ST_USAGE;
     if (req->ballot != NULL && strcmp(req->ballot, "open") != 0) return ST_USAGE;

@@ -340,11 +340,26 @@ enum status enclave_connect(struct enclave *e)
     return uplink_start(&e->up, e->address, e->pin);
 }
 
+/* Whoever still waits for an answer gets one: every accepted call ends once. */
+static void answer_all(struct enclave *e)
+{
+    const char *text = e->node->stopping ? "the daemon stops; ask again when it runs"
+                                         : "this enclave is no longer on this machine";
+    for (size_t i = 0; i < e->n_intents; i++)
+        node_finish(e->intents[i].done, e->intents[i].arg, ST_CANCELLED, text, NULL);
+    e->n_intents = 0;
+    node_finish(e->create_done, e->create_arg, ST_CANCELLED, text, NULL);
+    node_finish(e->join_done, e->join_arg, ST_CANCELLED, text, NULL);
+    node_finish(e->leave_done, e->leave_arg, ST_CANCELLED, text, NULL);
+    e->create_done = e->join_done = e->leave_done = NULL;
+}
+
 void enclave_free(struct enclave *e)
 {
     if (e == NULL) return;
     e->removed = true;
     uplink_stop(&e->up);
+    answer_all(e);
     enclave_files_free(e);
     peers_free(e->peers);
     enclave_mail_free(e);

@@ -356,6 +356,7 @@ enum status node_join(struct node *n, const struct node_join *req, node_done *do
 {
     struct invitation inv;
     if (!n->started) return ST_LOCKED;
+    if (n->stopping) return ST_CLOSED;
     if (req->name != NULL && node_name_fault(n, req->name) != NULL) return ST_USAGE;
     enum status st = invitation_from_text(req->code, &inv);
     if (st != ST_OK) return st;
