@@ -23,6 +23,7 @@ struct part {
     uint8_t found[32];
     uint8_t *bytes;
     uint64_t progress_ms;
+    uint64_t again_ms; /* after a lost link: not before */
 };
 
 struct fetch {
@@ -30,6 +31,7 @@ struct fetch {
     struct part *parts[FETCH_PARTS_MAX];
     size_t n;
     bool asked; /* every holder, what it has */
+    uint64_t began_ms, asked_ms;
     unsigned asking;
     unsigned bad_n;
     bool ended;
@@ -116,6 +118,7 @@ struct fetch *fetch_new(const struct fetch_config *c)
     if (!f) return NULL;
     f->c = *c;
     f->pending = 1;
+    f->began_ms = env_mono_ms(c->env);
     for (unsigned i = 0; i < c->want.n; i++)
         if (c->want.at[i] != HOLD_NOBODY) add(f, c->want.at[i], (uint8_t)i);
     /* If the lane is full the owner's next fetch_pump starts it. */
@@ -129,10 +132,11 @@ static void part_fail(struct part *p, enum status why)
 {
     struct fetch *f = p->f;
     if (p->state == PART_BAD) return;
-    p->state = PART_BAD;
-    part_stop(p);
     /* A lost link says nothing about the shard. */
     bool wrong = why == ST_INTEGRITY || why == ST_NOT_FOUND || why == ST_IO;
+    p->state = wrong ? PART_BAD : PART_IDLE;
+    p->again_ms = env_mono_ms(f->c.env) + FETCH_AGAIN_MS;
+    part_stop(p);
     if (wrong) f->bad_n++;
     if (wrong && !f->dead && !f->ended) f->c.bad(f->c.arg, p->leaf, p->index, why);
 }
@@ -268,10 +272,11 @@ static struct part *best_idle(const struct fetch *f)
 {
     struct part *best = NULL;
     uint64_t best_score = 0;
+    uint64_t now = env_mono_ms(f->c.env);
     for (size_t i = 0; i < f->n; i++) {
         struct part *p = f->parts[i];
         const struct keeper *k = p->state == PART_IDLE ? hold_keeper(f->c.hold, p->leaf) : NULL;
-        if (!k || !keeper_up(k) || taken(f, p->index)) continue;
+        if (!k || !keeper_up(k) || now < p->again_ms || taken(f, p->index)) continue;
         /* Near ones cost no wire; data columns cost no decoding; then speed. Unmeasured holders
          * count as quick, so that they get measured. */
         uint64_t rate = keeper_rate(k) ? keeper_rate(k) : UINT32_MAX;
@@ -309,6 +314,7 @@ static void ask_all(struct fetch *f)
     struct hold_view view[HOLD_LEAVES_MAX];
     size_t n = hold_list(f->c.hold, view);
     f->asked = true;
+    f->asked_ms = env_mono_ms(f->c.env);
     for (size_t i = 0; i < n; i++) {
         struct keeper *k = view[i].up ? hold_keeper(f->c.hold, view[i].leaf) : NULL;
         struct asked *a = k ? malloc(sizeof *a) : NULL;
@@ -405,6 +411,18 @@ static void finish(struct fetch *f)
     end(f, st);
 }
 
+/* Whether a holder is away that may come, or a lost link is to be tried again. */
+static bool may_come(const struct fetch *f, uint64_t now)
+{
+    struct hold_view view[HOLD_LEAVES_MAX];
+    size_t n = hold_list(f->c.hold, view);
+    for (size_t i = 0; i < n; i++)
+        if (!view[i].up) return true;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->parts[i]->state == PART_IDLE && now < f->parts[i]->again_ms) return true;
+    return false;
+}
+
 static void run(struct fetch *f)
 {
     unsigned good = 0;
@@ -429,11 +447,12 @@ static void run(struct fetch *f)
         if (part_start(p))
             running++;
         else
-            p->state = PART_BAD;
+            p->again_ms = now + FETCH_AGAIN_MS;
     }
     if (running - slow >= want) return;
-    if (!f->asked) ask_all(f);
+    if (!f->asking && (!f->asked || now - f->asked_ms >= FETCH_AGAIN_MS)) ask_all(f);
     if (f->asking || running >= want) return;
+    if (now - f->began_ms < FETCH_PATIENCE_MS && may_come(f, now)) return;
     end(f, f->bad_n ? ST_INTEGRITY : ST_UNREACHABLE);
 }
 

@@ -8,7 +8,7 @@
  * holder is asked what it has.
  *
  * Owns: its columns, until fetch_free. Borrows hold and the config's functions.
- * Errors: done with ST_UNREACHABLE, ST_INTEGRITY (not enough, and some were bad), ST_NO_MEMORY.
+ * Errors: done with ST_UNREACHABLE (after FETCH_PATIENCE_MS if somebody is away), ST_INTEGRITY (not enough, and some were bad), ST_NO_MEMORY.
  * Order: fetch_new, done, columns, fetch_free (at any moment). No event inside fetch_new.
  */
 #ifndef ENCLAVE_NODE_GET_FETCH_H
@@ -18,8 +18,10 @@
 #include "core/ports/work.h"
 #include "node/hold/hold.h"
 
-#define FETCH_PARTS_MAX 512 /* (holder, column) pairs considered */
-#define FETCH_SLOW_MS 2000  /* without progress: a rival is started */
+#define FETCH_PARTS_MAX 512     /* (holder, column) pairs considered */
+#define FETCH_SLOW_MS 2000      /* without progress: a rival is started */
+#define FETCH_PATIENCE_MS 30000 /* links to holders that are away are being made */
+#define FETCH_AGAIN_MS 2000     /* a lost link is tried again, everybody asked again */
 
 struct fetch_want {
     uint8_t id[32];
