@@ -474,7 +474,7 @@ static bool wants_again(const struct peers *p, const struct peer *peer)
 
 uint64_t peers_next_ms(const struct peers *p)
 {
-    uint64_t next = p->announce_due && p->attached ? 0 : UINT64_MAX;
+    uint64_t next = p->announce_due && p->attached ? p->announce_ms : UINT64_MAX;
     uint64_t soon = env_mono_ms(p->env) + PEERS_IDLE_MS;
     for (size_t i = 0; i < p->n; i++) {
         const struct peer *peer = &p->list[i];
@@ -491,8 +491,9 @@ uint64_t peers_next_ms(const struct peers *p)
 
 void peers_tick(struct peers *p, uint64_t now_ms)
 {
-    if (p->announce_due && p->attached) {
+    if (p->announce_due && p->attached && now_ms >= p->announce_ms) {
         p->announce_due = false;
+        p->announce_ms = now_ms + PEERS_ANNOUNCE_MS;
         peers_announce(p, NULL);
         peers_ask_presence(p);
     }

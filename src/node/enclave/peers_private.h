@@ -72,6 +72,7 @@ struct peers {
     struct sni_replay replay;
     bool attached;
     bool announce_due;
+    uint64_t announce_ms; /* not before: a link that is ending takes nothing */
 };
 
 extern const struct link_events peers_link_events;
