@@ -326,6 +326,28 @@ static void make_source(struct bench *b)
     free(p);
 }
 
+/* The plain yardstick: the same file copied once on the same disk, and synced. */
+static void copy_file(const struct bench *b)
+{
+    uint8_t *p = malloc(BENCH_MIB);
+    double start = bench_now();
+    int from = open(b->source, O_RDONLY | O_CLOEXEC);
+    int to = open(b->target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bench_must(p != NULL && from >= 0 && to >= 0, "copy");
+    for (uint64_t at = 0; at < b->bytes; at += BENCH_MIB) {
+        bench_must(read(from, p, BENCH_MIB) == (ssize_t)BENCH_MIB, "read");
+        bench_must(write(to, p, BENCH_MIB) == (ssize_t)BENCH_MIB, "write");
+        sync_file_range(to, (off_t)at, BENCH_MIB, SYNC_FILE_RANGE_WRITE);
+    }
+    bench_must(fsync(to) == 0, "fsync");
+    bench_row("copy-fsync", (double)b->bytes / (double)BENCH_MIB / (bench_now() - start), "MiB/s",
+              0);
+    close(from);
+    close(to);
+    unlink(b->target);
+    free(p);
+}
+
 /* Processor time of the holders so far. */
 static double holders_cpu(const struct bench *b)
 {
@@ -497,6 +519,7 @@ int main(int argc, char **argv)
     b->tree = tree_new();
     bench_must(b->tree != NULL, "no memory");
     make_source(b);
+    copy_file(b);
     start_holders(b);
     meet(b);
     put_file(b);
