@@ -24,6 +24,7 @@ target_compile_options(enclave_flags INTERFACE
   -fno-common -fstack-protector-strong -U_FORTIFY_SOURCE
   $<$<NOT:$<BOOL:${ENCLAVE_SANITIZE}>>:-D_FORTIFY_SOURCE=2>
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+target_link_options(enclave_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 target_compile_definitions(enclave_flags INTERFACE _GNU_SOURCE
   ENCLAVE_VERSION="${PROJECT_VERSION}")
 target_include_directories(enclave_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
