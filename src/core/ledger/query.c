@@ -225,7 +225,9 @@ uint16_t ledger_turn_add(const struct ledger *l, uint16_t leaf)
         return LEDGER_NOBODY;
     if (leaf == p->closed_by) return 0;
     /* The last voter was there a moment ago: it goes first, the others follow in their order. */
-    return (uint16_t)(place_of(l, ledger_chain_at(l, p->closed + 1), self) + 1);
+    const uint8_t *chain = ledger_chain_at(l, p->closed + 1);
+    uint16_t place = place_of(l, chain, self);
+    return place < place_of(l, chain, ledger_leaf(l, p->closed_by)) ? (uint16_t)(place + 1) : place;
 }
 
 /* ---- epochs and other feeds ---- */

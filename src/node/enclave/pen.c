@@ -8,6 +8,7 @@
 
 #define PEN_BUSY_MS 2000
 #define PEN_AGAIN_MS 5000
+#define PEN_ABSENT_MS 1000 /* a place in the order of turns, of a member who is away */
 
 static void drop_draft(struct enclave *e)
 {
@@ -212,6 +213,27 @@ static void on_saved(void *arg, enum status st)
     e->post_ready = true;
 }
 
+/* Turns are a habit of clients (protocol.md 6). Who is not at the sentinel is waited for a second
+ * only, not a whole place: one member asleep shall not keep a newcomer at the door. Two who both
+ * think that it is their turn are sorted out by compare-and-swap. */
+static struct group_next next_duty(const struct enclave *e, uint64_t wall)
+{
+    struct group_next next = group_next(e->group, wall, e->used);
+    if (next.duty == GROUP_NOTHING || next.place == 0 || e->peers == NULL ||
+        next.at_ms > wall + (uint64_t)next.place * LEDGER_TURN_MS)
+        return next;
+    const struct ledger *l = group_ledger(e->group);
+    uint16_t before = 0;
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        uint16_t leaf = ledger_leaf(l, (uint16_t)i)->leaf;
+        uint16_t place =
+            next.duty == GROUP_POST_ADD ? ledger_turn_add(l, leaf) : ledger_turn(l, leaf);
+        if (place < next.place && peers_path(e->peers, leaf) == PEERS_OFFLINE) before++;
+    }
+    next.at_ms -= before * (uint64_t)(LEDGER_TURN_MS - PEN_ABSENT_MS);
+    return next;
+}
+
 void enclave_write(struct enclave *e)
 {
     uint64_t wall = env_wall_ms(e->node->ports.env);
@@ -225,7 +247,7 @@ void enclave_write(struct enclave *e)
     e->draft = (struct group_draft){.sealed = BUF_INIT};
     bool made = make_from_intents(e, &now);
     if (!made) {
-        struct group_next next = group_next(e->group, wall, e->used);
+        struct group_next next = next_duty(e, wall);
         if (next.duty != GROUP_NOTHING && next.at_ms <= wall) {
             enum status st = make_duty(e, &next, &now);
             made = st == ST_OK;
@@ -253,7 +275,7 @@ uint64_t enclave_write_ms(const struct enclave *e)
     for (uint8_t f = 0; f < FEEDS; f++)
         if (!enclave_synced(e, f)) return UINT64_MAX;
     uint64_t mono = env_mono_ms(e->node->ports.env), wall = env_wall_ms(e->node->ports.env);
-    struct group_next next = group_next(e->group, wall, e->used);
+    struct group_next next = next_duty(e, wall);
     uint64_t at = UINT64_MAX;
     if (next.duty != GROUP_NOTHING) at = next.at_ms <= wall ? mono : mono + (next.at_ms - wall);
     if (e->intents_dirty) at = mono;
