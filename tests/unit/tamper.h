@@ -22,6 +22,8 @@ struct tamper_line {
     struct tamper *t;
     const struct link_events *events;
     void *arg;
+    bool server;
+    bool answered;
 };
 
 struct tamper_gate {
@@ -46,6 +48,7 @@ struct tamper {
     uint64_t seed;
     unsigned chance; /* of 1000 frames so many are tampered with */
     uint64_t count;
+    bool busy;                    /* the first answer on each connection to the sentinel says so */
     struct buf kept[TAMPER_KEPT]; /* frames of before, to be sent again */
     uint8_t kept_type[TAMPER_KEPT];
     size_t n_kept;
@@ -107,6 +110,14 @@ static inline void tamper_frame(void *arg, struct link *l, uint8_t type, struct 
     struct tamper *t = line->t;
     struct buf b = BUF_INIT;
     t->count++;
+    if (t->busy && line->server && !line->answered && type == ROOM_REPLY && payload.n >= 5) {
+        uint8_t reply[5];
+        line->answered = true;
+        memcpy(reply, payload.p, 4);
+        reply[4] = ROOM_RESULT_BUSY;
+        line->events->frame(line->arg, l, type, BYTES_OF(reply));
+        return;
+    }
     if (tamper_draw(t) % 1000 >= t->chance) {
         tamper_keep(t, type, payload);
         line->events->frame(line->arg, l, type, payload);
@@ -138,7 +149,7 @@ static inline struct tamper_line *tamper_wrap(struct tamper *t, const struct lin
 {
     struct tamper_line *line = calloc(1, sizeof *line);
     assert_non_null(line);
-    *line = (struct tamper_line){t->lines, t, events, arg};
+    *line = (struct tamper_line){.next = t->lines, .t = t, .events = events, .arg = arg};
     t->lines = line;
     return line;
 }
@@ -151,8 +162,9 @@ static inline enum status tamper_dial_server(void *ctx, const char *address, con
                                              struct link **ret)
 {
     struct tamper *t = ctx;
-    return t->real.ops->dial_server(t->real.ctx, address, pin, &tamper_events,
-                                    tamper_wrap(t, events, arg), ret);
+    struct tamper_line *line = tamper_wrap(t, events, arg);
+    line->server = true;
+    return t->real.ops->dial_server(t->real.ctx, address, pin, &tamper_events, line, ret);
 }
 
 static inline enum status tamper_dial_peer(void *ctx, const char *address, const char *sni,
