@@ -9,13 +9,14 @@ FUZZ_SECONDS ?= 20
 SEED ?= 1
 STEPS ?= 20000
 
-all: setup $(BUILD)/build.ninja ## build every program into build/
-	@ninja -C $(BUILD) -j $(JOBS)
+all: setup $(BUILD)/build.ninja ## build the programs into build/
+	@ninja -C $(BUILD) -j $(JOBS) programs
 
 demo: all ## play the main job before your eyes; FILE=/path/to/any puts a file of yours
 	@ENCLAVE_BUILD=$(abspath $(BUILD)) scripts/demo $(if $(FILE),--file "$(FILE)")
 
-test: all ## install what is missing, build, run every test
+test: setup $(BUILD)/build.ninja ## install what is missing, build, run every test
+	@ninja -C $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(TEST_JOBS)
 
 asan: setup ## the same tests under address, undefined and leak sanitizers
@@ -36,7 +37,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
 lint: ## formatting, clang-tidy, and the rules of the house
 	@scripts/setup lint
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
-	@ninja -C $(BUILD) -j $(JOBS)
+	@ninja -C $(BUILD) -j $(JOBS) programs
 	@scripts/lint --build $(BUILD)
 
 bench: all ## measure; JOB=name runs one job

@@ -24,7 +24,8 @@ function(use target)
   target_link_libraries(${target} PRIVATE enclave_flags "$<LINK_GROUP:RESCAN,${joined}>")
 endfunction()
 
-# program(NAME PATHS...): src/NAME/*.c is a program.
+# program(NAME OUT PATHS...): src/NAME/*.c is the program OUT.
+add_custom_target(programs)
 function(program name out)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c)
   if(NOT sources)
@@ -32,6 +33,7 @@ function(program name out)
   endif()
   add_executable(${out} ${sources})
   use(${out} ${ARGN})
+  add_dependencies(programs ${out})
   install(TARGETS ${out} RUNTIME DESTINATION bin)
 endfunction()
 
