@@ -125,7 +125,7 @@ static void left(void *arg, const struct node_result *r)
 {
     struct op *op = arg;
     sim_trace(op->p->sim, "m%u left: %s", op->p->i, status_text(r->st));
-    if (r->st == ST_OK) op->p->sim->losses++;
+    if (r->st == ST_OK) op->p->sim->losses++, op->p->sim->left++;
     op_free(op);
 }
 

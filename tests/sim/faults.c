@@ -93,6 +93,9 @@ bool fault_restore(struct sim *s)
     for (unsigned i = 0; i < s->n_messages; i++)
         if (s->messages[i].from == p->i && s->messages[i].at_ms + 2 * SIM_SECOND > p->backup_ms)
             s->messages[i].excused = true;
+    for (unsigned i = 0; i < s->n_files; i++)
+        if (s->files[i].from == p->i && !s->files[i].accepted) s->files[i].failed = true;
+    s->losses++; /* it may not know of shards that it holds, nor that it does not hold them */
     p->restored = true;
     person_boot(p);
     return true;
@@ -279,16 +282,27 @@ static bool all_at_head(struct sim *s)
     return true;
 }
 
+/* Changes whenever somebody gets or gives up a seat: a database in which nobody of today has one
+ * cannot be healed by anybody. */
+static uint64_t seats_mark(const struct sim *s)
+{
+    uint64_t mark = s->left << 32 | (uint64_t)s->generation << 16;
+    for (unsigned i = 0; i < s->n_nicks; i++) mark += s->nicks[i].checked;
+    return mark;
+}
+
 bool fault_old_database(struct sim *s)
 {
     if (s->sentinel.forked || !s->sentinel.m.up) return false;
     if (!s->sentinel.backup || rng_chance(&s->rng, 500)) {
         if (!all_at_head(s)) return false;
         vsentinel_backup(&s->sentinel);
+        s->backup_seats = seats_mark(s);
         sim_trace(s, "the sentinel's database is copied");
         return true;
     }
-    if (!all_at_head(s) || !vsentinel_restore(&s->sentinel)) return false;
+    if (!all_at_head(s) || s->backup_seats != seats_mark(s) || !vsentinel_restore(&s->sentinel))
+        return false;
     s->old_ms = s->time.now_ms;
     sim_trace(s, "the sentinel comes back with an older database");
     return true;

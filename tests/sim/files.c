@@ -201,11 +201,11 @@ void files_ask_all(struct sim *s)
     }
 }
 
-bool files_idle(const struct sim *s)
+const struct sim_get *files_waiting(const struct sim *s)
 {
     for (unsigned i = 0; i < s->n_gets; i++)
-        if (s->gets[i].life != 0) return false;
-    return true;
+        if (s->gets[i].life != 0) return &s->gets[i];
+    return NULL;
 }
 
 /* ---- the tree ---- */

@@ -239,11 +239,14 @@ void sim_settle(struct sim *s)
     check_settled(s);
     if (s->forked_ever) return;
     files_ask_all(s);
-    for (unsigned i = 0; i < 30 && !files_idle(s); i++) {
+    for (unsigned i = 0; i < 30 && files_waiting(s); i++) {
         sim_run_for(s, 10 * SIM_SECOND);
         check_all(s);
     }
-    if (!files_idle(s)) sim_fail(s, "a get neither ends nor fails");
+    const struct sim_get *g = files_waiting(s);
+    if (g)
+        sim_fail(s, "the get of %s by m%u neither ends nor fails%s", s->files[g->file].path,
+                 g->person, g->known ? "" : ": it never began");
 }
 
 void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bool verbose)

@@ -147,8 +147,9 @@ struct sim {
     unsigned n_files;
     struct sim_get gets[SIM_GETS_MAX];
     unsigned n_gets;
-    unsigned named;         /* local files and folders so far */
-    uint64_t losses;        /* holders that left, bytes that rotted */
+    unsigned named;  /* local files and folders so far */
+    uint64_t losses; /* holders that left, bytes that rotted */
+    uint64_t left, backup_seats;
     struct sim_head *heads; /* by ledger count */
     uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
     uint64_t heal_ms;       /* when the partition ends */
@@ -208,7 +209,7 @@ bool act_tree(struct sim *s);
 void files_look(struct sim *s);
 /* Everybody gets every file that must be there: true once all that was asked for has ended. */
 void files_ask_all(struct sim *s);
-bool files_idle(const struct sim *s);
+const struct sim_get *files_waiting(const struct sim *s); /* NULL: none */
 /* Every person does what a person would do by now: answers votes, restarts what halted. */
 void act_people(struct sim *s);
 

@@ -50,6 +50,7 @@ struct link {
     struct link_pipe pipe;
     const struct link_gate *gate;
     struct buf in, out;
+    size_t untaken; /* of in: the carrier was not told yet */
     unsigned step;
 };
 

@@ -44,6 +44,7 @@ void vpipe_input(struct link *l, struct bytes bytes)
 {
     if (l->state >= VLINK_OVER || !l->m->up) return;
     buf_bytes(&l->in, bytes);
+    l->untaken += bytes.n;
     vlink_pump_later(l);
 }
 
@@ -134,7 +135,6 @@ static bool take_one(struct link *l)
     /* Out of the buffer first: the event may give more input. */
     uint8_t *frame = sim_copy(l->in.p, 8 + n);
     buf_consume(&l->in, 8 + n);
-    if (l->pipe.taken) l->pipe.taken(l->pipe.arg, 8 + n);
     if (crc32_of(BYTES(frame + 8, n)) != get_u32(frame + 4))
         vlink_over(l, ST_BAD_SEAL);
     else
@@ -157,8 +157,19 @@ static void flush(struct link *l)
     }
 }
 
+/* A frame may be larger than the carrier's window: what came is taken as soon as it is read, whole
+ * frame or not. */
+static void taken(struct link *l)
+{
+    size_t n = l->untaken;
+    if (l->state >= VLINK_OVER || l->paused || n == 0) return;
+    l->untaken = 0;
+    if (l->pipe.taken) l->pipe.taken(l->pipe.arg, n);
+}
+
 void vpipe_pump(struct link *l)
 {
+    taken(l);
     while (l->state < VLINK_OVER && !l->paused && take_one(l)) continue;
     if (!l->eof) flush(l);
     if (l->eof) vlink_over(l, ST_CLOSED);
