@@ -47,16 +47,53 @@ const char *api_enclave_of(struct call *c, char *room, size_t n)
     return one ? room : NULL;
 }
 
-static void nothing(void *arg, const struct node_enclave_info *e)
+struct stand {
+    enum node_state state;
+    char trouble[NODE_REASON_MAX];
+};
+
+static void keep_stand(void *arg, const struct node_enclave_info *e)
 {
-    (void)arg;
-    (void)e;
+    struct stand *s = arg;
+    s->state = e->state;
+    snprintf(s->trouble, sizeof s->trouble, "%s", e->trouble);
+}
+
+/* Why an enclave that there is does not do what was asked. */
+static void not_now(struct call *c, enum status st, const struct stand *s)
+{
+    switch (s->state) {
+    case NODE_JOINING:
+        call_fail(c, ST_PENDING, "you are not inside yet: the others are still voting",
+                  "enclave status");
+        return;
+    case NODE_REFUSED:
+        call_fail(c, ST_REFUSED, "you were not let in", "enclave leave forgets it");
+        return;
+    case NODE_LEAVING: call_fail(c, st, "you are leaving it", "enclave status"); return;
+    case NODE_HALTED:
+        call_fail(c, ST_IO, s->trouble[0] != '\0' ? s->trouble : "it stands still",
+                  "enclave status");
+        return;
+    case NODE_MEMBER: break;
+    }
+    if (st == ST_UNREACHABLE)
+        call_fail(c, st, "the sentinel cannot be reached now, and it is needed for this",
+                  "enclave status");
+    else
+        call_fail(c, st, s->trouble, NULL);
 }
 
 void api_refused(struct call *c, const char *enclave, enum status st)
 {
     char text[256];
-    if (st == ST_NOT_FOUND && node_enclave(c->api->o.node, enclave, nothing, NULL) != ST_OK) {
+    struct stand stand = {NODE_MEMBER, ""};
+    bool there = node_enclave(c->api->o.node, enclave, keep_stand, &stand) == ST_OK;
+    if (there && (st == ST_DENIED || st == ST_PENDING || st == ST_UNREACHABLE)) {
+        not_now(c, st, &stand);
+        return;
+    }
+    if (st == ST_NOT_FOUND && !there) {
         snprintf(text, sizeof text, "there is no enclave %.100s", enclave);
         call_fail(c, st, text, "enclave status");
         return;

@@ -126,8 +126,8 @@ static void show_enclave(struct cli *c, const json_t *all, const json_t *e)
         cli_next(c, "enclave proposals%s", opt);
     }
     if (cli_number(e, "outbox") > 0)
-        printf("    %llu entr%s wait to be sent\n", (unsigned long long)cli_number(e, "outbox"),
-               cli_number(e, "outbox") == 1 ? "y" : "ies");
+        printf("    %llu entr%s to be sent\n", (unsigned long long)cli_number(e, "outbox"),
+               cli_number(e, "outbox") == 1 ? "y waits" : "ies wait");
     if (strcmp(cli_text(e, "state"), "member") == 0 && cli_number(e, "members") == 1) {
         printf("    you are alone in it\n");
         cli_next(c, "enclave invite%s", opt);

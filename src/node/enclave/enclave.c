@@ -154,6 +154,7 @@ static void halt(struct enclave *e, enum status st)
                     "the disk did not take a change (%s): this enclave stands still and nothing "
                     "was lost. Make room, then: enclave daemon stop; enclave daemon start",
                     status_text(st));
+    env_log(e->node->ports.env, ENV_ERROR, "node", "an enclave stands still: %s", status_text(st));
 }
 
 static void on_committed(void *arg, enum status st)
@@ -309,6 +310,19 @@ static void on_stranger(void *arg)
     enclave_recheck(arg);
 }
 
+static void tell_no_listener(struct enclave *e, enum status why)
+{
+    char line[NODE_REASON_MAX];
+    snprintf(line, sizeof line,
+             "members cannot connect to %.100s: %s. All goes through the sentinel",
+             e->node->options.listen,
+             why == ST_EXISTS        ? "that port is in use"
+             : why == ST_UNREACHABLE ? "that is no address of this machine"
+                                     : "that is not allowed");
+    env_log(e->node->ports.env, ENV_WARN, "peers", "%s", line);
+    enclave_tell(e, "warning", "", 0, line);
+}
+
 enum status enclave_peers_start(struct enclave *e)
 {
     if (e->peers != NULL) return ST_OK;
@@ -332,6 +346,11 @@ enum status enclave_peers_start(struct enclave *e)
     if (st != ST_OK) return st;
     st = peers_listen(e->peers, direct ? e->node->options.listen : NULL, e->node->options.announce);
     enclave_roster(e);
+    /* A port that is taken is no reason to stay away: the others come by circuit. */
+    if (st == ST_EXISTS || st == ST_DENIED || st == ST_UNREACHABLE) {
+        tell_no_listener(e, st);
+        st = ST_OK;
+    }
     return st;
 }
 

@@ -154,7 +154,9 @@ static void on_told(void *arg, enum status st)
     while (st == ST_OK && !e->removed && e->told_message < t->upto) tell_one(e, ++e->told_message);
     if (t->done != NULL)
         node_finish(t->done, t->arg, st,
-                    e->attached ? "sent" : "kept: it goes out when the sentinel is back",
+                    st != ST_OK   ? "not said: the disk did not take it"
+                    : e->attached ? "sent"
+                                  : "kept: it goes out when the sentinel is back",
                     st == ST_OK ? &t->number : NULL);
     if (st == ST_OK && !e->removed) {
         for (struct outgoing *o = e->out_first; o != NULL; o = o->next)
