@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A home and its vault: passwords, recovery words, rights, one daemon at a time."""
 import os
+import resource
+import socket
 
 import lib
-from lib import CONFLICT, FAILED, LOCKED, NOT_FOUND, OK, PASSWORD, UNREACHABLE, USAGE, expect
+from lib import (CONFLICT, FAILED, LOCKED, NOT_FOUND, OK, PASSWORD, SPACE, UNREACHABLE, USAGE,
+                 expect)
 
 
 def passwords(w):
@@ -122,4 +125,60 @@ def secrets(w):
     expect(os.readlink(f"/proc/{pid}/cwd"), "the daemon has no directory")
 
 
-lib.main(passwords, weak, rights, alone, secrets)
+def ports(w):
+    """a port that is taken: refused with its number, or a warning and the way through the sentinel"""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ada = lib.Member(w, "ada", listen=None)
+        a = ada.run("--yes", "init", *ada.secret(), "--host", address)
+        expect(a.code == CONFLICT and address in a.text and "in use" in a.text, f"{a}")
+        expect(not (ada.home / "vault").exists(), "half a home was made")
+        ada.init()
+        bob = lib.Member(w, "bob", listen=address)
+        bob.init()
+        sentinel = w.sentinel()
+        ada("create", "choir", "--as", "ada", "--sentinel", sentinel.address)
+        lib.admit([ada], bob)
+        told = [e["text"] for e in bob("events")["events"] if e["kind"] == "warning"]
+        expect(any(address in t and "in use" in t for t in told), f"bob is not warned: {told}")
+        source = lib.random_file(w.path / "source", 300000)
+        ada("put", str(source), "--wait")
+        paths = {m["path"] for m in ada("members")["members"] if not m["self"]}
+        expect(paths == {"circuit"}, f"no circuit: {paths}")
+        bob.until("it is listed", lambda: "source" in bob.files())
+        bob("get", "source", str(w.path / "out"))
+        expect(lib.sha256(source) == lib.sha256(w.path / "out"), "other bytes")
+    for wrong in ("nonsense", "127.0.0.1:99999", ":1"):
+        eve = lib.Member(w, "eve", listen=None)
+        a = eve.run("--yes", "init", *eve.secret(), "--listen", wrong)
+        expect(a.code == USAGE and wrong.split(":")[-1] in a.text, f"--listen {wrong}: {a}")
+
+
+def full(w):
+    """a full disk at home: said so, nothing that was acknowledged is lost, goes on after"""
+    sentinel = w.sentinel()
+    ada, bob = lib.found(w, sentinel, "ada", "bob")
+    pid = ada.pid()
+    sent = []
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (64 << 10, resource.RLIM_INFINITY))
+    for i in range(40):
+        a = ada.run("send", f"{i} " + "x" * 3000)
+        if a.code != OK:
+            break
+        sent.append(a.words[-1])
+    expect(a.code == SPACE and "disk" in a.text, f"a full disk is not told: {a}")
+    a = ada.run("send", "more")
+    expect(a.code == FAILED and "no space" in a.text and "daemon start" in a.text, f"{a}")
+    expect(ada.state() == "halted", ada.state())
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    ada.stop()
+    ada.start()
+    ada("send", "room again")
+    sent.append("room again")
+    for m in (ada, bob):
+        m.until("what was acknowledged", lambda m=m: set(sent) <= {t for _, t in m.messages()})
+
+
+lib.main(passwords, weak, rights, alone, secrets, ports, full)

@@ -24,6 +24,8 @@ def joining(w):
     a = bob("join", code, "--as", "bob", "--message", "It is me, from the choir", code=PENDING)
     expect(a["state"] == "joining" and lib.digits(a["safety"]), f"{a}")
     bob("join", code, "--as", "bob", code=PENDING)
+    a = bob("send", "may I?", code=PENDING)
+    expect("not inside yet" in a["text"], f"{a}")
     a = bob.run("join", code, "--as", "bob", "--wait", "--timeout", "1s")
     expect(a.code in (PENDING, 13), f"waiting does not end with the time: {a}")
     bob.stop()
