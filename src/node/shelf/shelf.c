@@ -63,6 +63,16 @@ out:
     return st;
 }
 
+/* An entry of an epoch before our keys, where such an entry may count: the tree that we fold lacks
+ * something that the others have. */
+static void note_blind(struct shelf *s, uint64_t index, const struct opened *o, enum status st)
+{
+    const struct ledger *l = group_ledger(s->e->group);
+    if (st != ST_NOT_FOUND) return;
+    uint64_t last = o->epoch + 2 <= ledger_epoch(l) ? o->epoch + 2 : o->epoch + 1;
+    if (index < ledger_epoch_seen(l, last, FEED_FILES)) s->blind = true;
+}
+
 static void fold(struct shelf *s, uint64_t index, const struct opened *o)
 {
     struct tree_from from = {index, o->entry.leaf, o->entry.time_ms};
@@ -86,6 +96,7 @@ enum status enclave_files_entry(struct enclave *e, uint64_t index, struct bytes 
     if (s == NULL) return ST_OK;
     buf_init(&plain, KV_VALUE_MAX);
     enum status st = open_entry(e, sealed, &plain, &o);
+    note_blind(s, index, &o, st);
     if (st == ST_PENDING && !last_word) {
         enclave_subscribe(e); /* looks at feed 0 once more; then it stays unknown */
         buf_free(&plain);
@@ -123,7 +134,9 @@ static bool on_row(void *arg, uint64_t n, struct bytes row)
     struct opened o = {0};
     if (row.n < 32) return true;
     buf_init(&plain, KV_VALUE_MAX);
-    if (open_entry(r->s->e, BYTES(row.p + 32, row.n - 32), &plain, &o) == ST_OK &&
+    enum status st = open_entry(r->s->e, BYTES(row.p + 32, row.n - 32), &plain, &o);
+    note_blind(r->s, n, &o, st);
+    if (st == ST_OK &&
         ledger_counts(group_ledger(r->s->e->group), FEED_FILES, n, o.epoch, o.entry.leaf))
         fold(r->s, n, &o);
     buf_free(&plain);
@@ -163,6 +176,7 @@ static enum status refold(struct shelf *s, bool use_snap)
     s->tree = tree_new();
     if (s->tree == NULL) return ST_NO_MEMORY;
     s->since_snap = 0;
+    s->blind = false;
     if (use_snap && s->snap != 0 && load_snap(s, &from) != ST_OK) {
         s->snap = 0;
         return refold(s, false);

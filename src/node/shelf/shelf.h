@@ -108,6 +108,7 @@ struct shelf {
     uint64_t snap_epoch;
     uint64_t since_snap;
     bool snap_wanted;
+    bool blind; /* entries of epochs before our keys were passed over: the tree waits for a SNAP */
     struct shelf_get *gets[SHELF_GETS_MAX];
     size_t n_gets;
     uint64_t next_get;
@@ -161,6 +162,8 @@ int shelf_may_vanish(struct shelf *s, const uint8_t version[32], unsigned *ret_h
 /* Answers that come at the next tick. */
 void shelf_began(struct shelf *s, uint64_t id, node_done *done, void *arg);
 void shelf_append_later(struct shelf *s, put_appended *done, void *arg, enum status st);
+enum status shelf_unwrap(struct shelf *s, const uint8_t version[32], uint64_t epoch,
+                         const uint8_t wrap[TREE_WRAP], uint8_t ret_cek[32]) MUST_USE;
 enum status shelf_cek(struct shelf *s, const struct tree_file *f, uint8_t ret_cek[32]) MUST_USE;
 /* Text for people of a path that may be any bytes; out: room bytes. */
 void shelf_path_text(struct bytes path, char *out, size_t room);

@@ -6,13 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum status shelf_cek(struct shelf *s, const struct tree_file *f, uint8_t ret_cek[32])
+enum status shelf_unwrap(struct shelf *s, const uint8_t version[32], uint64_t epoch,
+                         const uint8_t wrap[TREE_WRAP], uint8_t ret_cek[32])
 {
     uint8_t kek[32];
-    enum status st = group_key(s->e->group, GROUP_KEY_FILE_KEK, f->epoch, kek);
-    if (st == ST_OK) st = cek_unwrap(kek, f->version, f->epoch, f->wrap, ret_cek);
+    enum status st = group_key(s->e->group, GROUP_KEY_FILE_KEK, epoch, kek);
+    if (st == ST_OK) st = cek_unwrap(kek, version, epoch, wrap, ret_cek);
     bytes_wipe(kek, sizeof kek);
     return st;
+}
+
+enum status shelf_cek(struct shelf *s, const struct tree_file *f, uint8_t ret_cek[32])
+{
+    return shelf_unwrap(s, f->version, f->epoch, f->wrap, ret_cek);
 }
 
 static bool placed(void *ctx, const uint8_t segment_id[32], uint16_t ret_at[SHARD_COLUMNS_MAX],
