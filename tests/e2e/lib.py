@@ -273,11 +273,25 @@ class World:
 
     def __exit__(self, kind, error, trace):
         left = self.end_all()
-        if kind is None and not left and not self.keep:
-            shutil.rmtree(self.path, ignore_errors=True)
         if kind is None and left:
             raise Failure(f"still running after the end, and killed: {', '.join(left)}")
+        found = self.sanitizers()
+        if kind is None and found:
+            raise Failure(found)
+        if kind is None and not self.keep:
+            shutil.rmtree(self.path, ignore_errors=True)
         return False
+
+    def logs(self):
+        return sorted([*self.path.glob("*.log"), *self.path.glob("*/daemon.log")])
+
+    def sanitizers(self):
+        """What a sanitizer, built into the programs, said in their logs."""
+        for log in self.logs():
+            for line in log.read_text(errors="replace").splitlines():
+                if re.search(r"Sanitizer: |runtime error: |WARNING: ThreadSanitizer", line):
+                    return f"{log.relative_to(self.path)}: {line}"
+        return ""
 
     # ---- programs ----
 
@@ -538,6 +552,6 @@ def trace_line(error):
 
 
 def show_logs(world):
-    for log in sorted([*world.path.glob("*.log"), *world.path.glob("*/daemon.log")]):
+    for log in world.logs():
         lines = log.read_text(errors="replace").splitlines()[-12:]
         print(f"  -- {log.relative_to(world.path)}\n" + "\n".join("     " + x for x in lines))
