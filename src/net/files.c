@@ -106,7 +106,15 @@ static enum status run_create(struct call *c)
         return ST_NO_MEMORY;
     }
     f->mode = c->mode;
-    return run_open(c, f->part, O_RDWR | O_CREAT | O_NOFOLLOW);
+    enum status st = run_open(c, f->part, O_RDWR | O_CREAT | O_NOFOLLOW);
+    struct stat s;
+    /* In a directory of many, somebody else's file under that name would be read by them. */
+    if (st == ST_OK && (fstat(f->fd, &s) != 0 || s.st_uid != geteuid() || s.st_nlink != 1)) {
+        close(f->fd);
+        f->fd = -1;
+        st = ST_DENIED;
+    }
+    return st;
 }
 
 static enum status run_read(struct call *c, size_t want)
@@ -164,7 +172,7 @@ static enum status run_commit(struct call *c)
 {
     struct file *f = c->f;
     enum status st = ST_OK;
-    if (fchmod(f->fd, f->mode & 07777) != 0 || fsync(f->fd) != 0) st = fault();
+    if (fchmod(f->fd, f->mode & 0777 & ~f->n->mask) != 0 || fsync(f->fd) != 0) st = fault();
     if (close(f->fd) != 0 && st == ST_OK) st = fault();
     f->fd = -1;
     if (st == ST_OK) st = move(f->part, f->path, c->flag);
@@ -334,6 +342,8 @@ static const struct file_ops ops = {.open_read = op_open_read,
 void net_files_init(struct net_files *f, uv_loop_t *loop)
 {
     f->loop = loop;
+    f->mask = umask(077); /* there is no other way to ask */
+    umask(f->mask);
 }
 
 struct file_port net_files(struct net_files *f)

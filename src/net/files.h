@@ -17,6 +17,7 @@
 
 struct net_files {
     uv_loop_t *loop;
+    uint32_t mask; /* the process's umask: what a target's mode never has */
 };
 
 void net_files_init(struct net_files *f, uv_loop_t *loop);
