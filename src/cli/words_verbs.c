@@ -53,6 +53,22 @@ int verb_send(struct cli *c)
 
 /* ---- read ---- */
 
+/* Every further line of a text is marked: none may look like somebody else's message. */
+static void show_text(struct cli *c, const char *text)
+{
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n");
+        char *line = strndup(text, n);
+        if (line == NULL) return;
+        cli_put(c, STYLE_PLAIN, line, true);
+        free(line);
+        text += n;
+        if (*text == '\0') return;
+        printf("\n    | ");
+        text++;
+    }
+}
+
 static void show_message(struct cli *c, const json_t *m)
 {
     char when[24];
@@ -69,7 +85,7 @@ static void show_message(struct cli *c, const json_t *m)
     printf(" ");
     cli_put(c, cli_bool(m, "own") ? STYLE_PLAIN : STYLE_BOLD, cli_text(m, "nick"), false);
     printf(": ");
-    cli_put(c, STYLE_PLAIN, cli_text(m, "text"), true);
+    show_text(c, cli_text(m, "text"));
     if (cli_bool(m, "own") && !cli_bool(m, "sent")) cli_put(c, STYLE_DIM, " (not sent yet)", false);
     printf("\n");
 }
