@@ -254,6 +254,7 @@ bool act_send(struct sim *s)
     s->messages[number] = (struct sim_message){
         .from = p->i, .at_ms = s->time.now_ms, .count = p->head_count, .generation = s->generation};
     s->n_messages++;
+    s->said++;
     sim_trace(s, "m%u says w%u", p->i, number);
     return true;
 }

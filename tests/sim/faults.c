@@ -237,7 +237,7 @@ out:
 bool fault_fork(struct sim *s)
 {
     if (s->sentinel.forked || !s->sentinel.m.up || s->forked_ever || people_in(s, PERSON_IN) < 3 ||
-        s->step < s->steps / 2)
+        s->step < (s->round_from + s->round_to) / 2)
         return false;
     unsigned group = (unsigned)rng_between(&s->rng, 1, (1U << s->n) - 2);
     for (unsigned i = 0; i < s->n; i++)

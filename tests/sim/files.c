@@ -48,6 +48,7 @@ bool act_put(struct sim *s)
     snprintf(local, sizeof local, "/home/m%u/f%u", p->i, s->n_files);
     f->from = p->i;
     f->generation = s->generation;
+    f->losses = s->losses;
     f->at_ms = s->time.now_ms;
     f->n = size_of_file(s);
     f->bytes = sim_alloc(f->n);
@@ -79,13 +80,10 @@ static void look_at_puts(struct sim *s)
     for (unsigned i = 0; i < s->n_files; i++) {
         struct sim_file *f = &s->files[i];
         const struct person *p = &s->people[f->from];
-        bool was = f->accepted;
-        if (f->generation != s->generation || !f->durable || f->failed || was || !p->node) continue;
+        if (f->generation != s->generation || !f->durable || f->failed || f->accepted || !p->node)
+            continue;
         if (node_transfer(p->node, f->transfer, on_put, f) != ST_OK) continue;
-        if (f->accepted) {
-            f->losses = s->losses;
-            sim_trace(s, "%s of m%u is accepted", f->path, f->from);
-        }
+        if (f->accepted) sim_trace(s, "%s of m%u is accepted", f->path, f->from);
     }
 }
 

@@ -249,6 +249,51 @@ void sim_settle(struct sim *s)
                  g->person, g->known ? "" : ": it never began");
 }
 
+static bool anybody_lost(const struct sim *s)
+{
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->people[i].restored || s->people[i].tainted) return true;
+    return false;
+}
+
+void sim_anew(struct sim *s)
+{
+    sim_trace(s, "all begin anew");
+    for (unsigned i = 0; i < s->n; i++) {
+        struct person *p = &s->people[i];
+        uint64_t most = p->shards.most;
+        unsigned attempt = p->attempt;
+        uint64_t life = p->m.life;
+        person_free(p);
+        person_init(s, i, most);
+        p->attempt = attempt;
+        p->m.life = life + 2; /* what the old machine had planned is forgotten */
+    }
+    for (unsigned i = 0; i < s->n_files; i++) free(s->files[i].bytes);
+    s->n_files = s->n_gets = s->n_messages = s->n_nicks = 0;
+    s->exists = s->creating = s->room_known = s->forked_ever = s->settling = false;
+    heads_forget(s);
+    for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
+}
+
+static void begin_round(struct sim *s)
+{
+    unsigned length = (unsigned)rng_between(&s->rng, 100, 600);
+    s->settling = false;
+    s->round_from = s->step;
+    s->round_to = s->steps - s->step < length + 100 ? s->steps : s->step + length;
+}
+
+static void end_round(struct sim *s)
+{
+    sim_settle(s);
+    if (s->step == s->steps) return;
+    bool full = s->n_messages > SIM_MESSAGES_MAX / 2 || s->n_files > SIM_FILES_MAX / 2 ||
+                s->n_nicks > SIM_NICKS_MAX / 2;
+    if (full || s->forked_ever || anybody_lost(s) || rng_chance(&s->rng, 300)) sim_anew(s);
+    begin_round(s);
+}
+
 void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bool verbose)
 {
     memset(s, 0, sizeof *s);
@@ -256,7 +301,8 @@ void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bo
     s->steps = steps;
     s->verbose = verbose;
     s->rng.state = seed ^ UINT64_C(0x51D0C0DE);
-    s->n = people ? people : (unsigned)rng_between(&s->rng, 3, 5);
+    unsigned drawn = (unsigned)rng_between(&s->rng, 3, 5);
+    s->n = people ? people : drawn;
     s->heads = sim_alloc(SIM_HEADS_MAX * sizeof s->heads[0]);
     vnet_init(&s->net, &s->time, rng_next(&s->rng));
     vsentinel_init(&s->sentinel, SIM_PEOPLE_MAX, &s->net, rng_next(&s->rng), NULL, NULL);
@@ -289,14 +335,17 @@ static void run_one(uint64_t seed, unsigned steps, unsigned people, bool verbose
     running(s);
     sim_start(s, seed, steps, people, verbose);
     s->trace_all = all;
-    while (s->step < steps) sim_step(s);
-    sim_settle(s);
+    begin_round(s);
+    while (s->step < steps) {
+        sim_step(s);
+        if (s->step == s->round_to) end_round(s);
+    }
     t->seeds++;
     t->steps += s->step;
     t->virtual_ms += s->time.now_ms;
     t->events += s->time.ran;
-    t->messages += s->n_messages;
-    for (unsigned i = 0; i < s->n_nicks; i++) t->admitted += s->nicks[i].checked;
+    t->messages += s->said;
+    t->admitted += s->admitted;
     for (size_t i = 0; i < CHOICES; i++) t->done[i] += s->done[i];
     sim_end(s);
     free(s);

@@ -61,7 +61,7 @@ struct sim_file {
     unsigned generation;
     uint64_t at_ms;
     uint64_t transfer;
-    uint64_t losses; /* holders that left and bytes that rotted, as counted when it was accepted */
+    uint64_t losses; /* holders that left and bytes that rotted, as counted when it was put */
     bool durable;    /* the job was taken on */
     bool accepted;
     bool failed;
@@ -127,6 +127,7 @@ struct sim_head {
 struct sim {
     uint64_t seed;
     unsigned steps, step, n;
+    unsigned round_from, round_to; /* steps between two settlings */
     bool verbose, trace_all;
     struct rng rng;
     struct vtime time;
@@ -161,6 +162,7 @@ struct sim {
     bool settling;
     char trace[SIM_TRACE][SIM_LINE];
     unsigned traced;
+    uint64_t said, admitted;
     uint64_t done[32]; /* actions that did something, by kind */
 };
 
@@ -170,6 +172,8 @@ void sim_end(struct sim *s);
 void sim_step(struct sim *s);
 void sim_run_for(struct sim *s, uint64_t ms);
 void sim_settle(struct sim *s);
+/* Everybody buys a new machine; nothing is left of the enclave but what the sentinel has. */
+void sim_anew(struct sim *s);
 __attribute__((format(printf, 2, 3))) void sim_trace(struct sim *s, const char *format, ...);
 __attribute__((format(printf, 2, 3), noreturn)) void sim_fail(struct sim *s, const char *format,
                                                               ...);

@@ -127,6 +127,16 @@ struct refold {
     enum status st;
 };
 
+/* A COMMIT had not seen this entry of ours in time, and now it counts for nobody. */
+static void say_again(struct shelf *s, const struct opened *o)
+{
+    if (o->entry.leaf != group_leaf(s->e->group) || o->epoch + 2 <= s->settled_epoch) return;
+    if (o->entry.type == TREE_SNAP) return; /* another one is made when it is due */
+    if (shelf_queue(s, o->entry.type, o->entry.body, NULL, NULL, NULL) != ST_OK)
+        enclave_trouble(s->e, "an entry about files came too late for its keys and could not be "
+                              "made again");
+}
+
 static bool on_row(void *arg, uint64_t n, struct bytes row)
 {
     struct refold *r = arg;
@@ -139,6 +149,8 @@ static bool on_row(void *arg, uint64_t n, struct bytes row)
     if (st == ST_OK &&
         ledger_counts(group_ledger(r->s->e->group), FEED_FILES, n, o.epoch, o.entry.leaf))
         fold(r->s, n, &o);
+    else if (st == ST_OK)
+        say_again(r->s, &o);
     buf_free(&plain);
     return true;
 }
@@ -185,11 +197,27 @@ static enum status refold(struct shelf *s, bool use_snap)
     return st == ST_OK ? r.st : st;
 }
 
+/* Only what is on disk can be folded anew: not while a commit is on the way. */
+static void refold_if_due(struct shelf *s)
+{
+    struct enclave *e = s->e;
+    if (!s->refold_due || e->commits > 0 || e->batch != NULL) return;
+    s->refold_due = false;
+    if (refold(s, true) != ST_OK)
+        enclave_trouble(e, "the files of this enclave could not be read again from the disk");
+    s->settled_epoch = ledger_epoch(group_ledger(e->group));
+    shelf_send(s);
+}
+
 void enclave_files_epoch(struct enclave *e, bool generation_changed)
 {
-    /* Somebody left: what he wrote late no longer counts, for all alike. */
-    if (generation_changed && refold(e->shelf, true) != ST_OK)
-        enclave_trouble(e, "the files of this enclave could not be read again from the disk");
+    const struct ledger *l = group_ledger(e->group);
+    /* Somebody left, or the COMMIT had not seen all that we folded: what counts is decided by the
+     * COMMITs, for all alike (protocol.md 8), so the tree is folded anew. */
+    bool unseen =
+        ledger_epoch_seen(l, ledger_epoch(l), FEED_FILES) < e->feeds[FEED_FILES].seen.count;
+    e->shelf->refold_due |= generation_changed || unseen;
+    refold_if_due(e->shelf);
     shelf_send(e->shelf);
 }
 
@@ -375,6 +403,7 @@ enum status enclave_shelf_load(struct enclave *e)
         memcpy(s->prev_own, r.prev_own, 32);
         s->snap = r.snap;
     }
+    s->settled_epoch = ledger_epoch(group_ledger(e->group));
     TRY(refold(s, true));
     TRY(shelf_out_load(s));
     enclave_files_roster(e);
@@ -466,12 +495,14 @@ uint64_t enclave_files_next_ms(const struct enclave *e)
     uint64_t next = s->puts_ms < s->hold_ms ? s->puts_ms : s->hold_ms;
     if (s->ops_again_ms != 0 && s->ops_again_ms < next) next = s->ops_again_ms;
     if (s->want_ms < next) next = s->want_ms;
+    if (s->refold_due && e->commits == 0) next = 0;
     return next;
 }
 
 void enclave_files_tick(struct enclave *e, uint64_t now_ms)
 {
     struct shelf *s = e->shelf;
+    refold_if_due(s);
     s->hold_ms = hold_tick(s->hold);
     s->puts_ms = puts_tick(s->puts);
     shelf_gets_tick(s, &s->puts_ms);

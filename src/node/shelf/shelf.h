@@ -108,6 +108,8 @@ struct shelf {
     uint64_t snap_epoch;
     uint64_t since_snap;
     bool snap_wanted;
+    bool refold_due;        /* an epoch began that may have shut entries out */
+    uint64_t settled_epoch; /* of which that was looked at */
     bool blind; /* entries of epochs before our keys were passed over: the tree waits for a SNAP */
     struct shelf_get *gets[SHELF_GETS_MAX];
     size_t n_gets;
