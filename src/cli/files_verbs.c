@@ -64,18 +64,29 @@ static bool enough(const struct cli *c, const json_t *t)
     return is(t, "accepted") && !cli_flag(c, "wait");
 }
 
-/* This may take days: whoever watches hears why, once, unless it is over in a moment. */
-static void tell_waiting(struct cli *c, uint64_t *since_ms)
+/* What keeps a transfer from moving. */
+struct standstill {
+    uint64_t since_ms;
+    uint64_t bytes;
+    bool told;
+};
+
+/* A put may wait for days: whoever watches hears why, once, unless it is over in a moment. */
+static void tell_standstill(struct cli *c, struct standstill *s)
 {
     uint64_t now = cli_now_ms();
-    if (!is(c->doc, "waiting")) {
-        *since_ms = 0;
-    } else if (*since_ms == 0) {
-        *since_ms = now;
-    } else if (*since_ms != UINT64_MAX && now - *since_ms > WAITING_TOLD_MS) {
-        *since_ms = UINT64_MAX;
+    bool fetching = is(c->doc, "fetching") && cli_number(c->doc, "bytes") == s->bytes;
+    s->bytes = cli_number(c->doc, "bytes");
+    if (!fetching && !is(c->doc, "waiting")) {
+        *s = (struct standstill){.bytes = s->bytes};
+    } else if (s->since_ms == 0) {
+        s->since_ms = now;
+    } else if (!s->told && now - s->since_ms > WAITING_TOLD_MS) {
+        s->told = true;
         end_progress(c);
-        cli_note(c, "%s", cli_text(c->doc, "text"));
+        cli_note(c, "%s",
+                 fetching ? "waiting for members who are away, for half a minute at most"
+                          : cli_text(c->doc, "text"));
     }
 }
 
@@ -84,13 +95,13 @@ static int wait_for(struct cli *c)
 {
     char id[24];
     uint64_t event = UINT64_MAX; /* unknown: the first wait only tells where we are */
-    uint64_t waiting_ms = 0;
+    struct standstill still = {0};
     snprintf(id, sizeof id, "%llu", (unsigned long long)cli_number(c->doc, "id"));
     for (;;) {
         show_progress(c, c->doc);
         if (enough(c, c->doc)) return 0;
         if (cli_timed_out(c)) return 13;
-        tell_waiting(c, &waiting_ms);
+        tell_standstill(c, &still);
         if (event == UINT64_MAX) {
             int code = cli_call(c, "daemon_status", NULL, 0);
             if (code != 0) return code;

@@ -71,8 +71,13 @@ static void words_of(struct shelf_get *g, const struct get_progress *p)
     size_t n = bad_words(s, p, bad, sizeof bad);
     switch (p->phase) {
     case GET_FAILED:
-        snprintf(g->text, sizeof g->text, "%s%s%s", status_text(p->st), n > 0 ? ": " : "",
-                 n > 0 ? bad : "");
+        if (p->st == ST_UNREACHABLE && n == 0)
+            snprintf(g->text, sizeof g->text,
+                     "too few of the members who keep it can be reached now (enclave info shows "
+                     "who does)");
+        else
+            snprintf(g->text, sizeof g->text, "%s%s%s", status_text(p->st), n > 0 ? ": " : "",
+                     n > 0 ? bad : "");
         break;
     case GET_DONE:
         snprintf(g->text, sizeof g->text, "verified%s%s", n > 0 ? "; " : "", n > 0 ? bad : "");
