@@ -148,6 +148,43 @@ static void a_bad_way_back_is_void(void **state)
     end(w);
 }
 
+/* A newcomer cannot recompute the joiner secret. A member that lies to it about that alone leads it
+ * into an epoch where nobody else is; it notices as soon as the others go on, and writes nothing. */
+static void a_false_entrance_is_noticed(void **state)
+{
+    (void)state;
+    struct world *w = begin(2);
+    struct group_event ev;
+    struct seen mine, theirs;
+    uint8_t init[32], key[32];
+    size_t carol = world_person(w);
+    uint64_t p = world_propose(w, 0, &w->m[carol]);
+    world_ballot(w, 0, p, true);
+    world_ballot(w, 1, p, true);
+    WORLD_POST(w, group_make_add(w->m[0].g, &now, &draft));
+    world_welcome(w, 0, carol);
+    memcpy(init, w->m[1].g->secrets->init, 32);
+    world_random(w, w->m[1].g->secrets->init, 32); /* the liar */
+    struct group_draft d = commit_draft(w, 1);
+    memcpy(w->m[1].g->secrets->init, init, 32);
+    world_append(w, &d);
+    assert_int_equal(world_saw(&w->m[0], GROUP_BAD_COMMIT, &ev), 1);
+    assert_int_equal(ev.leaf, 1);
+    uint64_t epoch = group_epoch(w->m[0].g);
+    assert_int_equal(group_epoch(w->m[carol].g), epoch + 1); /* she believed it */
+    world_duties(w);
+    assert_int_equal(group_epoch(w->m[0].g), epoch + 1);
+    assert_int_equal(group_key(w->m[0].g, GROUP_KEY_TREE, epoch + 1, key), ST_OK);
+    assert_memory_not_equal(key, w->m[carol].g->rows[epoch + 1].tree, 32);
+    assert_true(group_forked(w->m[carol].g, &mine, &theirs));
+    assert_false(group_writable(w->m[carol].g));
+    assert_int_equal(world_saw(&w->m[carol], GROUP_FORK, &ev), 1);
+    assert_int_equal(ev.leaf, 0);
+    assert_true(group_writable(w->m[0].g));
+    assert_true(group_writable(w->m[1].g));
+    end(w);
+}
+
 /* Anybody with a seat can append noise; a member can sign nonsense. All keep their index. */
 static void junk_is_void_and_named(void **state)
 {
@@ -498,6 +535,7 @@ int main(void)
         cmocka_unit_test(a_bad_wrap_is_void_for_all),
         cmocka_unit_test(every_part_of_a_commit_is_judged),
         cmocka_unit_test(a_bad_way_back_is_void),
+        cmocka_unit_test(a_false_entrance_is_noticed),
         cmocka_unit_test(junk_is_void_and_named),
         cmocka_unit_test(a_lying_envelope_is_void),
         cmocka_unit_test(the_sentinel_forks_or_forgets),

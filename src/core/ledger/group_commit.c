@@ -178,3 +178,34 @@ void group_commit_install(struct group *g, const struct group_commit *c, uint64_
     if (c->next.first != UINT64_MAX) g->first_floor = c->next.first;
     g->dirty = true;
 }
+
+/* A newcomer cannot recompute the joiner secret: it takes the COMMIT that let it in on its author's
+ * word. Had the author lied, the others would have found it void and said so by another COMMIT to
+ * the same epoch, sealed under the epoch before, which the newcomer can read too. */
+bool group_commit_disputed(const struct group *g, uint64_t index, struct bytes sealed,
+                           uint16_t *ret_author)
+{
+    struct buf plain = BUF_INIT;
+    struct entry0 e;
+    struct commit_head h;
+    bool disputed = false;
+    uint64_t epoch = ledger_epoch(g->ledger);
+    const struct ledger_leaf *self = ledger_leaf(g->ledger, g->leaf);
+    if (!g->joined || self == NULL || self->epoch_in != epoch || epoch == 0) return false;
+    const struct group_row *row = group_row(g, epoch - 1, GROUP_ROW_LOG);
+    if (row == NULL || entry0_open(sealed, g->room, row->log, index, &plain) != ST_OK) goto out;
+    if (entry0_split(buf_view(&plain), &e) != ST_OK || e.type != LEDGER_COMMIT || e.index != index)
+        goto out;
+    const struct ledger_leaf *author = ledger_by_id(g->ledger, e.actor);
+    struct cursor c = cursor_of(e.body);
+    if (author == NULL || !ledger_in_epoch(g->ledger, author->leaf, epoch - 1) ||
+        entry0_verify(&e, g->enclave_id) != ST_OK ||
+        fields_read(&commit_head_fields, &c, &h) != ST_OK || h.epoch != epoch)
+        goto out;
+    for (size_t i = 0; i < h.voids.n && !disputed; i++)
+        disputed = get_u64(list_at(h.voids, i, 8)) == ledger_epoch_index(g->ledger, epoch);
+    *ret_author = author->leaf;
+out:
+    buf_free(&plain);
+    return disputed;
+}

@@ -163,6 +163,9 @@ enum status group_commit_judge(struct group *g, struct ledger_judged *j,
                                const uint8_t back[ENTRY0_BACK], struct group_commit *ret) MUST_USE;
 enum status group_commit_prepare(struct group *g, const struct group_commit *c) MUST_USE;
 void group_commit_install(struct group *g, const struct group_commit *c, uint64_t now_ms);
+/* An entry of the epoch before, by which a member calls the COMMIT void that let us in. */
+bool group_commit_disputed(const struct group *g, uint64_t index, struct bytes sealed,
+                           uint16_t *ret_author);
 /* What commit_build and commit_open want of us; *ret_keys is guarded: secret_free. */
 enum status group_prev(const struct group *g, struct commit_prev *ret,
                        struct commit_key **ret_keys) MUST_USE;

@@ -266,6 +266,20 @@ static void watch_shut_out(struct group *g, const struct ledger_judged *j, uint6
     if (!group_quiet(g, j->index)) (void)group_emit(g, GROUP_LOST, j->index);
 }
 
+/* Either who let us in lies or who says so: nothing is written where perhaps only one reads. */
+static void watch_dispute(struct group *g, uint64_t index, struct bytes sealed, uint64_t epoch)
+{
+    uint16_t author = LEDGER_NOBODY;
+    if (g->forked || epoch + 1 != ledger_epoch(g->ledger)) return;
+    if (!group_commit_disputed(g, index, sealed, &author)) return;
+    uint64_t at = ledger_epoch_index(g->ledger, epoch + 1) + 1;
+    g->forked = g->dirty = true;
+    g->fork_mine.count = at;
+    memcpy(g->fork_mine.chain, ledger_chain_at(g->ledger, at), 32);
+    g->fork_theirs = group_seen(g);
+    if (!group_quiet(g, index)) group_emit_fork(g, index, author, &g->fork_mine, &g->fork_theirs);
+}
+
 static void watch_clocks(struct group *g, const struct ledger_judged *j, uint64_t now_ms)
 {
     const struct ledger *l = g->ledger;
@@ -365,6 +379,7 @@ static enum status take_next(struct group *g, struct bytes sealed, uint64_t now_
     if (j->verdict.valid && j->entry.type == LEDGER_LEAVE && j->verdict.author == g->leaf)
         g->out = g->dirty = true;
     watch_shut_out(g, j, envelope.epoch, c);
+    if (!j->verdict.valid) watch_dispute(g, index, sealed, envelope.epoch);
     watch_clocks(g, j, now_ms);
     if (quiet) goto out;
     g->dirty = true; /* the head is part of what is saved */
