@@ -401,7 +401,11 @@ static void took(struct enclave *e, const struct mail_message *m, struct keep_ba
     }
     case MAIL_OWN_UNKNOWN:
         group_note_restored(e->group);
-        if (m->kind == MAIL_TEXT) show(e, m, true, b);
+        /* Sealed anew after the backup was made: the message itself is here already. */
+        if (find_uuid(e, m->uuid) != NULL)
+            own_arrived(e, m, b);
+        else if (m->kind == MAIL_TEXT)
+            show(e, m, true, b);
         break;
     case MAIL_FORGED:
         enclave_tell(e, "warning", enclave_nick(e, m->leaf), 0,
