@@ -206,6 +206,46 @@ static void leaving_survives_a_busy_sentinel(void **state)
     tamper_free(&tamper[1]);
 }
 
+/* ---- who speaks at the door ---- */
+
+static const struct link_ops *real_ops;
+static struct link_ops counting_ops;
+static unsigned door_replies;
+
+static enum status counting_send(struct link *l, uint8_t type, struct bytes payload)
+{
+    if (type == ROOM_DOOR_REPLY) door_replies++;
+    return real_ops->send(l, type, payload);
+}
+
+static void count_second(struct person *p)
+{
+    if (p != &p->town->people[1]) return;
+    real_ops = p->ports.link.ops;
+    counting_ops = *real_ops;
+    counting_ops.send = counting_send;
+    p->ports.link.ops = &counting_ops;
+}
+
+/* The sentinel is not told from whose seat a no came. */
+static void who_says_no_says_nothing_at_the_door(void **state)
+{
+    (void)state;
+    struct town t;
+    door_replies = 0;
+    town_start_with(&t, 3, count_second);
+    person_create(&t.people[0], "room");
+    person_admit(&t, &t.people[1], "room");
+    person_knock(&t, &t.people[0], &t.people[2], "room");
+    person_vote(&t.people[0], "room", "carol", true);
+    person_wait_open(&t.people[1], "room", "carol");
+    person_vote(&t.people[1], "room", "carol", false);
+    person_wait_state(&t.people[2], NODE_REFUSED);
+    turns(&t, 50);
+    assert_int_equal(door_replies, 0);
+    town_end(&t);
+}
+
 /* ---- joining by a door that is shut meanwhile ---- */
 
 static void a_shut_door_still_answers(void **state)
@@ -382,6 +422,7 @@ int main(void)
         cmocka_unit_test(what_an_old_database_lost_is_given_back),
         cmocka_unit_test(two_histories_stop_the_pen_of_who_sees_both),
         cmocka_unit_test(leaving_survives_a_busy_sentinel),
+        cmocka_unit_test(who_says_no_says_nothing_at_the_door),
         cmocka_unit_test(a_shut_door_still_answers),
         cmocka_unit_test(no_byte_leaves_before_its_commit),
         cmocka_unit_test(a_seat_without_an_admission_is_voted_out),

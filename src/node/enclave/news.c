@@ -100,6 +100,18 @@ static void on_added(struct enclave *e, const struct group_event *ev)
     enclave_door_used(e, p->door);
 }
 
+/* Who answers at the door when a vote has failed: the proposer, or the first member if it left. Never
+ * whose ballot closed it: the sentinel would learn from whose seat the no came. */
+static uint16_t spokesman(const struct enclave *e, const struct ledger_proposal *p)
+{
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_leaf *by = ledger_leaf(l, p->by);
+    if (by != NULL && by->member_now) return p->by;
+    for (size_t i = 0; i < ledger_leaves(l); i++)
+        if (ledger_leaf(l, (uint16_t)i)->member_now) return (uint16_t)i;
+    return LEDGER_NOBODY;
+}
+
 static void on_closed(struct enclave *e, const struct group_event *ev)
 {
     const struct ledger_proposal *p = ledger_proposal(group_ledger(e->group), ev->proposal);
@@ -108,9 +120,9 @@ static void on_closed(struct enclave *e, const struct group_event *ev)
     snprintf(text, sizeof text, "the vote about %s is over: %s", p->nick,
              ledger_vote_text(ev->vote));
     enclave_tell(e, "proposal", p->nick, ev->proposal, text);
-    uint16_t own = group_leaf(e->group);
     bool refused = ev->vote != LEDGER_VOTE_PASSED && ev->vote != LEDGER_VOTE_ADDED;
-    if (refused && (own == p->by || own == ev->leaf)) enclave_refuse(e, p->candidate.kem, p->reply);
+    if (refused && group_leaf(e->group) == spokesman(e, p))
+        enclave_refuse(e, p->candidate.kem, p->reply);
 }
 
 static void on_proposed(struct enclave *e, const struct group_event *ev)
