@@ -2,7 +2,6 @@
 """Nonsense at every port: nothing is answered that tells who lives there, nobody falls over."""
 import contextlib
 import os
-import pathlib
 import re
 import socket
 import struct
@@ -19,21 +18,19 @@ def garbage(w):
     sentinel = w.sentinel()
     ada, bob = lib.found(w, sentinel, "ada", "bob")
     host, port = sentinel.listen.rsplit(":", 1)
-    ports = {"sentinel": [int(port)], "member": listening(ada.pid())}
-    expect(ports["member"], "ada's daemon listens nowhere")
-    for who, numbers in ports.items():
-        for number in numbers:
-            for junk in (b"", b"\0", HTTP, os.urandom(3000), b"\x16\x03\x01\xff\xff" + b"a" * 4000,
-                         b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", b"\xff" * 70000):
-                said = poke(number, junk)
-                # At most a TLS alert of seven bytes: no certificate, no name, no banner.
-                expect(len(said) <= 7, f"{who} answers {junk[:8]!r} with {said[:60]!r}")
-            foreign(who, number)
-            # Half a conversation each, all at once.
-            with contextlib.ExitStack() as stack:
-                for _ in range(40):
-                    s = stack.enter_context(socket.create_connection(("127.0.0.1", number), 5))
-                    s.sendall(b"\x16\x03\x01")
+    ports = {"sentinel": int(port), "member": place_of(ada)}
+    for who, number in ports.items():
+        for junk in (b"", b"\0", HTTP, os.urandom(3000), b"\x16\x03\x01\xff\xff" + b"a" * 4000,
+                     b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", b"\xff" * 70000):
+            said = poke(number, junk)
+            # At most a TLS alert of seven bytes: no certificate, no name, no banner.
+            expect(len(said) <= 7, f"{who} answers {junk[:8]!r} with {said[:60]!r}")
+        foreign(who, number)
+        # Half a conversation each, all at once.
+        with contextlib.ExitStack() as stack:
+            for _ in range(40):
+                s = stack.enter_context(socket.create_connection(("127.0.0.1", number), 5))
+                s.sendall(b"\x16\x03\x01")
     log = sentinel.log()
     expect(re.search(r"plain|TLS|group|refus", log), f"the sentinel's log says no why: {log[-500:]}")
     api(ada)
@@ -55,20 +52,22 @@ def foreign(who, port):
         expect(a.returncode != 0, f"{who} talks with {options}")
 
 
-def listening(pid):
-    """Ports on which the process listens, by its descriptors."""
-    inodes = set()
-    for entry in os.scandir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(OSError):
-            found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(entry.path))
-            if found:
-                inodes.add(found[1])
-    ports = []
-    for line in pathlib.Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        if words[3] == "0A" and words[9] in inodes:
-            ports.append(int(words[1].split(":")[1], 16))
-    return ports
+def place_of(member):
+    """Starts the daemon again where we know it to listen: nobody else may look into its descriptors."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    member.stop()
+    member.listen = f"127.0.0.1:{port}"
+    member.start()
+
+    def listens():
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 5).close()
+            return True
+        return False
+    member.until("its daemon listens", listens)
+    return port
 
 
 def poke(port, junk):
