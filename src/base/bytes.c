@@ -31,6 +31,13 @@ bool bytes_zero(struct bytes b)
     return any == 0;
 }
 
+void bytes_text(struct bytes b, char *to, size_t room)
+{
+    size_t n = b.n < room - 1 ? b.n : room - 1;
+    if (n > 0) memcpy(to, b.p, n);
+    to[n] = '\0';
+}
+
 void bytes_wipe(void *p, size_t n)
 {
     if (n == 0) return;

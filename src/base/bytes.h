@@ -36,6 +36,9 @@ bool bytes_same(struct bytes a, struct bytes b);   /* public data only: not cons
 int bytes_compare(struct bytes a, struct bytes b); /* memcmp order, shorter first */
 bool bytes_zero(struct bytes b);                   /* all bytes 0 */
 
+/* As a terminated text, cut to what fits; room >= 1. */
+void bytes_text(struct bytes b, char *to, size_t room);
+
 /* Wipes memory in a way that the compiler does not remove. */
 void bytes_wipe(void *p, size_t n);
 

@@ -265,13 +265,6 @@ static bool already_proposed(const struct enclave *e, const uint8_t reply[32])
     return false;
 }
 
-static void copy_text(char *to, size_t room, struct bytes from)
-{
-    size_t n = from.n < room - 1 ? from.n : room - 1;
-    if (n > 0) memcpy(to, from.p, n);
-    to[n] = '\0';
-}
-
 static void on_knock(struct enclave *e, const struct room_knocked *in)
 {
     struct enclave_door *d = NULL;
@@ -293,8 +286,8 @@ static void on_knock(struct enclave *e, const struct room_knocked *in)
     k->time_ms = in->time_ms;
     memcpy(k->reply, in->reply, 32);
     hex_encode(BYTES(in->reply, 8), k->ref);
-    copy_text(k->nick, sizeof k->nick, knock.nick);
-    copy_text(k->message, sizeof k->message, knock.message);
+    bytes_text(knock.nick, k->nick, sizeof k->nick);
+    bytes_text(knock.message, k->message, sizeof k->message);
     safety_hash(buf_view(&d->record), buf_view(&k->plain), k->safety);
     e->knocks[e->n_knocks++] = k;
     char text[NODE_REASON_MAX];

@@ -277,6 +277,8 @@ void enclave_attach(struct enclave *e);
 /* ---- news.c: what the ledger's events lead to ---- */
 void enclave_news(struct enclave *e);
 void enclave_roster(struct enclave *e);
+/* Somebody left and no COMMIT followed: the keys are still his, so words and files wait. */
+bool enclave_keys_shared(const struct enclave *e);
 enum status
 enclave_epochs(struct enclave *e) MUST_USE; /* sender chains of the newest epoch into mail */
 

@@ -27,6 +27,16 @@ void enclave_roster(struct enclave *e)
     if (e->shelf != NULL) enclave_files_roster(e);
 }
 
+bool enclave_keys_shared(const struct enclave *e)
+{
+    const struct ledger *l = group_ledger(e->group);
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        if (!leaf->member_now && leaf->epoch_out == LEDGER_NEVER) return true;
+    }
+    return false;
+}
+
 enum status enclave_epochs(struct enclave *e)
 {
     const struct ledger *l = group_ledger(e->group);

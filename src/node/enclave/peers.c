@@ -64,7 +64,12 @@ enum status peers_listen(struct peers *p, const char *listen, const char *announ
     size_t n = strlen(announce);
     if (n >= sizeof p->announce) return ST_USAGE;
     memcpy(p->announce, announce, n + 1);
-    return p->port.ops->listen(p->port.ctx, listen, &p->gate, &p->listener, &p->port_number);
+    enum status st =
+        p->port.ops->listen(p->port.ctx, listen, &p->gate, &p->listener, &p->port_number);
+    if (st == ST_OK)
+        env_log(p->env, ENV_INFO, "peers", "members may connect to %.*s:%u",
+                (int)(strrchr(listen, ':') - listen), listen, p->port_number);
+    return st;
 }
 
 /* ---- links ---- */

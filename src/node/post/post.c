@@ -183,17 +183,6 @@ void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *don
 
 /* ---- out ---- */
 
-/* While somebody has left and no COMMIT followed, the keys are still his: words wait. */
-static bool must_wait(const struct enclave *e)
-{
-    const struct ledger *l = group_ledger(e->group);
-    for (size_t i = 0; i < ledger_leaves(l); i++) {
-        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
-        if (!leaf->member_now && leaf->epoch_out == LEDGER_NEVER) return true;
-    }
-    return false;
-}
-
 static enum status seal(struct enclave *e, struct outgoing *o)
 {
     uint8_t nonce[XAEAD_NONCE];
@@ -206,7 +195,7 @@ static enum status seal(struct enclave *e, struct outgoing *o)
     o->epoch = TO_BE_MADE;
     o->ready = false;
     buf_clear(&o->sealed);
-    if (e->mail == NULL || must_wait(e)) return ST_OK;
+    if (e->mail == NULL || enclave_keys_shared(e)) return ST_OK;
     memcpy(d.uuid, o->uuid, 16);
     memcpy(d.seen_chain, seen.chain, 32);
     env_random(e->node->ports.env, nonce, sizeof nonce);
@@ -267,7 +256,7 @@ static bool outlived(const struct enclave *e, const struct outgoing *o)
 void enclave_mail_send(struct enclave *e)
 {
     if (!enclave_synced(e, FEED_LEDGER) || !enclave_synced(e, FEED_MAIL) || e->removed ||
-        e->halted || e->group == NULL || !group_writable(e->group) || must_wait(e))
+        e->halted || e->group == NULL || !group_writable(e->group) || enclave_keys_shared(e))
         return;
     uint64_t now = env_mono_ms(e->node->ports.env);
     size_t flying = 0;

@@ -48,17 +48,6 @@ static void put_op(struct shelf *s, const struct shelf_op *op, struct keep_batch
     buf_free(&row);
 }
 
-/* While somebody has left and no COMMIT followed, new entries wait for the new keys. */
-static bool must_wait(const struct enclave *e)
-{
-    const struct ledger *l = group_ledger(e->group);
-    for (size_t i = 0; i < ledger_leaves(l); i++) {
-        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
-        if (!leaf->member_now && leaf->epoch_out == LEDGER_NEVER) return true;
-    }
-    return false;
-}
-
 static enum status seal_op(struct shelf *s, struct shelf_op *op)
 {
     struct enclave *e = s->e;
@@ -219,7 +208,7 @@ void shelf_send(struct shelf *s)
     if (now < op->again_ms) return;
     s->ops_again_ms = 0;
     if (op->epoch != group_epoch(e->group)) {
-        if (must_wait(e)) return;
+        if (enclave_keys_shared(e)) return;
         enum status st = seal_op(s, op);
         if (st == ST_OK)
             save_op(s, op);

@@ -19,13 +19,6 @@ static const char *choice_text(enum ballot_choice c)
     return "waiting";
 }
 
-static void copy_text(char *to, size_t room, struct bytes from)
-{
-    size_t n = from.n < room - 1 ? from.n : room - 1;
-    if (n > 0) memcpy(to, from.p, n);
-    to[n] = '\0';
-}
-
 static void visit_knock(const struct enclave_knock *k, const char *own, node_proposal_visit *visit,
                         void *arg)
 {
@@ -55,7 +48,7 @@ static void visit_proposal(struct enclave *e, const struct ledger_proposal *lp,
                               .compared = lp->compared,
                               .time_ms = lp->time_ms,
                               .ballots = ballots};
-    copy_text(message, sizeof message, lp->candidate.message);
+    bytes_text(lp->candidate.message, message, sizeof message);
     hex_encode(BYTES(lp->hash, 8), p.ref);
     safety_code(lp->record, lp->knock, p.safety);
     for (size_t i = 0; i < lp->n_voters && i < LEDGER_MEMBERS_MAX; i++) {
