@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define START_MS 30000
@@ -84,7 +85,7 @@ static void child(const char *program, char *const *args, int ready, const char 
 }
 
 /* Reads the daemon's one line: "ready ..." or "error CODE TEXT". */
-static int wait_ready(struct cli *c, int fd, const char *log)
+static int wait_ready(struct cli *c, int fd, pid_t pid, const char *log)
 {
     char line[4096] = "";
     size_t n = 0;
@@ -103,6 +104,8 @@ static int wait_ready(struct cli *c, int fd, const char *log)
         line[n] = '\0';
     }
     if (strncmp(line, "ready", 5) == 0) return 0;
+    /* It says why before it lets go of the home: the next start must find it free. */
+    waitpid(pid, NULL, 0);
     line[strcspn(line, "\n")] = '\0';
     char *text = NULL;
     long code = strncmp(line, "error ", 6) == 0 ? strtol(line + 6, &text, 10) : 1;
@@ -144,7 +147,7 @@ int cli_spawn(struct cli *c)
     if (pid == 0) child(program, args, ends[1], log);
     close(ends[1]);
     code = pid < 0 ? cli_fail(c, 1, NULL, "no process can be started: %s", strerror(errno))
-                   : wait_ready(c, ends[0], log);
+                   : wait_ready(c, ends[0], pid, log);
     close(ends[0]);
     return code;
 }
