@@ -114,7 +114,7 @@ static const struct op_param p_put[] = {
                "its name in the enclave (default: the same, at the top)"),
     ENCLAVE,
     OPTION("profile", NULL, OP_TEXT, 0, 0, "K/N", "any K of N columns suffice (default: balanced)"),
-    FLAG("strict", 0, 0, "fail unless every column finds a holder of its own"),
+    FLAG("strict", 0, 0, "let the others see it only when every shard is kept"),
     FLAG("wait", OP_ONLY_CLI, 'w', "return only when the file is as safe as it can be"),
     FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes"),
     FLAG("progress", OP_ONLY_CLI, 0, "progress as JSON lines on stderr")};
