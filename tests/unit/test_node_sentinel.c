@@ -194,7 +194,7 @@ static void leaving_survives_a_busy_sentinel(void **state)
     person_stop(bob);
     person_start(bob);
     assert_int_equal(node_leave(bob->node, "room", on_any, &gone), ST_OK);
-    wait_ms(&t, 1500);
+    wait_ms(&t, 900);
     /* His LEAVE is not in the ledger: nothing may be shredded yet. */
     assert_false(gone);
     assert_int_equal(person_members(alice, "room"), 2);
