@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""A person at a terminal: prompts, three words asked back, Ctrl-C, what is shown and what is not."""
+import contextlib
+import fcntl
+import os
+import re
+import select
+import termios
+import time
+
+import lib
+from lib import INTERRUPTED, OK, PASSWORD, expect
+
+
+class Terminal:
+    """`enclave` with a terminal of its own."""
+
+    def __init__(self, member, *words):
+        self.shown = ""
+        self.fd, other = os.openpty()
+        line = [member.world.program("enclave"), "--home", member.home, *words]
+        self.child = member.world.spawn(
+            line, stdin=other, stdout=other, stderr=other, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(other)
+        self.words = words
+
+    def look(self, seconds):
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return True
+        with contextlib.suppress(OSError):
+            piece = os.read(self.fd, 65536)
+            self.shown += piece.decode("utf-8", "replace").replace("\r\n", "\n")
+            return bool(piece)
+        return False
+
+    def until(self, pattern, seconds=20):
+        """Waits until the pattern is shown; what comes after is looked at by the next call."""
+        deadline = time.monotonic() + seconds * lib.PATIENCE
+        while not (found := re.search(pattern, self.shown)):
+            if not self.look(0.2) or time.monotonic() > deadline:
+                raise lib.Failure(f"{self.words}: {pattern!r} is not shown: {self.shown!r}")
+        before, self.shown = self.shown[:found.start()], self.shown[found.end():]
+        return before, found
+
+    def type(self, text, enter="\n"):
+        os.write(self.fd, (text + enter).encode())
+
+    def end(self):
+        """The exit status, and what was shown last."""
+        deadline = time.monotonic() + 30 * lib.PATIENCE
+        while self.look(0.2) and time.monotonic() < deadline:
+            if self.child.poll() is not None and not select.select([self.fd], [], [], 0)[0]:
+                break
+        code = self.child.wait(20 * lib.PATIENCE)
+        os.close(self.fd)
+        return code, self.shown
+
+    def echoes(self):
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+
+
+def first_time(w):
+    """init asks twice, shows 24 words once, asks three of them back; no secret is echoed"""
+    m = lib.Member(w, "ada")
+    t = Terminal(m, "init")
+    t.until("Choose a password: ")
+    expect(not t.echoes(), "the password would be shown")
+    t.type("short")
+    t.until("8 characters")
+    t.until("Choose a password: ")
+    t.type(m.password)
+    t.until("once more: ")
+    t.type(m.password + "x")
+    t.until("two different")
+    t.until("Choose a password: ")
+    t.type(m.password)
+    t.until("once more: ")
+    t.type(m.password)
+    before, _ = t.until("To be sure: what is word (?=[0-9]+)", 60)
+    words = {int(n): word for n, word in re.findall(r"\b(\d+) (?:\x1b\[\d+m)?([a-z]+)", before)}
+    expect(sorted(words) == list(range(1, 25)), f"24 words are not shown: {before}")
+    expect(m.password not in before, "the password was echoed")
+    wrong = True
+    for _ in range(4):
+        _, found = t.until(r"(\d+)\? ")
+        if wrong:
+            t.type("nonsense")
+            t.until("That is not word")
+            wrong = False
+        else:
+            t.type(words[int(found[1])])
+    t.until("Right")
+    code, last = t.end()
+    expect(code == OK and "next: enclave create" in last, f"{code}: {last}")
+    m.words = [words[i] for i in range(1, 25)]
+    file = w.path / "words"
+    file.write_text(" ".join(m.words))
+    m("recovery", "test", "--words-file", str(file))
+
+
+def coming_back(w):
+    """daemon start asks again after a wrong password; Ctrl-C leaves the terminal as it was"""
+    m = w.member("ada")
+    m.stop()
+    t = Terminal(m, "daemon", "start")
+    t.until("Password: ")
+    t.type("not this one")
+    t.until("not the password", 30)
+    t.until("Password: ")
+    t.type("\x03", enter="")
+    code, shown = t.end()
+    expect(code == INTERRUPTED, f"Ctrl-C at a prompt: {code} {shown}")
+    t = Terminal(m, "daemon", "start")
+    t.until("Password: ")
+    t.type(m.password)
+    code, shown = t.end()
+    expect(code == OK and "open" in shown and m.password not in shown, f"{code}: {shown}")
+    m.stop()
+    t = Terminal(m, "daemon", "start")
+    for _ in range(3):
+        t.until("Password: ")
+        t.type("wrong again")
+    code, shown = t.end()
+    expect(code == PASSWORD and "recover" in shown, f"{code}: {shown}")
+
+
+def leaving(w):
+    """leave asks for the name; another one keeps the enclave; status speaks to a person"""
+    sentinel = w.sentinel()
+    ada, bob = lib.found(w, sentinel, "ada", "bob")
+    source = lib.random_file(w.path / "holiday pictures.zip", 300000)
+    t = Terminal(ada, "put", str(source), "--wait")
+    t.until("any 1 of 2 members may vanish")
+    expect(t.end()[0] == OK, "put")
+    bob("send", "see you")
+    ada.until("unread", lambda: ada.enclave()["unread"] == 1)
+    t = Terminal(ada, "status")
+    code, shown = t.end()
+    for word in ("analytical-society", "2 of 2 members reachable", "online", "1 unread",
+                 "enclave read", "1 file, each survives"):
+        expect(word in re.sub(r"\x1b\[\d+m", "", shown), f"status does not say {word!r}: {shown}")
+    for typed, end, state in (("yes", lib.FAILED, "member"), ("analytical-society", OK, "none")):
+        t = Terminal(ada, "leave")
+        t.until("cannot be undone")
+        t.until(r"Type the enclave's name .*: ")
+        t.type(typed)
+        code, shown = t.end()
+        expect(code == end and ada.state() == state, f"{typed!r}: {code} {shown}")
+
+
+lib.main(first_time, coming_back, leaving)
