@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "core/room/hub_inner.h"
 #include "hub_fixture.h"
 
 static void slow_readers_are_told(void **state)
@@ -302,6 +303,22 @@ static void only_so_many_connections(void **state)
     world_end(&w);
 }
 
+/* Feed 0 is for ever: one seat cannot fill it in one go, and leaves the other feeds their own. */
+static void one_seat_cannot_fill_the_ledger(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t seat[32] = {1}, other[32] = {2};
+    uint64_t taken = 0;
+    world_start(&w);
+    while (hub_meter(w.hub, seat, 0, ROOM_SEALED_MAX, 1000)) taken += ROOM_SEALED_MAX;
+    assert_in_range(taken, 8 * ROOM_SEALED_MAX, w.f.rules.limits.feed_bytes[0] / 4);
+    assert_true(hub_meter(w.hub, other, 0, ROOM_SEALED_MAX, 1000));
+    assert_true(hub_meter(w.hub, seat, 1, ROOM_SEALED_MAX, 1000));
+    assert_true(hub_meter(w.hub, seat, 0, ROOM_SEALED_MAX, 1000 + ROOM_HOUR_MS));
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +330,7 @@ int main(void)
         cmocka_unit_test(seats_change_before_their_eyes),
         cmocka_unit_test(who_waits_at_a_door_is_told),
         cmocka_unit_test(only_so_many_connections),
+        cmocka_unit_test(one_seat_cannot_fill_the_ledger),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,7 @@ struct meter {
     uint8_t seat[32];
     struct bucket entries[ROOM_FEEDS];
     struct bucket bytes;
+    struct bucket ledger; /* bytes of feed 0, of which there is little for all time */
     UT_hash_handle hh;
 };
 

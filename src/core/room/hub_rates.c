@@ -41,6 +41,13 @@ static uint64_t bytes_burst(const struct room_limits *l)
     return quarter > ROOM_SEALED_MAX ? quarter : ROOM_SEALED_MAX;
 }
 
+/* Feed 0 is kept for ever: one seat shall not fill it before the others can act. */
+static uint64_t ledger_hour(const struct room_limits *l)
+{
+    uint64_t part = l->bytes_hour / 128;
+    return part > 4 * ROOM_SEALED_MAX ? part : 4 * ROOM_SEALED_MAX;
+}
+
 bool hub_meter(struct hub *h, const uint8_t seat[32], uint8_t feed, size_t n, uint64_t now_ms)
 {
     struct meter *m = NULL;
@@ -57,6 +64,8 @@ bool hub_meter(struct hub *h, const uint8_t seat[32], uint8_t feed, size_t n, ui
             return false;
         }
     }
+    uint64_t ledger = ledger_hour(&h->limits);
+    if (feed == 0 && !bucket_take(&m->ledger, ledger, ledger, n, now_ms)) return false;
     return bucket_take(&m->entries[feed % ROOM_FEEDS], h->limits.entries_hour,
                        entries_burst(&h->limits), 1, now_ms) &&
            bucket_take(&m->bytes, h->limits.bytes_hour, bytes_burst(&h->limits), n, now_ms);
@@ -75,6 +84,8 @@ void hub_meters_forget(struct hub *h, uint64_t now_ms)
     HASH_ITER(hh, h->meters, m, next)
     {
         bool full = full_again(&m->bytes, h->limits.bytes_hour, bytes_burst(&h->limits), now_ms);
+        uint64_t ledger = ledger_hour(&h->limits);
+        full = full_again(&m->ledger, ledger, ledger, now_ms) && full;
         for (size_t i = 0; i < ROOM_FEEDS; i++)
             full = full_again(&m->entries[i], h->limits.entries_hour, entries_burst(&h->limits),
                               now_ms) &&
