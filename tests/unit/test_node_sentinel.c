@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "core/ledger/group_state.h"
 #include "node/enclave/enclave.h"
 #include "unit/tamper.h"
 
@@ -334,6 +335,42 @@ static void no_byte_leaves_before_its_commit(void **state)
     for (int i = 0; i < 3; i++) tamper_free(&tamper[i]);
 }
 
+/* ---- keys of more epochs than fit into a row ---- */
+
+static void on_saved(void *arg, enum status st)
+{
+    assert_int_equal(st, ST_OK);
+    *(bool *)arg = true;
+}
+
+static void a_member_that_opens_epochs_all_day_halts_nobody(void **state)
+{
+    (void)state;
+    struct town t;
+    struct keep_batch b;
+    bool saved = false;
+    town_start(&t, 1);
+    person_create(&t.people[0], "room");
+    struct enclave *e = room_of(&t.people[0]);
+    assert_int_equal(group_rows(e->group, 12000), ST_OK);
+    for (size_t i = 1; i < 12000; i++) {
+        struct group_row *row = &e->group->rows[i];
+        row->flags = GROUP_ROW_LOG | GROUP_ROW_FILE | GROUP_ROW_ALL;
+        memset(row->tree, (int)(i % 251), 32);
+    }
+    e->group->dirty = true;
+    keep_begin(&b, &t.people[0].node->keep);
+    enclave_put_group(e, &b);
+    enclave_commit(e, &b, on_saved, &saved);
+    person_wait(&t, &saved);
+    person_stop(&t.people[0]);
+    person_start(&t.people[0]);
+    e = room_of(&t.people[0]);
+    assert_int_equal(e->group->n_rows, 12000);
+    assert_int_equal(e->group->rows[11999].tree[7], 11999 % 251);
+    town_end(&t);
+}
+
 /* ---- a seat that nobody admitted ---- */
 
 static size_t seats_listed; /* by the answer of the sentinel */
@@ -425,6 +462,7 @@ int main(void)
         cmocka_unit_test(who_says_no_says_nothing_at_the_door),
         cmocka_unit_test(a_shut_door_still_answers),
         cmocka_unit_test(no_byte_leaves_before_its_commit),
+        cmocka_unit_test(a_member_that_opens_epochs_all_day_halts_nobody),
         cmocka_unit_test(a_seat_without_an_admission_is_voted_out),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,18 +123,30 @@ void enclave_put_record(struct enclave *e, struct keep_batch *b)
     buf_free(&row);
 }
 
+/* Keys of every epoch stay: a member that opens epochs all day must not make it too large for a row.
+ * Each row begins with the length of the whole. */
 void enclave_put_group(struct enclave *e, struct keep_batch *b)
 {
     if (e->group == NULL || !group_dirty(e->group)) return;
-    struct buf row;
-    buf_init(&row, KV_VALUE_MAX);
-    if (group_save(e->group, &row) == ST_OK) {
-        keep_put(b, &e->s_state, 0, buf_view(&row));
+    struct buf all, row;
+    buf_init(&all, ENCLAVE_STATE_MAX);
+    buf_init(&row, ENCLAVE_STATE_ROW + 4);
+    uint64_t n = 0;
+    if (group_save(e->group, &all) == ST_OK) {
+        for (size_t at = 0; at < all.n; at += ENCLAVE_STATE_ROW) {
+            size_t piece = all.n - at < ENCLAVE_STATE_ROW ? all.n - at : ENCLAVE_STATE_ROW;
+            buf_clear(&row);
+            buf_u32(&row, (uint32_t)all.n);
+            buf_raw(&row, all.p + at, piece);
+            if (row.bad) b->bad = true;
+            keep_put(b, &e->s_state, n++, buf_view(&row));
+        }
         /* Commits are carried out in order: what is saved later is on disk later. */
         group_saved(e->group);
     } else {
         b->bad = true;
     }
+    buf_free(&all);
     buf_free(&row);
 }
 

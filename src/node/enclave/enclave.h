@@ -25,6 +25,8 @@
 #define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
 #define ENCLAVE_OPS_MAX 4096 /* feed-2 entries waiting to be appended */
+#define ENCLAVE_STATE_ROW ((size_t)1 << 20)
+#define ENCLAVE_STATE_MAX ((size_t)32 << 20) /* 160 000 epochs: more than feed 0 has room for */
 
 enum enclave_phase {
     ENCLAVE_CREATING = 0, /* GENESIS is made, the sentinel does not have it yet */
@@ -152,7 +154,7 @@ struct enclave {
     char trouble[NODE_REASON_MAX];
     uint64_t joined_ms;
 
-    struct keep_space s_state; /* 0: group */
+    struct keep_space s_state; /* the group, cut into rows of ENCLAVE_STATE_ROW */
     struct keep_space s_mail, s_outbox, s_messages, s_doors, s_files;
 
     struct uplink up;

@@ -73,13 +73,35 @@ static enum status load_feed_head(struct enclave *e, uint8_t feed)
     return st;
 }
 
+static enum status load_state(struct enclave *e, struct buf *ret)
+{
+    struct buf row;
+    enum status st;
+    uint32_t all = 0;
+    buf_init(&row, KV_VALUE_MAX);
+    for (uint64_t n = 0; n == 0 || ret->n < all; n++) {
+        buf_clear(&row);
+        TRY(keep_get(&e->node->keep, &e->s_state, n, &row));
+        st = ST_INTEGRITY;
+        if (row.n <= 4 || row.n > 4 + ENCLAVE_STATE_ROW) goto out;
+        if (n > 0 && get_u32(row.p) != all) goto out;
+        all = get_u32(row.p);
+        buf_raw(ret, row.p + 4, row.n - 4);
+        TRY(buf_status(ret));
+    }
+    st = ret->n == all ? ST_OK : ST_INTEGRITY;
+out:
+    buf_free(&row);
+    return st;
+}
+
 static enum status load_group(struct enclave *e)
 {
     struct buf saved;
-    buf_init(&saved, KV_VALUE_MAX);
+    buf_init(&saved, ENCLAVE_STATE_MAX);
     struct replay r = {e, ST_OK};
     enum status st;
-    TRY(keep_get(&e->node->keep, &e->s_state, 0, &saved));
+    TRY(load_state(e, &saved));
     TRY(group_load(buf_view(&saved), &e->group));
     TRY(keep_scan(&e->node->keep, &e->feeds[FEED_LEDGER].space, 0, on_entry, &r));
     st = r.st;

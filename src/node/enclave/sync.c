@@ -316,8 +316,10 @@ static void on_resent(void *arg, enum status st, struct bytes body)
         if (e->resend[f] == UINT64_MAX) continue;
         if (st == ST_OK && ++e->resend[f] < e->feeds[f].seen.count)
             resend_next(e);
-        else
+        else if (st == ST_OK || st == ST_CONFLICT)
             enclave_subscribe(e); /* all given back, or somebody else was first: look again */
+        else
+            uplink_redial(&e->up, st); /* it takes no more now: again after a while */
         return;
     }
 }
