@@ -501,6 +501,33 @@ static void a_restored_backup_is_noticed(void **state)
     world_end(&w);
 }
 
+static void a_number_used_twice_is_noticed(void **state)
+{
+    (void)state;
+    static struct world w;
+    world_start(&w);
+    struct mail_message msg;
+    struct buf before = BUF_INIT, b = BUF_INIT;
+    struct mail_made made;
+    say(&w, 0, "said before the disk was set back", 1);
+    /* The old disk uses the same number again, before it is connected. */
+    mail_free(w.m[0]);
+    assert_int_equal(mail_new(ROOM, ENCLAVE, 0, &w.m[0]), ST_OK);
+    open_epoch(w.m[0], 0, 7, 0);
+    assert_int_equal(make(&w, 0, "said after", 2, &before, &made), ST_OK);
+    assert_int_equal(made.n, 0);
+    assert_int_equal(read_at(&w, 0, 0, &msg), MAIL_OWN_UNKNOWN);
+    assert_int_equal(msg.uuid[0], 1);
+    assert_int_equal(make(&w, 0, "said after", 2, &b, &made), ST_CONFLICT);
+    open_epoch(w.m[0], 1, 7, 1);
+    open_epoch(w.m[1], 1, 7, 1);
+    say(&w, 0, "said after", 2);
+    assert_int_equal(read_at(&w, 0, 1, &msg), MAIL_OWN);
+    assert_int_equal(read_all(&w, 1), 2);
+    buf_free(&before);
+    world_end(&w);
+}
+
 static void restart_keeps_everything(void **state)
 {
     (void)state;
@@ -615,6 +642,7 @@ int main(void)
         cmocka_unit_test(epochs_open_and_close),
         cmocka_unit_test(the_removed_speak_no_more),
         cmocka_unit_test(a_restored_backup_is_noticed),
+        cmocka_unit_test(a_number_used_twice_is_noticed),
         cmocka_unit_test(restart_keeps_everything),
         cmocka_unit_test(uuids_show_once),
         cmocka_unit_test(made_again_replaces),

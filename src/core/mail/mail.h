@@ -107,7 +107,8 @@ enum mail_verdict {
     MAIL_OWN,         /* ours: it is in the feed, the outbox row is done */
     MAIL_OWN_LATE,    /* ours, but its epoch had closed: make it again, same uuid */
     MAIL_OWN_UNKNOWN, /* ours by its signature, but this state never made it: a restored backup.
-                         mail_make refuses until a newer epoch is added. The text is given. */
+                         mail_make refuses until a newer epoch is added; what waits must be made
+                         again then, its numbers may be used. The text is given. */
     MAIL_AGAIN,       /* this uuid of this sender was shown before: not to be shown */
     MAIL_LATE,        /* posted after its epoch had closed: counts for nobody */
     MAIL_NEWER,       /* signed by a member, of a kind or with flags that we do not know */

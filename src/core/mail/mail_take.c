@@ -157,25 +157,30 @@ static bool recent_add(struct mail *m, uint16_t leaf, const uint8_t uuid[16])
     return true;
 }
 
-static void own_seen(struct mail *m, const struct found *f)
+/* Whether these very bytes were made here and waited to be seen; they wait no more. */
+static bool own_seen(struct mail *m, const struct found *f, const uint8_t hash[32])
 {
     for (size_t i = 0; i < m->n_pending; i++) {
-        if (m->pending[i].epoch != f->v.epoch || m->pending[i].n != f->place.n) continue;
+        const struct mail_pending *p = &m->pending[i];
+        if (p->epoch != f->v.epoch || p->n != f->place.n || memcmp(p->hash, hash, 32) != 0)
+            continue;
         m->n_pending--;
         memmove(&m->pending[i], &m->pending[i + 1], (m->n_pending - i) * sizeof m->pending[0]);
-        break;
+        m->head_dirty = true;
+        return true;
     }
-    m->head_dirty = true;
+    return false;
 }
 
-static enum mail_verdict judge_own_entry(struct mail *m, uint64_t index, const struct found *f)
+static enum mail_verdict judge_own_entry(struct mail *m, uint64_t index, const struct found *f,
+                                         const uint8_t hash[32])
 {
-    if (!f->place.skipped) {
+    /* Also when a number that waits here was used for other words: by us, after the backup. */
+    if (!f->place.skipped || !own_seen(m, f, hash)) {
         m->restored_epoch = mail_epoch_newest(m)->epoch;
         m->head_dirty = true;
         return MAIL_OWN_UNKNOWN;
     }
-    own_seen(m, f);
     if (!mail_counts(m, f->v.epoch, m->own_leaf, index)) return MAIL_OWN_LATE;
     struct mail_epoch *e = f->epoch;
     if (e->n_trace == MAIL_TRACE_MAX) {
@@ -188,9 +193,10 @@ static enum mail_verdict judge_own_entry(struct mail *m, uint64_t index, const s
     return MAIL_OWN;
 }
 
-static enum mail_verdict judge(struct mail *m, uint64_t index, const struct found *f)
+static enum mail_verdict judge(struct mail *m, uint64_t index, const struct found *f,
+                               const uint8_t hash[32])
 {
-    if (f->chain->leaf == m->own_leaf) return judge_own_entry(m, index, f);
+    if (f->chain->leaf == m->own_leaf) return judge_own_entry(m, index, f, hash);
     if (!mail_counts(m, f->v.epoch, f->v.leaf, index)) return MAIL_LATE;
     if (f->v.kind != MAIL_TEXT || f->v.flags != 0) return MAIL_NEWER;
     return recent_add(m, f->v.leaf, f->v.uuid) ? MAIL_MESSAGE : MAIL_AGAIN;
@@ -226,7 +232,7 @@ static enum status accept(struct mail *m, uint64_t index, struct bytes sealed, s
         ret->skipped = f->place.n - before;
         ret->gap = ret->skipped > 0 || (last && memcmp(last, f->v.prev_own, 32) != 0);
     }
-    ret->verdict = judge(m, index, f);
+    ret->verdict = judge(m, index, f, hash);
     if (!f->place.skipped || f->chain->leaf == m->own_leaf) {
         f->chain->has_last = true;
         memcpy(f->chain->last, hash, 32);

@@ -48,6 +48,13 @@ static void list(struct enclave *e, struct outgoing *o)
     e->out_n++;
 }
 
+static bool listed(const struct enclave *e, const struct outgoing *what)
+{
+    for (const struct outgoing *o = e->out_first; o != NULL; o = o->next)
+        if (o == what) return true;
+    return false;
+}
+
 static struct outgoing *find_uuid(const struct enclave *e, const uint8_t uuid[16])
 {
     for (struct outgoing *o = e->out_first; o != NULL; o = o->next)
@@ -223,6 +230,11 @@ static void on_appended(void *arg, enum status st, struct bytes body)
         buf_bytes(&o->sealed, buf_view(&sealed));
         enclave_appended(e, FEED_MAIL, spot.index, buf_view(&sealed));
         buf_free(&sealed);
+        /* In the feed and read, and yet not known as ours: never sent again as it is. */
+        if (listed(e, o) && !o->flying && e->feeds[FEED_MAIL].seen.count > spot.index) {
+            o->epoch = TO_BE_MADE;
+            o->again_ms = e->mail_again_ms = env_mono_ms(e->node->ports.env) + POST_AGAIN_MS;
+        }
         return;
     }
     o->again_ms = env_mono_ms(e->node->ports.env) + (st == ST_BUSY ? POST_BUSY_MS : POST_AGAIN_MS);
@@ -390,6 +402,8 @@ static void took(struct enclave *e, const struct mail_message *m, struct keep_ba
     }
     case MAIL_OWN_UNKNOWN:
         group_note_restored(e->group);
+        /* What waits was sealed with numbers that were used before: sealed anew in a new epoch. */
+        for (struct outgoing *o = e->out_first; o != NULL; o = o->next) o->epoch = TO_BE_MADE;
         /* Sealed anew after the backup was made: the message itself is here already. */
         if (find_uuid(e, m->uuid) != NULL)
             own_arrived(e, m, b);
