@@ -42,8 +42,11 @@ function(test_script source)
     set(interpreter bash)
   endif()
   add_test(NAME e2e_${name} COMMAND ${interpreter} ${source} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
-  set_tests_properties(e2e_${name} PROPERTIES LABELS e2e TIMEOUT 300
-    ENVIRONMENT "ENCLAVE_BUILD=${CMAKE_BINARY_DIR};ENCLAVE_SOURCE=${CMAKE_SOURCE_DIR}")
+  set(environment "ENCLAVE_BUILD=${CMAKE_BINARY_DIR};ENCLAVE_SOURCE=${CMAKE_SOURCE_DIR}")
+  if(ENCLAVE_SANITIZE)
+    list(APPEND environment ENCLAVE_SANITIZED=1)
+  endif()
+  set_tests_properties(e2e_${name} PROPERTIES LABELS e2e TIMEOUT 300 ENVIRONMENT "${environment}")
 endfunction()
 
 if(BUILD_TESTING)
