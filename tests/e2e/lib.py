@@ -457,11 +457,6 @@ def found(world, sentinel, *nicks, name="analytical-society"):
     return people
 
 
-def sanitized():
-    """Whether the programs under test were built with the address sanitizer."""
-    return b"__asan_init" in (build_folder() / "enclaved").read_bytes()
-
-
 def sha256(path):
     h = hashlib.sha256()
     with open(path, "rb") as f:
