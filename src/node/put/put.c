@@ -103,6 +103,13 @@ void puts_free(struct puts *p)
     puts_release(p);
 }
 
+/* Its entry is in the feed, or nothing can keep it from getting there. */
+static bool said(const struct puts *p, const struct put_job *j)
+{
+    return p->env.known(p->env.ctx, j->version) ||
+           (p->env.queued && p->env.queued(p->env.ctx, j->version));
+}
+
 enum status puts_resume(struct puts *p)
 {
     enum status st = put_rows_load(p);
@@ -112,7 +119,7 @@ enum status puts_resume(struct puts *p)
         sm_init(&j->sm, &put_table, PUT_QUEUED);
         j->retry_ms = 0;
         if (phase == PUT_ENTERING || phase == PUT_SPREADING)
-            j->sm.state = p->env.known(p->env.ctx, j->version) ? PUT_SPREADING : PUT_ENTERING;
+            j->sm.state = said(p, j) ? PUT_SPREADING : PUT_ENTERING;
         /* The manifest's segments are made anew: its bytes name where columns are. */
         if (j->sm.state == PUT_QUEUED && j->segs[1].n) {
             job_rows_drop(j, 1);
@@ -418,7 +425,13 @@ enum status put_start(struct puts *p, const struct put_request *r, uint64_t *ret
         return ST_NO_MEMORY;
     }
     struct put_job **at = &p->jobs;
-    while (*at) at = &(*at)->next;
+    for (; *at; at = &(*at)->next) {
+        const struct put_job *k = *at;
+        /* Its version is on the way into the tree: that is what the new one replaces. */
+        bool way = k->sm.state == PUT_ENTERING || k->sm.state == PUT_SPREADING;
+        if (way && bytes_same(buf_view(&k->path), r->path) && !p->env.known(p->env.ctx, k->version))
+            memcpy(j->base, k->version, 32);
+    }
     *at = j;
     p->n++;
     *ret_job = p->next++;

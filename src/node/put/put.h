@@ -58,6 +58,8 @@ struct put_env {
     void (*append)(void *ctx, uint8_t type, struct bytes body, put_appended *done, void *arg);
     /* Whether the folded tree has the version (or had: trash), so that nothing is appended twice. */
     bool (*known)(void *ctx, const uint8_t version[32]);
+    /* Whether an entry with the version waits to be sent since before a restart. May be NULL. */
+    bool (*queued)(void *ctx, const uint8_t version[32]);
     /* Durable rows in a space of their own; the node seals the values. done after the fsync. */
     enum status (*rows_commit)(void *ctx, const struct put_row *rows, size_t n, kv_done *done,
                                void *arg);

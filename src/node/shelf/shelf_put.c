@@ -32,6 +32,17 @@ static bool known(void *ctx, const uint8_t version[32])
     return tree_known(s->tree, version);
 }
 
+/* What a former run of the daemon left to be sent goes out before anything new. */
+static bool queued(void *ctx, const uint8_t version[32])
+{
+    const struct shelf *s = ctx;
+    for (const struct shelf_op *op = s->ops; op != NULL; op = op->next)
+        if (op->type == TREE_OP && op->body.n > 0 &&
+            memmem(op->body.p, op->body.n, version, 32) != NULL)
+            return true;
+    return false;
+}
+
 static enum status rows_commit(void *ctx, const struct put_row *rows, size_t n, kv_done *done,
                                void *arg)
 {
@@ -63,6 +74,7 @@ void shelf_put_env(struct shelf *s, struct put_env *ret)
                             .keys = keys_of,
                             .append = append,
                             .known = known,
+                            .queued = queued,
                             .rows_commit = rows_commit,
                             .rows_scan = rows_scan,
                             .ctx = s};
