@@ -125,6 +125,7 @@ def writers(w):
         m.until("both or the later one", lambda m=m: sizes(m) in ([200000, 200001], [200000],
                                                                   [200001]))
     expect(ada.files() == bob.files(), f"they see other trees: {ada.files()} {bob.files()}")
+    own_order(w, sentinel, ada, bob, [one, two, one, two])
     # Another enclave in ada's home knows nothing of these files.
     ada("create", "second", "--as", "ada", "--sentinel", sentinel.address)
     expect(ada("ls", "--enclave", "second")["files"] == [], "files of another enclave")
@@ -136,6 +137,30 @@ def writers(w):
     ada("--yes", "leave", "--enclave", "second")
     expect([e["name"] for e in ada("status")["enclaves"]] == ["analytical-society"], "both left")
     bob("get", "notes", str(w.path / "still"))
+
+
+def own_order(w, sentinel, ada, bob, versions):
+    """Several puts of one name while the sentinel is away, a kill among them: no conflict copies."""
+    sentinel.kill()
+    for i, local in enumerate(versions):
+        ada("put", str(local), "diary", "--background")
+        if i == 2:
+            ada.until("nothing is read any more", lambda: all(
+                t["state"] in ("safe", "spreading", "waiting")
+                for t in ada("transfers")["transfers"]))
+            ada.kill()
+            ada.start()
+    sentinel.start()
+    size = versions[-1].stat().st_size
+    ada.until("all puts are through", lambda: all(
+        t["state"] == "safe" for t in ada("transfers")["transfers"]), 60)
+    for m in (ada, bob):
+        m.until("the last version", lambda m=m: m.files().get("diary", {}).get("size") == size, 60)
+        names = [p for p in m.files() if p.startswith("diary")]
+        expect(names == ["diary"], f"in conflict with oneself: {names}")
+        expect(m.files()["diary"]["holders"] == 2, f"it does not spread: {m.info('diary')}")
+    bob("get", "diary", str(w.path / "diary"))
+    expect(lib.sha256(w.path / "diary") == lib.sha256(versions[-1]), "not the last version")
 
 
 lib.main(lost, interrupted, writers)
