@@ -111,6 +111,7 @@ bool fault_sleep(struct sim *s)
     p->wake_ms = s->time.now_ms + ms;
     for (unsigned day = 0; day < 4; day++) {
         sim_run_for(s, SIM_DAY);
+        faults_heal(s, false);
         act_people(s);
         for (unsigned i = 0; i < 3; i++) act_send(s);
     }

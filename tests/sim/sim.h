@@ -194,7 +194,7 @@ struct op {
     struct person *p;
     unsigned kind;
     uint64_t number;
-    char text[NODE_NICK_MAX + 1];
+    char text[NODE_NICK_MAX + 16];
     struct person *other;
 };
 struct op *op_new(struct person *p, unsigned kind, uint64_t number);
