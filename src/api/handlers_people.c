@@ -71,6 +71,9 @@ static void not_now(struct call *c, enum status st, const struct stand *s)
         call_fail(c, ST_REFUSED, "you were not let in", "enclave leave forgets it");
         return;
     case NODE_LEAVING: call_fail(c, st, "you are leaving it", "enclave status"); return;
+    case NODE_REMOVED:
+        call_fail(c, ST_DENIED, "you were removed from it", "enclave status");
+        return;
     case NODE_HALTED:
         call_fail(c, ST_IO, s->trouble[0] != '\0' ? s->trouble : "it stands still",
                   "enclave status");

@@ -11,6 +11,7 @@ static const char *state_name(enum node_state s)
     case NODE_MEMBER: return "member";
     case NODE_LEAVING: return "leaving";
     case NODE_HALTED: return "halted";
+    case NODE_REMOVED: return "removed";
     }
     return "halted";
 }

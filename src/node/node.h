@@ -51,6 +51,8 @@ struct node_options {
     const char *announce; /* hosts under which members reach it, comma-separated, "" if none */
     uint64_t offer;       /* most bytes of shards this machine keeps */
     const char *hosted;   /* "host:port#pin" of the sentinel inside this daemon, or NULL */
+    uint64_t ballot_ms;   /* a ballot leaves at a random moment within this time */
+    const char *socks;    /* "host:port" of a SOCKS5 proxy (tor mode goes through it), or NULL */
 };
 
 struct node_result {
@@ -74,7 +76,7 @@ void node_tick(struct node *n);
 
 struct node_event {
     const char *kind; /* "message", "proposal", "vote", "member", "epoch", "file", "transfer",
-                         "sentinel", "warning", "join", "left" */
+                         "sentinel", "warning", "join", "left", "kit" */
     const char *enclave;
     const char *text; /* one plain line */
     const char *who;  /* nick, or "" */
@@ -86,7 +88,14 @@ void node_listen(struct node *n, node_listener *listener, void *arg); /* one lis
 
 /* ---- enclaves ---- */
 
-enum node_state { NODE_JOINING, NODE_REFUSED, NODE_MEMBER, NODE_LEAVING, NODE_HALTED };
+enum node_state {
+    NODE_JOINING,
+    NODE_REFUSED,
+    NODE_MEMBER,
+    NODE_LEAVING,
+    NODE_HALTED,
+    NODE_REMOVED /* the others removed us, or our recovery key did: what is here can be read */
+};
 
 struct node_enclave_info {
     const char *name;
@@ -103,6 +112,10 @@ struct node_enclave_info {
     uint64_t epoch;
     const char *ballot;  /* "open" | "secret" */
     const char *mode;    /* "direct" | "relay" | "tor" */
+    unsigned confirmed;  /* members, us included, whose signed words show our history as it stood
+                            when an epoch last was a day old; doubtful: under half */
+    bool doubtful;
+    const char *removed; /* "" or why we were removed: the proposal's reason, by whom */
     uint64_t outbox;     /* entries not yet acknowledged by the sentinel */
     uint64_t held_bytes; /* shards kept here for this enclave */
     uint64_t ledger_count;
@@ -118,9 +131,10 @@ enum status node_enclave(struct node *n, const char *name, node_enclave_visit *v
 struct node_create {
     const char *name;
     const char *nick;
-    const char *sentinel; /* "HOST:PORT#PIN" (64 hex); NULL: the hosted one */
-    const char *ballot;   /* NULL or "open" ("secret" comes with the next round: ST_USAGE) */
-    const char *mode;     /* NULL, "direct" or "relay" */
+    const char *sentinel; /* "HOST:PORT#PIN" (64 hex), or several with commas: the first is used, the
+                             others are where the enclave may move to; NULL: the hosted one */
+    const char *ballot;   /* NULL or "secret", or "open" */
+    const char *mode;     /* NULL or "direct", "relay", "tor" */
 };
 /* data: struct node_enclave_info. Done when GENESIS is acknowledged. */
 enum status node_create(struct node *n, const struct node_create *req, node_done *done,
@@ -148,6 +162,70 @@ enum status node_join(struct node *n, const struct node_join *req, node_done *do
 
 /* data: NULL. Done when LEAVE and the seat's drop are acknowledged and the keys are shredded. */
 enum status node_leave(struct node *n, const char *enclave, node_done *done, void *arg) MUST_USE;
+/* What would be lost if we left now. */
+struct node_leave_view {
+    unsigned members;      /* 1: the enclave ends with us */
+    uint64_t files;        /* in the enclave */
+    uint64_t held_bytes;   /* shards that we keep for it */
+    uint64_t lost;         /* files that the others could not read without us */
+    uint64_t lost_bytes;
+    uint64_t weaker;       /* files that would survive, but not one loss more */
+    const char *examples;  /* up to ten lost paths, a line each */
+};
+typedef void node_leave_visit(void *arg, const struct node_leave_view *v);
+enum status node_leave_preview(struct node *n, const char *enclave, node_leave_visit *visit,
+                               void *arg) MUST_USE;
+/* Erases this machine's copy at once, whatever the others and the sentinel say; to them we are
+ * still a member. data: NULL. */
+enum status node_destroy(struct node *n, const char *enclave, node_done *done, void *arg) MUST_USE;
+
+/* ---- keys and machines ---- */
+
+/* A new epoch now, by us. data: NULL. Done when the COMMIT is in the ledger. */
+enum status node_rekey(struct node *n, const char *enclave, node_done *done, void *arg) MUST_USE;
+/* Tells the others that we are away until then (wall clock; 0: back). Done when it is in. */
+enum status node_away(struct node *n, const char *enclave, uint64_t until_ms, node_done *done,
+                      void *arg) MUST_USE;
+/* Appends the recovery kit (sealed by the recovery key): where each enclave's sentinels and room are,
+ * so that the 24 words alone can revoke this machine from anywhere. Event "kit" tells that it has
+ * changed. */
+enum status node_kit(struct node *n, struct buf *out) MUST_USE;
+/* Revokes the machine that a kit speaks of in all its enclaves, or in the named one: knocks at the
+ * standing doors. Needs no node_start. data: struct node_revoked. Done when every sentinel has
+ * answered or failed. rk: what the words stand for. */
+struct node_revoked {
+    unsigned enclaves; /* in the kit (or the named one) */
+    unsigned told;     /* revocations that a sentinel took */
+    const char *detail; /* a line an enclave: its name and what happened */
+};
+enum status node_revoke(struct node *n, struct bytes kit, const uint8_t rk[32],
+                        const char *enclave, node_done *done, void *arg) MUST_USE;
+
+/* ---- the ledger looked at ---- */
+
+struct node_verdict {
+    uint64_t entries, valid, void_entries;
+    uint64_t epochs, commits;
+    uint64_t votes, tallies_secret, tallies_open; /* votes; tallies recounted */
+    uint64_t passed, refused, expired, withdrawn, voided;
+    unsigned members, members_ever;
+    char head[65]; /* chain after the last entry, in hex */
+    const char *voids; /* a line each for the first fifty void entries: index, author, reason */
+    bool agrees; /* the head is the one this member keeps */
+    bool fork; /* a proof of two histories is kept: node_proof */
+};
+/* Reads the whole ledger again from its sealed entries, on a worker. data: struct node_verdict. */
+enum status node_verify(struct node *n, const char *enclave, node_done *done, void *arg) MUST_USE;
+/* The kept proof of a fork; ST_NOT_FOUND: none. */
+enum status node_proof(struct node *n, const char *enclave, struct buf *out) MUST_USE;
+/* Checks a proof that anybody brought; needs no enclave. Appends a text in plain words.
+ * ST_INTEGRITY: it proves nothing. */
+enum status node_check_proof(struct node *n, struct bytes proof, struct buf *out) MUST_USE;
+
+/* Rebuilds the room at another sentinel of the voted list from this member's copy. address: "host:port"
+ * of that list, NULL: the next one that answers. data: NULL. Done when we are attached there. */
+enum status node_rehome(struct node *n, const char *enclave, const char *address, node_done *done,
+                        void *arg) MUST_USE;
 
 /* ---- members and votes ---- */
 
@@ -159,6 +237,10 @@ struct node_member {
     const char *path;     /* "self", "direct", "circuit", "online" (at the sentinel), "offline" */
     uint64_t since_index; /* ledger index of the ADD */
     uint64_t held_bytes;  /* shards it keeps of this enclave's files, as the tree says */
+    uint64_t agreed;      /* entries of the ledger that its last signed words confirm */
+    uint64_t last_ms;     /* time of its last entry in the ledger, as it said itself; 0: none yet */
+    uint64_t away_ms;     /* away until then, by its own word; 0: not away */
+    bool silent;          /* nothing from it for longer than the idle limit, and not away */
 };
 typedef void node_member_visit(void *arg, const struct node_member *m);
 enum status node_members(struct node *n, const char *enclave, node_member_visit *visit,
@@ -166,22 +248,29 @@ enum status node_members(struct node *n, const char *enclave, node_member_visit 
 
 struct node_ballot {
     const char *nick;
-    const char *choice; /* "yes", "no", "waiting" */
+    const char *choice; /* "yes", "no" (open ballots, or our own), "voted", "waiting" */
+    uint64_t away_ms;   /* as in node_member */
 };
 struct node_proposal {
     uint64_t number;   /* ledger index of the PROPOSE; 0 while it only knocks */
     char ref[17];      /* what `vote` takes: the first 8 bytes of the proposal hash in hex */
-    const char *kind;  /* "add" */
-    const char *state; /* "knocking", "open", "passed", "refused", "expired", "withdrawn", "void" */
-    const char *nick;
-    const char *message;
+    const char *kind;  /* "add", "remove", "policy" */
+    const char *state; /* "knocking", "open", "passed", "added", "removed", "changed", "refused",
+                          "expired", "withdrawn", "void" */
+    const char *nick;  /* add: the candidate; remove: the targets, with commas; policy: "" */
+    const char *message; /* add: the candidate's words; else the proposer's reason */
+    const char *changes; /* policy: a line each, "key: old -> new"; else "" */
     const char *by; /* proposer's nick */
     bool compared;
-    char safety[NODE_SAFETY_SIZE];
+    char safety[NODE_SAFETY_SIZE]; /* add only */
     uint64_t time_ms;
+    uint64_t deadline_ms; /* from then on it may be declared expired, by our own clock */
+    bool secret;          /* a secret ballot: who said what is never known */
+    const char *limits;   /* what the mathematics cannot hide with so few voters; "" */
     const struct node_ballot *ballots;
     size_t n_ballots;
     bool mine_to_vote; /* we have not voted and may */
+    bool mine_to_withdraw;
 };
 typedef void node_proposal_visit(void *arg, const struct node_proposal *p);
 /* all: also those that are closed. */
@@ -190,13 +279,49 @@ enum status node_proposals(struct node *n, const char *enclave, bool all,
 
 struct node_vote {
     const char *enclave;
-    const char *ref; /* prefix of a proposal's ref, a candidate's nick, or NULL if one is open */
+    const char *ref; /* prefix of a proposal's ref, a candidate's or target's nick, or NULL if one is
+                        open */
     bool yes;
     bool compared; /* the safety codes were compared */
+    bool now;      /* do not wait for a random moment */
 };
 /* data: NULL. Done when the BALLOT is in the ledger. */
 enum status node_vote(struct node *n, const struct node_vote *req, node_done *done,
                       void *arg) MUST_USE;
+
+/* Proposes to remove members (several only if each is silent), with our own yes at once. */
+struct node_remove {
+    const char *enclave;
+    const char *who;    /* nicks or leaf numbers, with commas */
+    const char *reason; /* to those who vote; may be NULL */
+    bool now;
+};
+enum status node_propose_remove(struct node *n, const struct node_remove *req, node_done *done,
+                                void *arg) MUST_USE;
+
+/* What can be changed by vote: "ballot" (secret|open), "mode" (direct|relay|tor), "deadline" (time),
+ * "history" (yes|no: newcomers get the keys of older files), "idle" (time, "never"), "rekey" (time),
+ * "sentinels" (HOST:PORT#PIN with commas). */
+struct node_setting {
+    const char *key;
+    const char *value; /* as one would type it */
+    const char *help;
+};
+typedef void node_setting_visit(void *arg, const struct node_setting *s);
+enum status node_policy(struct node *n, const char *enclave, node_setting_visit *visit,
+                        void *arg) MUST_USE;
+struct node_policy_change {
+    const char *enclave;
+    const char *changes; /* "key=value", with ';' between several */
+    const char *reason;
+    bool now;
+};
+enum status node_propose_policy(struct node *n, const struct node_policy_change *req,
+                                node_done *done, void *arg) MUST_USE;
+
+/* The proposer takes an open proposal back. ref as in node_vote. */
+enum status node_withdraw(struct node *n, const char *enclave, const char *ref, node_done *done,
+                          void *arg) MUST_USE;
 
 /* ---- words ---- */
 

@@ -117,7 +117,8 @@ static void on_info(void *arg, const struct node_enclave_info *e)
     switch (e->state) {
     case NODE_JOINING: p->state = PERSON_JOINING; break;
     case NODE_LEAVING: p->state = PERSON_LEAVING; break;
-    case NODE_REFUSED: p->state = PERSON_OUT; break;
+    case NODE_REFUSED:
+    case NODE_REMOVED: p->state = PERSON_OUT; break;
     case NODE_HALTED: p->halted = true; break;
     case NODE_MEMBER: p->state = PERSON_IN; break;
     }
