@@ -191,6 +191,7 @@ void enclave_info(struct enclave *e, struct node_enclave_info *info)
                                        .trouble = e->trouble,
                                        .ballot = "",
                                        .mode = "",
+                                       .removed = "",
                                        .outbox = e->out_n};
     hex_encode(BYTES_OF(e->enclave_id), info->id);
     if (e->group != NULL && ledger_started(group_ledger(e->group))) count_members(e, info);

@@ -26,6 +26,8 @@ static void visit_knock(const struct enclave_knock *k, const char *own, node_pro
                               .state = "knocking",
                               .nick = k->nick,
                               .message = k->message,
+                              .changes = "",
+                              .limits = "",
                               .by = own,
                               .time_ms = k->time_ms,
                               .mine_to_vote = !k->proposed};
@@ -44,6 +46,8 @@ static void visit_proposal(struct enclave *e, const struct ledger_proposal *lp,
                               .state = ledger_vote_text(lp->state),
                               .nick = lp->nick,
                               .message = message,
+                              .changes = "",
+                              .limits = "",
                               .by = enclave_nick(e, lp->by),
                               .compared = lp->compared,
                               .time_ms = lp->time_ms,
@@ -54,7 +58,7 @@ static void visit_proposal(struct enclave *e, const struct ledger_proposal *lp,
     for (size_t i = 0; i < lp->n_voters && i < LEDGER_MEMBERS_MAX; i++) {
         const struct ledger_voter *v = &lp->voters[i];
         ballots[p.n_ballots++] =
-            (struct node_ballot){enclave_nick(e, v->leaf), choice_text(v->choice)};
+            (struct node_ballot){enclave_nick(e, v->leaf), choice_text(v->choice), 0};
         if (v->leaf == group_leaf(e->group) && v->choice == BALLOT_NONE &&
             lp->state == LEDGER_VOTE_OPEN)
             p.mine_to_vote = true;
