@@ -127,7 +127,7 @@ static void body_ballot(const struct script *s, const struct person *who, uint8_
 static void body_add(const struct script *s, uint8_t param, struct buf *out)
 {
     const struct ledger_proposal *p = ledger_current_proposal(s->l);
-    struct add_body b = {.proposal = 0};
+    struct outcome_body b = {.proposal = 0};
     uint8_t list[LEDGER_MEMBERS_MAX * 8];
     if (!p) return;
     b.proposal = p->index;
@@ -137,7 +137,7 @@ static void body_add(const struct script *s, uint8_t param, struct buf *out)
         for (size_t v = 0; v < p->n_voters; v++)
             if (p->voters[v].index == at && (param == 0 || v != param % p->n_voters))
                 put_u64(list + 8 * b.ballots.n++, at);
-    FUZZ_CHECK(fields_encode(&add_body_fields, &b, out) == ST_OK);
+    FUZZ_CHECK(fields_encode(&outcome_body_fields, &b, out) == ST_OK);
 }
 
 static void body_close(const struct script *s, struct buf *out)

@@ -433,9 +433,9 @@ static void an_add_without_every_yes_is_void(void **state)
     world_ballot(w, 1, p, true);
     put_u64(indexes, w->n - 2);
     put_u64(indexes + 8, w->n - 1);
-    struct add_body add = {.proposal = p, .ballots = {indexes, 2}};
+    struct outcome_body add = {.proposal = p, .ballots = {indexes, 2}};
     memcpy(add.hash, ledger_proposal(group_ledger(w->m[1].g), p)->hash, 32);
-    assert_int_equal(fields_encode(&add_body_fields, &add, &body), ST_OK);
+    assert_int_equal(fields_encode(&outcome_body_fields, &add, &body), ST_OK);
     struct entry0 e = entry_of(w, 1, LEDGER_ADD, buf_view(&body));
     world_forget(w);
     post_entry(w, 1, &e, back);

@@ -117,7 +117,7 @@ static void bodies_survive_mutation(void **state)
                         .record = BYTES(fill, 600),
                         .serials = {fill, 2}};
     struct ballot_body b = {.proposal = 9, .kind = 1, .form = BYTES(fill, 1)};
-    struct add_body a = {.proposal = 9, .ballots = {fill, 4}};
+    struct outcome_body a = {.proposal = 9, .ballots = {fill, 4}};
     struct leave_body l;
     struct update_body u;
     struct close_body c = {.proposal = 4};
@@ -127,7 +127,7 @@ static void bodies_survive_mutation(void **state)
     fields_mutate(&genesis_fields, &g);
     fields_mutate(&propose_fields, &p);
     fields_mutate(&ballot_body_fields, &b);
-    fields_mutate(&add_body_fields, &a);
+    fields_mutate(&outcome_body_fields, &a);
     fields_mutate(&leave_body_fields, &l);
     fields_mutate(&update_body_fields, &u);
     fields_mutate(&close_body_fields, &c);
@@ -411,9 +411,9 @@ static void add_and_close_rules(void **state)
     put_u64(indexes, w->n - 4); /* the ballots: the two closings came after */
     put_u64(indexes + 8, w->n - 3);
     put_u64(indexes + 16, w->n - 1);
-    struct add_body good = {.proposal = index, .ballots = {indexes, 2}}, a;
+    struct outcome_body good = {.proposal = index, .ballots = {indexes, 2}}, a;
     memcpy(good.hash, c.hash, 32);
-#define ADD_IS(why) post_body(w, 1, LEDGER_ADD, &add_body_fields, &a, why)
+#define ADD_IS(why) post_body(w, 1, LEDGER_ADD, &outcome_body_fields, &a, why)
     a = good;
     a.ballots.n = 1;
     ADD_IS("it names other ballots");

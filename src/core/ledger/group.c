@@ -25,7 +25,9 @@ struct group *group_alloc(const uint8_t enclave_id[32], const uint8_t room[32])
     memcpy(g->room, room, 32);
     g->phase = GROUP_LIVE;
     g->leaf = LEDGER_NOBODY;
-    g->due_base = g->vote_index = LEDGER_NEVER;
+    g->due_base = LEDGER_NEVER;
+    g->veto_from = UINT32_MAX;
+    buf_init(&g->proof, GROUP_PROOF_MAX);
     return g;
 }
 
@@ -39,6 +41,7 @@ void group_free(struct group *g)
     free(g->heads);
     free(g->sizes);
     buf_free(&g->history);
+    buf_free(&g->proof);
     free(g->events);
     bytes_wipe(g, sizeof *g);
     free(g);
@@ -49,7 +52,10 @@ enum status group_set_self(struct group *g, const struct group_self *self)
     memcpy(g->secrets->id_seed, self->id_seed, 32);
     memcpy(g->secrets->seat_seed, self->seat_seed, 32);
     sign_public(self->id_seed, g->id);
-    return group_seed_add(g, GROUP_SEED_NOW, 0, self->kem_seed, NULL);
+    enum status st = group_seed_add(g, GROUP_SEED_NOW, 0, self->kem_seed, NULL);
+    for (size_t i = 0; i < self->n_veto && st == ST_OK; i++)
+        st = group_veto_add(g, (uint32_t)i, self->veto_x + i * VETO_SCALAR);
+    return st;
 }
 
 enum status group_join(const struct group_join *a, struct group **ret)
@@ -120,6 +126,56 @@ const struct group_row *group_row(const struct group *g, uint64_t epoch, uint8_t
 {
     if (epoch >= g->n_rows || !(g->rows[epoch].flags & flag)) return NULL;
     return &g->rows[epoch];
+}
+
+/* ---- veto keys ---- */
+
+enum status group_veto_add(struct group *g, uint32_t serial, const uint8_t x[VETO_SCALAR])
+{
+    if (g->n_veto == GROUP_VETO_MAX) { /* of serials long dead */
+        group_veto_drop(g, &g->secrets->veto[0]);
+    }
+    struct group_veto *v = &g->secrets->veto[g->n_veto++];
+    v->serial = serial;
+    memcpy(v->x, x, VETO_SCALAR);
+    g->dirty = true;
+    return ST_OK;
+}
+
+struct group_veto *group_veto_find(const struct group *g, uint32_t serial)
+{
+    for (size_t i = 0; i < g->n_veto; i++)
+        if (g->secrets->veto[i].serial == serial) return &g->secrets->veto[i];
+    return NULL;
+}
+
+void group_veto_drop(struct group *g, struct group_veto *v)
+{
+    struct group_veto *last = &g->secrets->veto[--g->n_veto];
+    memmove(v, v + 1, (size_t)(last - v) * sizeof *v);
+    bytes_wipe(last, sizeof *last);
+    g->dirty = true;
+}
+
+void group_veto_kill(struct group *g)
+{
+    bytes_wipe(g->secrets->veto, sizeof g->secrets->veto);
+    bytes_wipe(g->secrets->veto_seed, sizeof g->secrets->veto_seed);
+    g->n_veto = 0;
+    g->veto_from = UINT32_MAX;
+    g->veto_dead = g->dirty = true;
+}
+
+bool group_can_ballot(const struct group *g, const struct ledger_proposal *p)
+{
+    for (size_t i = 0; i < p->n_voters; i++) {
+        if (p->voters[i].leaf != g->leaf) continue;
+        if (p->ballot->kind != BALLOT_SECRET) return true;
+        for (size_t k = 0; k < g->n_ballots; k++)
+            if (memcmp(g->ballots[k].hash, p->hash, 32) == 0) return true;
+        return group_veto_find(g, p->voters[i].serial) != NULL;
+    }
+    return false;
 }
 
 /* ---- own KEM secrets ---- */
@@ -360,12 +416,92 @@ void group_senders_drop(struct group *g, uint64_t epoch)
 enum status group_welcome(const struct group *g, uint16_t leaf, struct group_welcome *ret)
 {
     memset(ret, 0, sizeof *ret);
+    const struct ledger_leaf *f = ledger_leaf(g->ledger, leaf);
     const struct ledger_proposal *p = ledger_admission(g->ledger, leaf);
-    const struct group_row *row = p == NULL ? NULL : group_row(g, p->added_epoch, GROUP_ROW_LOG);
+    if (f == NULL) return ST_NOT_FOUND;
+    if (f->renewed) { /* its RENEW is its last valid entry: it can write nothing else */
+        ret->add_index = f->last;
+        ret->epoch = ledger_epoch(g->ledger);
+        memcpy(ret->chain, ledger_chain_at(g->ledger, f->last + 1), 32);
+    } else if (p != NULL) {
+        ret->add_index = p->added;
+        ret->epoch = p->added_epoch;
+        memcpy(ret->chain, p->added_chain, 32);
+    } else {
+        return ST_NOT_FOUND;
+    }
+    const struct group_row *row = group_row(g, ret->epoch, GROUP_ROW_LOG);
     if (row == NULL) return ST_NOT_FOUND;
-    ret->add_index = p->added;
-    ret->epoch = p->added_epoch;
-    memcpy(ret->chain, p->added_chain, 32);
     memcpy(ret->log_key, row->log, 32);
     return ST_OK;
+}
+
+enum status group_rejoin(const struct group *old, const struct group_welcome *w, struct group **ret)
+{
+    if (w->add_index >= GROUP_ENTRIES_MAX) return ST_TOO_BIG;
+    struct group *g = group_alloc(old->enclave_id, old->room);
+    if (g == NULL) return ST_NO_MEMORY;
+    enum status st = group_rows(g, old->n_rows);
+    if (st != ST_OK) {
+        group_free(g);
+        return st;
+    }
+    if (old->n_rows > 0) memcpy(g->rows, old->rows, old->n_rows * sizeof *old->rows);
+    *g->secrets = *old->secrets;
+    memcpy(g->seed_pks, old->seed_pks, GROUP_SEEDS_MAX * sizeof *g->seed_pks);
+    g->n_seeds = old->n_seeds;
+    memcpy(g->id, old->id, 32);
+    group_veto_kill(g);
+    bytes_wipe(g->secrets->attempts, sizeof g->secrets->attempts);
+    memcpy(g->agreed, old->agreed, sizeof g->agreed);
+    g->phase = GROUP_WALKING;
+    g->joined = g->renewed = true;
+    g->add_index = w->add_index;
+    g->add_epoch = w->epoch;
+    memcpy(g->add_chain, w->chain, 32);
+    memcpy(g->add_log, w->log_key, 32);
+    chain_start(g->room, FEED_LEDGER, g->walk_chain);
+    buf_init(&g->history, GROUP_HISTORY_MAX);
+    g->head_ms = old->head_ms;
+    g->dirty = true;
+    *ret = g;
+    return ST_OK;
+}
+
+/* ---- heads of the others ---- */
+
+uint64_t group_agreed(const struct group *g, uint16_t leaf)
+{
+    const struct ledger_leaf *f = ledger_leaf(g->ledger, leaf);
+    uint64_t ours = f == NULL || f->last == LEDGER_NEVER ? 0 : f->last + 1;
+    if (leaf == g->leaf) return ledger_count(g->ledger);
+    return leaf < LEDGER_LEAVES_MAX && g->agreed[leaf] > ours ? g->agreed[leaf] : ours;
+}
+
+struct bytes group_proof(const struct group *g)
+{
+    return buf_view(&g->proof);
+}
+
+bool group_restored(const struct group *g)
+{
+    return g->restored;
+}
+
+const struct group_clock *group_clock(const struct group *g, uint64_t index)
+{
+    for (size_t i = 0; i < g->n_clocks; i++)
+        if (g->clocks[i].index == index) return &g->clocks[i];
+    return NULL;
+}
+
+uint64_t group_vote_ms(const struct group *g, const struct ledger_proposal *p)
+{
+    const struct group_clock *c = group_clock(g, p->index);
+    return c == NULL ? 0 : c->seen_ms;
+}
+
+uint64_t group_epoch_ms(const struct group *g, uint64_t epoch)
+{
+    return epoch < g->n_rows ? g->rows[epoch].learned_ms : 0;
 }

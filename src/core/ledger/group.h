@@ -30,7 +30,7 @@
 
 #include "core/ledger/ledger.h"
 
-#define GROUP_RANDOM 160   /* random bytes for one draft */
+#define GROUP_RANDOM 192   /* random bytes for one draft */
 #define GROUP_DOOR_KEYS 32 /* door keys accepted: of the last 14 days, at most so many */
 #define GROUP_DOOR_MS ((uint64_t)14 * 24 * 3600 * 1000)
 #define GROUP_HEAD_MS ((uint64_t)24 * 3600 * 1000)
@@ -39,6 +39,11 @@
 #define GROUP_ENTRIES_MAX ((uint64_t)1 << 22)
 #define GROUP_SEEDS_MAX 16  /* own KEM secrets held at once */
 #define GROUP_BALLOTS_MAX 8 /* own ballot bodies kept */
+#define GROUP_VETO_MAX 64   /* secrets of veto keys that we showed and did not use yet */
+#define GROUP_VETO_LOW 8    /* of them left: more are shown */
+#define GROUP_CLOCKS_MAX 66 /* votes watched at once: one, and a removal of each member */
+#define GROUP_UPDATE_MS ((uint64_t)7 * 24 * 3600 * 1000) /* our KEM key is changed at least so often */
+#define GROUP_PROOF_MAX ((size_t)1 << 20)
 
 struct group; /* opaque */
 
@@ -48,6 +53,8 @@ struct group_self {
     const uint8_t *id_seed;   /* 32, Ed25519 of this enclave */
     const uint8_t *seat_seed; /* 32, Ed25519 seat in this room */
     const uint8_t *kem_seed;  /* 32, X-Wing */
+    const uint8_t *veto_x;    /* n_veto x 32: secrets of the keys in our knock, serials from 0 on */
+    size_t n_veto;
 };
 
 /* For every draft: the time (advice inside the entry) and how far the other feeds are seen. */
@@ -71,7 +78,7 @@ struct group_create {
     const uint8_t *revoke_hash;    /* 32 */
     struct bytes nick;
     struct bytes name;
-    uint8_t ballot_kind; /* BALLOT_OPEN */
+    uint8_t ballot_kind;
     uint8_t mode;
     const struct ledger_sentinel *sentinels;
     size_t n_sentinels;
@@ -92,6 +99,19 @@ struct group_join {
     const uint8_t *log_key; /* 32: of that epoch */
 };
 enum status group_join(const struct group_join *a, struct group **ret) MUST_USE;
+
+/* What a WELCOME for this added or renewed leaf says (index of ADD or RENEW, chain after it, epoch, log
+ * key). */
+struct group_welcome {
+    uint64_t add_index;
+    uint8_t chain[32];
+    uint64_t epoch;
+    uint8_t log_key[32];
+};
+/* A lost member whose RENEW was answered: the same member with the thread in its hand again. Entries
+ * from 0 are wanted; mail and files of the old group's epochs stay readable. */
+enum status group_rejoin(const struct group *old, const struct group_welcome *w,
+                         struct group **ret) MUST_USE;
 
 enum status group_load(struct bytes saved, struct group **ret) MUST_USE;
 /* Appends everything that is not in the sealed entries: secrets; seal it as a vault row. */
@@ -117,6 +137,11 @@ struct seen group_seen(const struct group *g); /* our head, for entries of other
 /* Somebody's entry claims to have seen (count, chain): ST_OK, ST_FORK, ST_PENDING (ahead of us). */
 enum status group_check_seen(struct group *g, uint16_t leaf, const struct seen *claim) MUST_USE;
 
+/* Two sealed entries for one place, ours and what the sentinel showed instead: kept as a proof if a
+ * member signed each. ST_EXISTS: there is one already. */
+enum status group_prove(struct group *g, uint64_t index, struct bytes mine,
+                        struct bytes theirs) MUST_USE;
+
 enum group_event_type {
     GROUP_BEGUN,      /* GENESIS is valid */
     GROUP_PROPOSED,   /* index, leaf = proposer */
@@ -127,7 +152,12 @@ enum group_event_type {
     GROUP_UPDATED,    /* leaf published a new KEM key */
     GROUP_EPOCH,      /* epoch began, by leaf: take the sender secrets */
     GROUP_IN,         /* our first COMMIT: we are in */
-    GROUP_OUT,        /* our own LEAVE is in the ledger */
+    GROUP_REMOVED,    /* leaf: by vote or by its recovery key: our seat's vote to drop it is due */
+    GROUP_POLICED,    /* a POLICY changed what holds */
+    GROUP_RENEWED,    /* leaf lost the thread and shows new keys: a WELCOME in the mail is due */
+    GROUP_AWAY,       /* leaf says that it is away, or back */
+    GROUP_REHOMED,    /* the room moved: ledger_home */
+    GROUP_OUT,        /* our own LEAVE, REMOVE or SELF_REVOKE is in the ledger */
     GROUP_ENDED,      /* the last member left */
     GROUP_HEAD,       /* leaf says: epoch, next */
     GROUP_VOID,       /* leaf or LEDGER_NOBODY, reason */
@@ -163,6 +193,17 @@ uint16_t group_leaf(const struct group *g); /* ours; LEDGER_NOBODY before our AD
 bool group_in(const struct group *g);       /* we hold the keys of the current epoch */
 bool group_writable(const struct group *g); /* no fork, not lost, not old, caught up once */
 bool group_lost(const struct group *g);     /* GROUP_LOST was told and still holds */
+bool group_restored(const struct group *g); /* keys are being renewed: nothing is said or voted */
+/* Votes that we can still cast on: false: we have no key for it on this machine any more. */
+bool group_can_ballot(const struct group *g, const struct ledger_proposal *p);
+/* When we first saw a current proposal; 0: not a current one. */
+uint64_t group_vote_ms(const struct group *g, const struct ledger_proposal *p);
+/* When the keys of an epoch came, by our clock; 0: unknown. */
+uint64_t group_epoch_ms(const struct group *g, uint64_t epoch);
+/* Entries of the ledger that a leaf's signed words, of any feed, confirm as ours. */
+uint64_t group_agreed(const struct group *g, uint16_t leaf);
+/* The kept proof of two histories (core/ledger/proof.h); empty: none. */
+struct bytes group_proof(const struct group *g);
 /* Two histories were shown to us: both heads, kept over restarts. false: none. */
 bool group_forked(const struct group *g, struct seen *ret_mine, struct seen *ret_theirs);
 uint64_t group_epoch(const struct group *g);
@@ -196,13 +237,6 @@ size_t group_door_keys(const struct group *g, uint64_t now_ms,
 enum status group_sender(const struct group *g, uint64_t epoch, uint16_t leaf,
                          uint8_t ret[32]) MUST_USE;
 void group_senders_drop(struct group *g, uint64_t epoch);
-/* What a WELCOME for this added leaf says (index of ADD, chain after it, epoch, log key). */
-struct group_welcome {
-    uint64_t add_index;
-    uint8_t chain[32];
-    uint64_t epoch;
-    uint8_t log_key[32];
-};
 enum status group_welcome(const struct group *g, uint16_t leaf, struct group_welcome *ret) MUST_USE;
 
 /* ---- what to do ---- */
@@ -213,7 +247,11 @@ enum group_duty {
     GROUP_POST_COMMIT,
     GROUP_POST_HEAD,
     GROUP_POST_EXPIRE, /* proposal */
-    GROUP_POST_UPDATE  /* after a restore */
+    GROUP_POST_UPDATE, /* after a restore, and once in a while */
+    GROUP_POST_REMOVE, /* proposal */
+    GROUP_POST_POLICY, /* proposal */
+    GROUP_POST_VETO_KEYS,
+    GROUP_POST_RENEW /* lost: also when group_writable says no */
 };
 struct group_next {
     enum group_duty duty;
@@ -238,8 +276,34 @@ enum status group_make_propose(struct group *g, const struct group_propose *a,
 /* The body of a ballot is made once for each proposal and kept; another choice later: ST_CONFLICT. */
 enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
                               const struct group_now *now, struct group_draft *ret) MUST_USE;
-enum status group_make_add(struct group *g, const struct group_now *now,
-                           struct group_draft *ret) MUST_USE;
+struct group_propose_policy {
+    uint8_t ballot_kind; /* LEDGER_AS_IS */
+    uint8_t mode;        /* LEDGER_AS_IS */
+    struct list policy;  /* LEDGER_POLICY_ITEM each, ascending */
+    struct bytes sentinels; /* as in GENESIS; empty: unchanged */
+    struct bytes reason;
+};
+enum status group_make_propose_remove(struct group *g, const uint16_t *targets, size_t n,
+                                      struct bytes reason, const struct group_now *now,
+                                      struct group_draft *ret) MUST_USE;
+enum status group_make_propose_policy(struct group *g, const struct group_propose_policy *a,
+                                      const struct group_now *now,
+                                      struct group_draft *ret) MUST_USE;
+/* The secrets of the new keys are kept in the group: group_save before sending. */
+enum status group_make_veto_keys(struct group *g, const struct group_now *now,
+                                 struct group_draft *ret) MUST_USE;
+/* ADD, REMOVE or POLICY of a passed vote. */
+enum status group_make_outcome(struct group *g, uint64_t proposal, const struct group_now *now,
+                               struct group_draft *ret) MUST_USE;
+enum status group_make_self_revoke(struct group *g, uint16_t leaf, const uint8_t key[32],
+                                   const struct group_now *now, struct group_draft *ret) MUST_USE;
+/* Of a lost member. The new KEM secret is kept in the group: group_save before sending. */
+enum status group_make_renew(struct group *g, const uint8_t revoke_hash[32],
+                             const struct group_now *now, struct group_draft *ret) MUST_USE;
+enum status group_make_away(struct group *g, uint64_t until_ms, const struct group_now *now,
+                            struct group_draft *ret) MUST_USE;
+enum status group_make_rehome(struct group *g, struct bytes address, const uint8_t pin[32],
+                              const struct group_now *now, struct group_draft *ret) MUST_USE;
 enum status group_make_leave(struct group *g, const struct group_now *now,
                              struct group_draft *ret) MUST_USE;
 /* The new KEM secret is kept in the group: group_save before sending. */
@@ -252,8 +316,9 @@ enum status group_make_expire(struct group *g, uint64_t proposal, const struct g
                               struct group_draft *ret) MUST_USE;
 enum status group_make_withdraw(struct group *g, uint64_t proposal, const struct group_now *now,
                                 struct group_draft *ret) MUST_USE;
-/* epoch, next: of our own mail chain. */
-enum status group_make_head(struct group *g, uint64_t epoch, uint64_t next,
+/* epoch, next: of our own mail chain. version, rehome_sig: bodies.h; 0 and NULL: none. */
+enum status group_make_head(struct group *g, uint64_t epoch, uint64_t next, uint64_t version,
+                            const uint8_t *rehome_sig,
                             const struct group_now *now, struct group_draft *ret) MUST_USE;
 
 #endif

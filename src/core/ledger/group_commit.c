@@ -11,8 +11,8 @@
  * where the policy says no history. */
 static uint64_t floor_of(const struct group *g)
 {
-    if (ledger_policy(g->ledger, LEDGER_POLICY_NO_HISTORY) != 0) return ledger_epoch(g->ledger) + 1;
-    return g->first_floor;
+    uint64_t floor = ledger_history_floor(g->ledger);
+    return floor > g->first_floor ? floor : g->first_floor;
 }
 
 enum status group_prev(const struct group *g, struct commit_prev *ret, struct commit_key **ret_keys)

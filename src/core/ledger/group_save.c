@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAVE_VERSION 1
+#define SAVE_VERSION 2
 #define ROWS_MAX ((uint32_t)1 << 20)
 
 enum {
@@ -17,7 +17,9 @@ enum {
     SAVED_FORKED = 4,
     SAVED_RESTORED = 8,
     SAVED_OUT = 16,
-    SAVED_LOST = 32
+    SAVED_LOST = 32,
+    SAVED_RENEWED = 64,
+    SAVED_VETO_DEAD = 128
 };
 
 static uint8_t flags_of(const struct group *g)
@@ -25,7 +27,8 @@ static uint8_t flags_of(const struct group *g)
     return (uint8_t)((g->phase == GROUP_WALKING ? SAVED_WALKING : 0) |
                      (g->joined ? SAVED_JOINED : 0) | (g->forked ? SAVED_FORKED : 0) |
                      (g->restored ? SAVED_RESTORED : 0) | (g->out ? SAVED_OUT : 0) |
-                     (g->lost ? SAVED_LOST : 0));
+                     (g->lost ? SAVED_LOST : 0) | (g->renewed ? SAVED_RENEWED : 0) |
+                     (g->veto_dead ? SAVED_VETO_DEAD : 0));
 }
 
 /* While saved entries are still being replayed the head that counts is the saved one. */
@@ -78,9 +81,23 @@ enum status group_save(const struct group *g, struct buf *out)
     buf_raw(out, g->secrets->placement, 32);
     buf_u64(out, g->generation);
     buf_u64(out, g->first_floor);
-    buf_u64(out, g->vote_index);
-    buf_u64(out, g->vote_ms);
     buf_u64(out, g->head_ms);
+    buf_u8(out, (uint8_t)g->n_clocks);
+    for (size_t i = 0; i < g->n_clocks; i++) {
+        buf_u64(out, g->clocks[i].index);
+        buf_u64(out, g->clocks[i].seen_ms);
+        buf_u64(out, g->clocks[i].passed_ms);
+    }
+    buf_u8(out, (uint8_t)g->n_veto);
+    for (size_t i = 0; i < g->n_veto; i++) {
+        buf_u32(out, g->secrets->veto[i].serial);
+        buf_raw(out, g->secrets->veto[i].x, VETO_SCALAR);
+    }
+    buf_u32(out, g->veto_from);
+    buf_raw(out, g->secrets->veto_seed, 32);
+    for (size_t i = 0; i < LEDGER_LEAVES_MAX; i++) buf_u64(out, g->agreed[i]);
+    buf_u32(out, (uint32_t)g->proof.n);
+    buf_bytes(out, buf_view(&g->proof));
     buf_u8(out, (uint8_t)g->n_seeds);
     for (size_t i = 0; i < g->n_seeds; i++) {
         buf_u8(out, g->secrets->seeds[i].role);
@@ -166,6 +183,8 @@ static void read_start(struct group *g, struct cursor *c, uint8_t flags)
     g->restored = flags & SAVED_RESTORED;
     g->out = flags & SAVED_OUT;
     g->lost = flags & SAVED_LOST;
+    g->renewed = flags & SAVED_RENEWED;
+    g->veto_dead = flags & SAVED_VETO_DEAD;
     g->add_index = cursor_u64(c);
     cursor_copy(c, g->add_chain, 32);
     g->add_epoch = cursor_u64(c);
@@ -180,9 +199,31 @@ static void read_start(struct group *g, struct cursor *c, uint8_t flags)
     cursor_copy(c, g->secrets->placement, 32);
     g->generation = cursor_u64(c);
     g->first_floor = cursor_u64(c);
-    g->vote_index = cursor_u64(c);
-    g->vote_ms = cursor_u64(c);
     g->head_ms = cursor_u64(c);
+}
+
+static enum status read_votes(struct group *g, struct cursor *c)
+{
+    g->n_clocks = cursor_u8(c);
+    if (g->n_clocks > GROUP_CLOCKS_MAX) return ST_INTEGRITY;
+    for (size_t i = 0; i < g->n_clocks; i++) {
+        g->clocks[i].index = cursor_u64(c);
+        g->clocks[i].seen_ms = cursor_u64(c);
+        g->clocks[i].passed_ms = cursor_u64(c);
+    }
+    g->n_veto = cursor_u8(c);
+    if (g->n_veto > GROUP_VETO_MAX) return ST_INTEGRITY;
+    for (size_t i = 0; i < g->n_veto; i++) {
+        g->secrets->veto[i].serial = cursor_u32(c);
+        cursor_copy(c, g->secrets->veto[i].x, VETO_SCALAR);
+    }
+    g->veto_from = cursor_u32(c);
+    cursor_copy(c, g->secrets->veto_seed, 32);
+    for (size_t i = 0; i < LEDGER_LEAVES_MAX; i++) g->agreed[i] = cursor_u64(c);
+    size_t n = cursor_u32(c);
+    if (n > GROUP_PROOF_MAX) return ST_INTEGRITY;
+    buf_bytes(&g->proof, cursor_take(c, n));
+    return buf_status(&g->proof);
 }
 
 enum status group_load(struct bytes saved, struct group **ret)
@@ -198,7 +239,8 @@ enum status group_load(struct bytes saved, struct group **ret)
     memcpy(g->secrets->seat_seed, seeds.p + 32, 32);
     sign_public(seeds.p, g->id);
     read_start(g, &c, flags);
-    enum status st = read_seeds(g, &c);
+    enum status st = read_votes(g, &c);
+    if (st == ST_OK) st = read_seeds(g, &c);
     if (st == ST_OK) st = read_ballots(g, &c);
     if (st == ST_OK) st = read_rows(g, &c);
     if (st == ST_OK && cursor_end(&c) != ST_OK) st = ST_INTEGRITY;

@@ -10,6 +10,7 @@
 
 #include "core/epoch/walk.h"
 #include "core/ledger/group.h"
+#include "core/ledger/proof.h"
 #include "core/ledger/state.h"
 
 enum group_phase {
@@ -52,6 +53,19 @@ struct group_seed {
 
 #define GROUP_ATTEMPTS 4
 
+/* The secret of a veto key that we showed: wiped when a ballot is made with it. */
+struct group_veto {
+    uint32_t serial;
+    uint8_t x[VETO_SCALAR];
+};
+
+/* A current vote, by our own clock. */
+struct group_clock {
+    uint64_t index;
+    uint64_t seen_ms;
+    uint64_t passed_ms; /* 0: it did not pass yet */
+};
+
 struct group_secrets {
     uint8_t id_seed[32];
     uint8_t seat_seed[32];
@@ -59,6 +73,8 @@ struct group_secrets {
     uint8_t dedup[32];
     uint8_t placement[32];
     struct group_seed seeds[GROUP_SEEDS_MAX];
+    struct group_veto veto[GROUP_VETO_MAX];
+    uint8_t veto_seed[32]; /* of the keys that are on their way into the ledger */
     uint8_t attempts[GROUP_ATTEMPTS][32]; /* commit secrets of our own COMMITs after a restore */
 };
 
@@ -81,6 +97,9 @@ struct group {
     struct group_secrets *secrets; /* guarded */
     size_t n_seeds;
     size_t n_attempts;         /* made; the last GROUP_ATTEMPTS are kept */
+    size_t n_veto;
+    uint32_t veto_from; /* the first serial that veto_seed makes; UINT32_MAX: none */
+    bool veto_dead; /* what we showed before may have been used: the next VETO_KEYS says so */
     uint8_t (*seed_pks)[1216]; /* [i] belongs to secrets->seeds[i] */
     struct group_row *rows;    /* guarded; [e] of epoch e */
     size_t n_rows;
@@ -89,7 +108,8 @@ struct group {
     uint64_t first_floor;
     uint16_t leaf;
 
-    bool joined; /* by a WELCOME */
+    bool joined;  /* by a WELCOME */
+    bool renewed; /* which answered a RENEW: add_index is its index */
     uint64_t add_index;
     uint8_t add_chain[32];
     uint64_t add_epoch;
@@ -117,13 +137,15 @@ struct group {
     bool shut_out;       /* such a COMMIT was seen */
     uint64_t due_base;   /* what the order of turns hung on when it began */
     uint64_t due_ms;     /* and when it began for us */
-    uint64_t vote_index; /* the open proposal, first seen when */
-    uint64_t vote_ms;
-    uint64_t passed_ms;
+    struct group_clock clocks[GROUP_CLOCKS_MAX];
+    size_t n_clocks;
     uint64_t head_ms; /* our last HEAD, or our coming in */
 
     struct group_ballot ballots[GROUP_BALLOTS_MAX];
     size_t n_ballots;
+
+    uint64_t agreed[LEDGER_LEAVES_MAX]; /* by leaf: confirmed by words in other feeds */
+    struct buf proof;
 
     struct group_event *events;
     size_t n_events;
@@ -133,9 +155,31 @@ struct group {
 
 struct group *group_alloc(const uint8_t enclave_id[32], const uint8_t room[32]);
 enum status group_set_self(struct group *g, const struct group_self *self) MUST_USE;
+/* A draft of that type for the present head; checked by our own ledger. group_make: by a field list, if
+ * the group is writable. */
+enum status group_seal(struct group *g, uint8_t type, struct bytes body,
+                       const uint8_t back[ENTRY0_BACK], const struct group_now *now,
+                       struct group_draft *ret) MUST_USE;
+enum status group_make(struct group *g, uint8_t type, const struct fields *fields, const void *body,
+                       const struct group_now *now, struct group_draft *ret) MUST_USE;
+/* Places in the random bytes of one draft. */
+#define RANDOM_BACK 0
+#define RANDOM_NONCE 48
+#define RANDOM_COMMIT 72
+#define RANDOM_KEM 104
+#define RANDOM_VETO 136
 /* Rows 0 .. n-1 exist afterwards. */
 enum status group_rows(struct group *g, size_t n) MUST_USE;
 void group_row_set(struct group_row *row, const struct epoch_keys *keys, uint64_t now_ms);
+const struct group_clock *group_clock(const struct group *g, uint64_t index); /* NULL: none */
+enum status group_veto_add(struct group *g, uint32_t serial, const uint8_t x[VETO_SCALAR]) MUST_USE;
+/* The secret for that serial; NULL: not here. */
+struct group_veto *group_veto_find(const struct group *g, uint32_t serial);
+void group_veto_drop(struct group *g, struct group_veto *v);
+/* Our ballot is in the ledger: what it said is kept no longer. */
+void group_ballot_landed(struct group *g, const uint8_t hash[32]);
+/* Nothing that this machine showed before may be used any more. */
+void group_veto_kill(struct group *g);
 enum status group_seed_add(struct group *g, uint8_t role, uint64_t until, const uint8_t seed[32],
                            const uint8_t **ret_pk) MUST_USE;
 void group_seed_drop(struct group *g, size_t i);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_AN_ENTRY 8
+#define EVENTS_AN_ENTRY (GROUP_CLOCKS_MAX + 8) /* a change of the roster ends every vote */
 #define ROOM_FOR_ONE PAD_MAX /* no stored entry is larger */
 
 uint64_t group_wants(const struct group *g)
@@ -50,9 +50,13 @@ static enum status walk(struct group *g)
     if (keys == NULL || commits == NULL) goto out;
     TRY(walk_back(g->room, g->heads, g->n_heads, g->add_epoch, g->add_log, keys, commits));
     TRY(group_rows(g, n));
+    g->n_rows = n; /* a renewed member may have had more, of its own */
     for (size_t e = 0; e < n; e++) {
-        g->rows[e].flags = GROUP_ROW_LOG;
-        memcpy(g->rows[e].log, keys + e * 32, 32);
+        struct group_row *row = &g->rows[e];
+        /* What a renewed member held of the same epoch stays; of a private one it was led into, not. */
+        if (memcmp(row->log, keys + e * 32, 32) != 0) bytes_wipe(row, sizeof *row);
+        row->flags |= GROUP_ROW_LOG;
+        memcpy(row->log, keys + e * 32, 32);
     }
     g->phase = GROUP_LIVE;
     g->dirty = true;
@@ -127,6 +131,59 @@ static enum status take_history(struct group *g, uint64_t index, struct bytes se
 
 /* ---- events of a taken entry ---- */
 
+/* The proof of a fork: their signed entry, and our own signed word about the same place. */
+static void keep_statement(struct group *g, const struct entry0 *theirs)
+{
+    uint8_t body[sizeof(uint64_t) * 3 + 64] = {0};
+    struct seen unseen[3] = {chain_unseen(g->room, 1), chain_unseen(g->room, 2),
+                             chain_unseen(g->room, 3)};
+    struct entry0 e = {.index = theirs->index,
+                       .epoch = ledger_epoch(g->ledger),
+                       .rules = LEDGER_RULES,
+                       .type = LEDGER_HEAD,
+                       .time_ms = theirs->time_ms,
+                       .body = BYTES_OF(body)};
+    if (g->proof.n > 0 || g->leaf == LEDGER_NOBODY) return;
+    entry0_set_seen(&e, unseen);
+    memcpy(e.prev_chain, ledger_chain_at(g->ledger, theirs->index), 32);
+    memcpy(e.actor, g->id, 32);
+    entry0_sign(&e, g->enclave_id, g->secrets->id_seed);
+    if (proof_make(g->enclave_id, &e, theirs, &g->proof) != ST_OK) buf_clear(&g->proof);
+    g->dirty = true;
+}
+
+/* A sealed entry as far as it can be read: by the log key of the epoch it names. */
+static enum status open_entry(const struct group *g, struct bytes sealed, uint64_t index,
+                              struct buf *plain, struct entry0 *ret)
+{
+    struct entry0_envelope envelope;
+    enum status st = entry0_envelope(sealed, &envelope);
+    if (st != ST_OK) return st;
+    const struct group_row *row = group_row(g, envelope.epoch, GROUP_ROW_LOG);
+    if (row == NULL) return ST_NOT_FOUND;
+    st = entry0_open(sealed, g->room, row->log, index, plain);
+    return st == ST_OK ? entry0_split(buf_view(plain), ret) : st;
+}
+
+enum status group_prove(struct group *g, uint64_t index, struct bytes mine, struct bytes theirs)
+{
+    struct buf a = BUF_INIT, b = BUF_INIT;
+    struct entry0 one, other;
+    struct proof_view view;
+    enum status st = ST_EXISTS;
+    if (g->proof.n > 0) goto out;
+    TRY(open_entry(g, mine, index, &a, &one));
+    TRY(open_entry(g, theirs, index, &b, &other));
+    TRY(proof_make(g->enclave_id, &one, &other, &g->proof));
+    st = proof_check(buf_view(&g->proof), &view);
+    if (st != ST_OK) buf_clear(&g->proof);
+    g->dirty = true;
+out:
+    buf_free(&a);
+    buf_free(&b);
+    return st;
+}
+
 static void emit_void(struct group *g, const struct ledger_judged *j, const struct group_commit *c)
 {
     const struct ledger_verdict *v = &j->verdict;
@@ -143,6 +200,7 @@ static void emit_void(struct group *g, const struct ledger_judged *j, const stru
         memcpy(mine.chain, ledger_chain_at(g->ledger, j->index), 32);
         memcpy(theirs.chain, j->entry.prev_chain, 32);
         group_emit_fork(g, j->index, v->author, &mine, &theirs);
+        keep_statement(g, &j->entry);
     }
 }
 
@@ -155,14 +213,16 @@ static struct group_event *emit_by(struct group *g, enum group_event_type type,
     return ev;
 }
 
-/* The vote that was current before the entry and no longer is open. */
-static void emit_closed(struct group *g, const struct ledger_judged *j, uint64_t open_before)
+/* The votes that were open before the entry and no longer are. */
+static void emit_closed(struct group *g, const struct ledger_judged *j)
 {
-    const struct ledger_proposal *p = ledger_proposal(g->ledger, open_before);
-    if (p == NULL || p->state == LEDGER_VOTE_OPEN) return;
-    struct group_event *ev = emit_by(g, GROUP_CLOSED, j);
-    ev->proposal = p->index;
-    ev->vote = p->state;
+    for (size_t i = 0; i < g->n_clocks; i++) {
+        const struct ledger_proposal *p = ledger_proposal(g->ledger, g->clocks[i].index);
+        if (p == NULL || p->closed != j->index) continue;
+        struct group_event *ev = emit_by(g, GROUP_CLOSED, j);
+        ev->proposal = p->index;
+        ev->vote = p->state;
+    }
 }
 
 static void emit_ballot(struct group *g, const struct ledger_judged *j)
@@ -171,7 +231,22 @@ static void emit_ballot(struct group *g, const struct ledger_judged *j)
     struct group_event *ev = emit_by(g, GROUP_BALLOTED, j);
     ev->proposal = j->body.ballot.proposal;
     for (size_t i = 0; p != NULL && i < p->n_voters; i++)
-        if (p->voters[i].leaf == j->verdict.author) ev->choice = p->voters[i].choice;
+        if (p->voters[i].leaf == j->verdict.author) ev->choice = p->voters[i].cast.choice;
+}
+
+static void emit_gone(struct group *g, const struct ledger_judged *j, uint16_t leaf)
+{
+    emit_by(g, GROUP_REMOVED, j)->leaf = leaf;
+    if (leaf == g->leaf) (void)emit_by(g, GROUP_OUT, j);
+    if (ledger_ended(g->ledger)) (void)emit_by(g, GROUP_ENDED, j);
+}
+
+static void emit_removed(struct group *g, const struct ledger_judged *j)
+{
+    const struct ledger_proposal *p = ledger_proposal(g->ledger, j->body.outcome.proposal);
+    for (size_t i = 0; p != NULL && i < p->n_targets; i++)
+        if (ledger_leaf(g->ledger, p->targets[i])->left == j->index)
+            emit_gone(g, j, p->targets[i]);
 }
 
 static void emit_valid(struct group *g, const struct ledger_judged *j, bool was_in)
@@ -189,7 +264,7 @@ static void emit_valid(struct group *g, const struct ledger_judged *j, bool was_
     case LEDGER_BALLOT: emit_ballot(g, j); break;
     case LEDGER_ADD:
         ev = emit_by(g, GROUP_ADDED, j);
-        ev->proposal = j->body.add.proposal;
+        ev->proposal = j->body.outcome.proposal;
         ev->leaf = (uint16_t)(ledger_leaves(g->ledger) - 1);
         break;
     case LEDGER_LEAVE:
@@ -197,6 +272,12 @@ static void emit_valid(struct group *g, const struct ledger_judged *j, bool was_
         if (j->verdict.author == g->leaf) (void)emit_by(g, GROUP_OUT, j);
         if (ledger_ended(g->ledger)) (void)emit_by(g, GROUP_ENDED, j);
         break;
+    case LEDGER_REMOVE: emit_removed(g, j); break;
+    case LEDGER_SELF_REVOKE: emit_gone(g, j, j->body.self_revoke.leaf); break;
+    case LEDGER_POLICY: emit_by(g, GROUP_POLICED, j)->proposal = j->body.outcome.proposal; break;
+    case LEDGER_RENEW: (void)emit_by(g, GROUP_RENEWED, j); break;
+    case LEDGER_AWAY: (void)emit_by(g, GROUP_AWAY, j); break;
+    case LEDGER_REHOME: (void)emit_by(g, GROUP_REHOMED, j); break;
     case LEDGER_UPDATE: (void)emit_by(g, GROUP_UPDATED, j); break;
     case LEDGER_COMMIT:
         (void)emit_by(g, GROUP_EPOCH, j);
@@ -214,16 +295,42 @@ static void emit_valid(struct group *g, const struct ledger_judged *j, bool was_
 
 /* ---- what an entry changes in us ---- */
 
-/* An entry of our own leaf that brings a key we do not hold: we came back from an older backup. */
+/* Does this disk know that we wrote this entry? Each of these leaves something behind before it goes
+ * out: the secret of a key, or the body of a ballot. */
+static bool known_own(const struct group *g, const struct ledger_judged *j)
+{
+    switch (j->entry.type) {
+    case LEDGER_COMMIT: return group_kem_seed(g, j->body.commit.kem_pk) != NULL;
+    case LEDGER_UPDATE: return group_kem_seed(g, j->body.update.kem_pk) != NULL;
+    case LEDGER_RENEW: return group_kem_seed(g, j->body.renew.kem_pk) != NULL;
+    case LEDGER_VETO_KEYS:
+        return group_veto_find(g, ledger_leaf(g->ledger, g->leaf)->stock.next - 1) != NULL;
+    case LEDGER_BALLOT:
+        for (size_t i = 0; i < g->n_ballots; i++)
+            if (memcmp(g->ballots[i].hash, j->body.ballot.hash, 32) == 0) return true;
+        return false;
+    default: return true;
+    }
+}
+
+/* An entry of our own leaf that this disk does not know: we came back from an older backup. */
 static void notice_restored(struct group *g, const struct ledger_judged *j)
 {
-    const uint8_t *pk = j->entry.type == LEDGER_COMMIT   ? j->body.commit.kem_pk
-                        : j->entry.type == LEDGER_UPDATE ? j->body.update.kem_pk
-                                                         : NULL;
-    if (pk == NULL || j->verdict.author != g->leaf) return;
-    if (group_kem_seed(g, pk) == NULL) {
-        if (!g->restored) (void)group_emit(g, GROUP_RESTORED, j->index);
-        g->restored = g->dirty = true;
+    if (j->verdict.author != g->leaf || known_own(g, j)) return;
+    group_note_restored(g);
+}
+
+/* What lies behind an own entry that has arrived is no longer needed. */
+static void settle_own(struct group *g, const struct ledger_judged *j)
+{
+    if (j->verdict.author != g->leaf) return;
+    if (j->entry.type == LEDGER_BALLOT) group_ballot_landed(g, j->body.ballot.hash);
+    if (j->entry.type == LEDGER_VETO_KEYS && group_veto_find(
+            g, ledger_leaf(g->ledger, g->leaf)->stock.next - 1) != NULL) {
+        bytes_wipe(g->secrets->veto_seed, sizeof g->secrets->veto_seed);
+        g->veto_from = UINT32_MAX;
+        if (j->body.veto_keys.dead != 0) g->veto_dead = false;
+        g->dirty = true;
     }
 }
 
@@ -232,6 +339,7 @@ void group_note_restored(struct group *g)
     if (g->restored) return;
     (void)group_emit(g, GROUP_RESTORED, ledger_count(g->ledger));
     g->restored = g->dirty = true;
+    group_veto_kill(g); /* who knows what was signed with them */
 }
 
 /* After a COMMIT our key in the ledger is one of ours again: the restore is over. */
@@ -249,6 +357,7 @@ static void watch_shut_out(struct group *g, const struct ledger_judged *j, uint6
                            const struct group_commit *c)
 {
     bool lost = false;
+    if (j->verdict.valid && j->entry.type == LEDGER_RENEW) return; /* readable from every epoch */
     if (j->verdict.valid) {
         g->shut_out = g->lost = false;
         g->strange = 0;
@@ -280,23 +389,34 @@ static void watch_dispute(struct group *g, uint64_t index, struct bytes sealed, 
     if (!group_quiet(g, index)) group_emit_fork(g, index, author, &g->fork_mine, &g->fork_theirs);
 }
 
+/* Which votes there are, since when, and since when they wait for their outcome. */
+static void watch_votes(struct group *g, const struct ledger_judged *j, uint64_t now_ms)
+{
+    if (j->index < g->saved_count) return; /* the saved ones speak of what came later */
+    for (size_t i = 0; i < g->n_clocks;) {
+        struct group_clock *c = &g->clocks[i];
+        const struct ledger_proposal *p = ledger_proposal(g->ledger, c->index);
+        if (p != NULL && p->state == LEDGER_VOTE_PASSED && c->passed_ms == 0) c->passed_ms = now_ms;
+        if (p != NULL && ledger_is_current(p)) {
+            i++;
+            continue;
+        }
+        g->n_clocks--;
+        memmove(c, c + 1, (g->n_clocks - i) * sizeof *c);
+    }
+    if (j->verdict.valid && j->entry.type == LEDGER_PROPOSE && g->n_clocks < GROUP_CLOCKS_MAX)
+        g->clocks[g->n_clocks++] = (struct group_clock){j->index, now_ms, 0};
+}
+
 static void watch_clocks(struct group *g, const struct ledger_judged *j, uint64_t now_ms)
 {
-    const struct ledger *l = g->ledger;
-    const struct ledger_proposal *p = ledger_current_proposal(l);
     uint8_t chain[32];
-    uint64_t base = ledger_due_base(l, chain);
+    uint64_t base = ledger_due_base(g->ledger, chain);
     if (base != g->due_base) {
         g->due_base = base;
         g->due_ms = now_ms;
     }
-    if (p != NULL && p->closed == j->index) g->passed_ms = now_ms;
     if (j->index < g->saved_count) return; /* what follows was saved */
-    if (p != NULL && p->index != g->vote_index) {
-        g->vote_index = p->index;
-        g->vote_ms = now_ms;
-        g->dirty = true;
-    }
     if (j->verdict.valid && j->verdict.author == g->leaf && j->entry.type == LEDGER_HEAD) {
         g->head_ms = now_ms;
         g->dirty = true;
@@ -322,8 +442,9 @@ static enum status check_history(struct group *g, uint64_t index)
     if (index == 0 && !ledger_started(l)) return ST_INTEGRITY;
     if (g->joined && index == g->add_index) {
         if (memcmp(ledger_chain(l), g->add_chain, 32) != 0) return ST_FORK;
-        if (ledger_epoch(l) != g->add_epoch || g->leaf == LEDGER_NOBODY ||
-            ledger_leaf(l, g->leaf)->added != index)
+        if (ledger_epoch(l) != g->add_epoch || g->leaf == LEDGER_NOBODY) return ST_INTEGRITY;
+        const struct ledger_leaf *self = ledger_leaf(l, g->leaf);
+        if (g->renewed ? !self->renewed || self->last != index : self->added != index)
             return ST_INTEGRITY;
     }
     if (index + 1 == g->saved_count) {
@@ -343,6 +464,26 @@ static void find_self(struct group *g)
     if (self != NULL) g->leaf = self->leaf;
 }
 
+/* Opens an entry for judging; *ret_plain stays empty if it cannot be opened. */
+static enum status unseal(const struct group *g, struct bytes sealed, uint64_t index,
+                          struct entry0_envelope *ret, struct buf *ret_plain)
+{
+    uint64_t epoch = ledger_epoch(g->ledger);
+    const struct group_row *row = group_row(g, epoch, GROUP_ROW_LOG);
+    enum status st = entry0_envelope(sealed, ret);
+    if (st != ST_OK) return st == ST_NO_MEMORY ? st : ST_OK;
+    if (ret->epoch == epoch && row != NULL)
+        st = entry0_open(sealed, g->room, row->log, index, ret_plain);
+    row = group_row(g, 0, GROUP_ROW_LOG);
+    if (ret->epoch == 0 && row != NULL && ret_plain->n == 0 && st != ST_NO_MEMORY) {
+        uint8_t key[32]; /* perhaps a RENEW, by somebody who lost the thread */
+        ledger_renew_key(row->log, key);
+        st = entry0_open(sealed, g->room, key, index, ret_plain);
+        bytes_wipe(key, sizeof key);
+    }
+    return st == ST_NO_MEMORY ? st : ST_OK;
+}
+
 static enum status take_next(struct group *g, struct bytes sealed, uint64_t now_ms)
 {
     enum status st;
@@ -351,18 +492,12 @@ static enum status take_next(struct group *g, struct bytes sealed, uint64_t now_
     struct ledger_judged *j = malloc(sizeof *j);
     struct group_commit *c = calloc(1, sizeof *c);
     uint8_t chain[32];
-    uint64_t index = ledger_count(g->ledger), epoch = ledger_epoch(g->ledger);
-    const struct ledger_proposal *p = ledger_current_proposal(g->ledger);
-    uint64_t open_before = p != NULL && p->state == LEDGER_VOTE_OPEN ? p->index : LEDGER_NEVER;
+    uint64_t index = ledger_count(g->ledger);
     bool was_in = group_in(g), quiet = group_quiet(g, index);
     st = ST_NO_MEMORY;
     if (j == NULL || c == NULL) goto out;
     chain_step(ledger_chain(g->ledger), sealed, chain);
-    const struct group_row *row = group_row(g, epoch, GROUP_ROW_LOG);
-    if (entry0_envelope(sealed, &envelope) == ST_OK && envelope.epoch == epoch && row != NULL) {
-        st = entry0_open(sealed, g->room, row->log, index, &plain);
-        if (st == ST_NO_MEMORY) goto out;
-    }
+    TRY(unseal(g, sealed, index, &envelope, &plain));
     ledger_judge(g->ledger, buf_view(&plain), envelope.epoch, chain, j);
     if (j->verdict.valid && j->entry.type == LEDGER_COMMIT)
         TRY(group_commit_judge(g, j, envelope.back, c));
@@ -375,19 +510,22 @@ static enum status take_next(struct group *g, struct bytes sealed, uint64_t now_
         goto out;
     }
     if (j->verdict.valid && !quiet) notice_restored(g, j);
+    if (j->verdict.valid && !quiet) settle_own(g, j);
     if (j->verdict.valid && j->entry.type == LEDGER_COMMIT) after_commit(g, c, now_ms);
-    if (j->verdict.valid && j->entry.type == LEDGER_LEAVE && j->verdict.author == g->leaf)
-        g->out = g->dirty = true;
+    const struct ledger_leaf *self = ledger_leaf(g->ledger, g->leaf);
+    if (self != NULL && !self->member_now && !g->out) g->out = g->dirty = true;
     watch_shut_out(g, j, envelope.epoch, c);
     if (!j->verdict.valid) watch_dispute(g, index, sealed, envelope.epoch);
     watch_clocks(g, j, now_ms);
-    if (quiet) goto out;
-    g->dirty = true; /* the head is part of what is saved */
-    if (!j->verdict.valid)
-        emit_void(g, j, c);
-    else
-        emit_valid(g, j, was_in);
-    if (open_before != LEDGER_NEVER) emit_closed(g, j, open_before);
+    if (!quiet) {
+        g->dirty = true; /* the head is part of what is saved */
+        if (!j->verdict.valid)
+            emit_void(g, j, c);
+        else
+            emit_valid(g, j, was_in);
+        emit_closed(g, j);
+    }
+    watch_votes(g, j, now_ms);
 out:
     buf_free(&plain);
     if (c != NULL) bytes_wipe(c, sizeof *c);
@@ -449,7 +587,13 @@ enum status group_check_seen(struct group *g, uint16_t leaf, const struct seen *
     enum status st = room_for_events(g);
     if (st != ST_OK) return st;
     if (claim->count > ledger_count(g->ledger)) return ST_PENDING;
-    if (ledger_agrees(g->ledger, claim)) return ST_OK;
+    if (ledger_agrees(g->ledger, claim)) {
+        if (leaf < LEDGER_LEAVES_MAX && claim->count > g->agreed[leaf]) {
+            g->agreed[leaf] = claim->count;
+            g->dirty = true;
+        }
+        return ST_OK;
+    }
     struct seen mine = {.count = claim->count};
     memcpy(mine.chain, ledger_chain_at(g->ledger, claim->count), 32);
     /* One member's word does not stop us: it may lie. It is told, and the heads are kept. */

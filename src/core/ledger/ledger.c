@@ -9,7 +9,9 @@
 static const struct ledger_type *const types[] = {
     &ledger_type_genesis, &ledger_type_propose,  &ledger_type_ballot, &ledger_type_add,
     &ledger_type_leave,   &ledger_type_update,   &ledger_type_commit, &ledger_type_expire,
-    &ledger_type_head,    &ledger_type_withdraw,
+    &ledger_type_head,    &ledger_type_withdraw, &ledger_type_veto_keys, &ledger_type_remove,
+    &ledger_type_policy, &ledger_type_self_revoke, &ledger_type_renew, &ledger_type_away,
+    &ledger_type_rehome,
 };
 
 static const struct ledger_type *type_of(uint8_t number)
@@ -30,19 +32,11 @@ enum status ledger_new(const uint8_t enclave_id[32], const uint8_t room[32], str
     return ST_OK;
 }
 
-static void proposal_free(struct ledger_proposal *p)
-{
-    if (p == NULL) return;
-    free(p->voters);
-    free((void *)(uintptr_t)p->knock.p); /* knock and record stand in one block */
-    free(p);
-}
-
 void ledger_free(struct ledger *l)
 {
     if (l == NULL) return;
     for (size_t i = 0; i < l->n_leaves; i++) free(l->leaves[i]);
-    for (size_t i = 0; i < l->n_proposals; i++) proposal_free(l->proposals[i]);
+    for (size_t i = 0; i < l->n_proposals; i++) ledger_proposal_free(l->proposals[i]);
     free(l->leaves);
     free(l->proposals);
     free(l->chains);
@@ -74,7 +68,9 @@ static const char *judge_common(const struct ledger *l, uint64_t envelope_epoch,
         j->verdict.other_history = author != NULL;
         return "it follows another history";
     }
-    if (e->epoch != envelope_epoch || e->epoch != l->epoch) return "its epoch is not the current";
+    /* A RENEW comes from somebody who may not know which epoch it is. */
+    uint64_t epoch = e->type == LEDGER_RENEW ? 0 : l->epoch;
+    if (e->epoch != envelope_epoch || e->epoch != epoch) return "its epoch is not the current";
     if (e->rules != LEDGER_RULES) return "its rules are not known";
     if (e->flags != 0) return "it has unknown flags";
     return NULL;
@@ -140,6 +136,16 @@ static void note_void_commit(struct ledger *l, const struct ledger_judged *j)
     l->void_by[l->n_voids++] = v->author;
 }
 
+/* What its author has seen and when it was here last, by its own signed word. */
+static void note_author(struct ledger *l, const struct ledger_judged *j)
+{
+    struct ledger_leaf *leaf = ledger_leaf_rw(l, j->verdict.author);
+    if (leaf == NULL) leaf = ledger_leaf_rw(l, 0); /* GENESIS */
+    leaf->last = j->index;
+    leaf->last_ms = j->entry.time_ms;
+    leaf->missed = false;
+}
+
 enum status ledger_apply(struct ledger *l, const struct ledger_judged *j)
 {
     size_t cap = (size_t)l->chains_cap;
@@ -149,6 +155,7 @@ enum status ledger_apply(struct ledger *l, const struct ledger_judged *j)
     if (j->verdict.valid) {
         st = type_of(j->entry.type)->apply(l, j);
         if (st != ST_OK) return st;
+        note_author(l, j);
     } else {
         note_void_commit(l, j);
     }
@@ -183,6 +190,7 @@ struct ledger_leaf *ledger_enter(struct ledger *l, uint64_t index, const uint8_t
     ledger_copy_text(leaf->nick, nick);
     leaf->added = index;
     leaf->left = leaf->epoch_in = leaf->epoch_out = leaf->head_index = LEDGER_NEVER;
+    leaf->last = leaf->removal = LEDGER_NEVER;
     l->leaves[l->n_leaves++] = leaf;
     l->members++;
     return leaf;
@@ -192,15 +200,6 @@ void ledger_push_pending(struct ledger *l, uint64_t index, uint8_t type, uint16_
 {
     l->taken[l->n_pending] = index;
     l->pending[l->n_pending++] = (struct ledger_pending){type, leaf};
-}
-
-void ledger_close(struct ledger *l, enum ledger_vote_state state, uint64_t index, uint16_t by)
-{
-    struct ledger_proposal *p = l->current;
-    p->state = state;
-    p->closed = index;
-    p->closed_by = by;
-    if (state != LEDGER_VOTE_PASSED) l->current = NULL;
 }
 
 enum status ledger_open_epoch(struct ledger *l, uint64_t epoch, const struct ledger_judged *j)
@@ -217,17 +216,6 @@ enum status ledger_open_epoch(struct ledger *l, uint64_t epoch, const struct led
     return ST_OK;
 }
 
-const char *ledger_named(const struct ledger *l, uint64_t index, const uint8_t hash[32],
-                         enum ledger_vote_state state)
-{
-    const struct ledger_proposal *p = l->current;
-    if (p == NULL || p->index != index || memcmp(p->hash, hash, 32) != 0)
-        return "no such proposal is open";
-    if (p->state != state)
-        return p->state == LEDGER_VOTE_OPEN ? "the vote has not passed" : "the vote is closed";
-    return NULL;
-}
-
 struct ledger_leaf *ledger_leaf_rw(struct ledger *l, uint16_t leaf)
 {
     return leaf < l->n_leaves ? l->leaves[leaf] : NULL;
@@ -235,80 +223,10 @@ struct ledger_leaf *ledger_leaf_rw(struct ledger *l, uint16_t leaf)
 
 bool ledger_keyed(const struct ledger_leaf *leaf)
 {
-    return leaf->member_now && leaf->epoch_in != LEDGER_NEVER;
+    return leaf->member_now && leaf->epoch_in != LEDGER_NEVER && !leaf->renewed;
 }
 
-/* The oldest proposal that led to nothing is forgotten when there are too many of them. */
-static void forget_closed(struct ledger *l)
+bool ledger_may_commit(const struct ledger *l, const struct ledger_leaf *leaf)
 {
-    size_t closed = 0, oldest = l->n_proposals;
-    for (size_t i = 0; i < l->n_proposals; i++) {
-        enum ledger_vote_state state = l->proposals[i]->state;
-        if (l->proposals[i] == l->current || state == LEDGER_VOTE_ADDED) continue;
-        closed++;
-        if (oldest == l->n_proposals) oldest = i;
-    }
-    if (closed <= LEDGER_CLOSED_KEPT) return;
-    proposal_free(l->proposals[oldest]);
-    l->n_proposals--;
-    memmove(&l->proposals[oldest], &l->proposals[oldest + 1],
-            (l->n_proposals - oldest) * sizeof *l->proposals);
-}
-
-/* Voters: every member as the roster stands now. */
-static void list_voters(const struct ledger *l, struct ledger_proposal *p)
-{
-    for (size_t i = 0; i < l->n_leaves; i++) {
-        const struct ledger_leaf *leaf = l->leaves[i];
-        if (!leaf->member_now) continue;
-        struct ledger_voter *v = &p->voters[p->n_voters++];
-        v->leaf = leaf->leaf;
-        v->index = LEDGER_NEVER;
-        memcpy(v->seat, leaf->seat, 32);
-    }
-}
-
-enum status ledger_add_proposal(struct ledger *l, const struct ledger_judged *j)
-{
-    const struct propose *body = &j->body.propose;
-    enum status st = ledger_room_for((void **)&l->proposals, sizeof *l->proposals, l->n_proposals,
-                                     &l->proposals_cap);
-    if (st != ST_OK) return st;
-    struct ledger_proposal *p = calloc(1, sizeof *p);
-    uint8_t *texts = malloc(body->knock.n + body->record.n + 1);
-    if (p != NULL) p->voters = calloc(l->members, sizeof *p->voters);
-    if (p == NULL || texts == NULL || p->voters == NULL) {
-        free(texts);
-        proposal_free(p);
-        return ST_NO_MEMORY;
-    }
-    memcpy(texts, body->knock.p, body->knock.n);
-    if (body->record.n > 0) memcpy(texts + body->knock.n, body->record.p, body->record.n);
-    p->knock = BYTES(texts, body->knock.n);
-    p->record = BYTES(texts + body->knock.n, body->record.n);
-    p->index = j->index;
-    memcpy(p->hash, j->hash, 32);
-    p->kind = body->kind;
-    p->by = j->verdict.author;
-    p->time_ms = j->entry.time_ms;
-    p->epoch = j->entry.epoch;
-    memcpy(p->prev_chain, j->entry.prev_chain, 32);
-    p->compared = body->compared;
-    memcpy(p->door, body->door, 32);
-    memcpy(p->reply, body->reply, 32);
-    memcpy(p->invitation, body->invitation, 32);
-    p->closed = p->added = LEDGER_NEVER;
-    p->closed_by = p->added_leaf = LEDGER_NOBODY;
-    /* It decoded from the same bytes before; now its views point into our copy. */
-    st = fields_decode(&knock_fields, p->knock, &p->candidate);
-    if (st != ST_OK) {
-        proposal_free(p);
-        return ST_BUG;
-    }
-    ledger_copy_text(p->nick, p->candidate.nick);
-    list_voters(l, p);
-    l->proposals[l->n_proposals++] = p;
-    l->current = p;
-    forget_closed(l);
-    return ST_OK;
+    return ledger_keyed(leaf) && ledger_removal(l, leaf->leaf) == NULL;
 }

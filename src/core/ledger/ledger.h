@@ -29,6 +29,16 @@
 
 struct ledger; /* opaque */
 
+/* One-time keys of a member, ready for votes to come: shown, and not yet named by a proposal. */
+struct ledger_stock {
+    uint32_t next; /* serial of the next key that it shows */
+    uint32_t serial[LEDGER_VETO_STOCK];
+    uint8_t x[LEDGER_VETO_STOCK][VETO_POINT];
+    size_t n;
+    uint16_t reserve_by[LEDGER_VETO_RESERVE]; /* whose removals took of the reserve */
+    size_t n_reserve_by;
+};
+
 /* One leaf; departed ones stay listed. */
 struct ledger_leaf {
     uint16_t leaf;
@@ -40,9 +50,14 @@ struct ledger_leaf {
     uint8_t kem_pk[1216];     /* valid in the current epoch */
     uint8_t kem_update[1216]; /* of the last UPDATE not yet taken in */
     unsigned updates;         /* not yet taken in */
+    bool renewed;             /* its last RENEW is not taken in: it holds no keys till then */
+    uint64_t renewals;
+    struct ledger_stock stock; /* of veto keys */
     char nick[LEDGER_NICK_MAX + 1];
     uint64_t added;       /* index of GENESIS or ADD */
-    uint64_t left;        /* index of LEAVE; LEDGER_NEVER */
+    uint64_t left;        /* index of LEAVE, REMOVE or SELF_REVOKE; LEDGER_NEVER */
+    uint8_t left_by;      /* which of these */
+    uint64_t removal;     /* index of the PROPOSE that removed it; LEDGER_NEVER */
     uint64_t epoch_in;    /* first epoch whose keys it got; LEDGER_NEVER: none yet */
     uint64_t epoch_out;   /* first epoch whose keys it did not get; LEDGER_NEVER */
     uint8_t drop_sig[64]; /* of LEAVE: "drop" by its seat */
@@ -51,12 +66,20 @@ struct ledger_leaf {
     uint64_t head_epoch;
     uint64_t head_next;
     struct seen head_seen[3]; /* feeds 1, 2, 3 */
+    uint64_t head_version;    /* of the seat list that head_sig speaks of */
+    uint8_t head_sig[64];     /* "rehome"; zeros: none */
+    uint64_t last;            /* its last valid entry; LEDGER_NEVER */
+    uint64_t last_ms;         /* and that one's time: advice */
+    uint64_t away_ms;         /* away until then, by its own word; 0 */
+    bool missed; /* cast no ballot in a vote that expired, and has written nothing since it began */
 };
 
 enum ledger_vote_state {
     LEDGER_VOTE_OPEN,
-    LEDGER_VOTE_PASSED, /* its ADD is due */
+    LEDGER_VOTE_PASSED, /* its ADD, REMOVE or POLICY is due */
     LEDGER_VOTE_ADDED,
+    LEDGER_VOTE_REMOVED,
+    LEDGER_VOTE_CHANGED,
     LEDGER_VOTE_REJECTED,
     LEDGER_VOTE_EXPIRED,
     LEDGER_VOTE_WITHDRAWN,
@@ -66,16 +89,21 @@ const char *ledger_vote_text(enum ledger_vote_state state);
 
 struct ledger_voter {
     uint16_t leaf;
-    enum ballot_choice choice;
+    struct ballot_cast cast;
     uint64_t index; /* of the BALLOT */
     uint8_t seat[32];
     uint8_t seat_sig[64];
+    uint16_t place;        /* among the voters, by ID */
+    uint32_t serial;       /* of the key that it votes with; secret ballots only */
+    uint8_t y[VETO_POINT]; /* the base of its ballot */
 };
 
 struct ledger_proposal {
     uint64_t index;
     uint8_t hash[32];
-    uint8_t kind; /* PROPOSE_ADD */
+    uint8_t kind; /* enum propose_kind */
+    const struct ballot_kind *ballot; /* one voter: open, whatever the policy */
+    uint8_t ctx[32];                  /* of a secret vote */
     enum ledger_vote_state state;
     uint16_t by; /* leaf of the proposer */
     uint64_t time_ms;
@@ -87,13 +115,18 @@ struct ledger_proposal {
     uint8_t invitation[32];
     struct bytes knock;     /* verbatim */
     struct bytes record;    /* verbatim */
-    struct knock candidate; /* points into knock */
+    struct knock candidate; /* points into knock; PROPOSE_ADD only, like all since door */
     char nick[LEDGER_NICK_MAX + 1];
+    uint16_t targets[LEDGER_MEMBERS_MAX]; /* PROPOSE_REMOVE */
+    size_t n_targets;
+    struct bytes reason;          /* PROPOSE_REMOVE, PROPOSE_POLICY */
+    struct propose_policy policy; /* PROPOSE_POLICY: points into the proposal */
+    uint8_t *text;                /* what the views point into */
     struct ledger_voter *voters; /* ascending by leaf */
     size_t n_voters;
     uint64_t closed;         /* index of the entry that closed it; LEDGER_NEVER */
     uint16_t closed_by;      /* leaf that posted that entry */
-    uint64_t added;          /* index of the ADD; LEDGER_NEVER */
+    uint64_t added;          /* index of the ADD, REMOVE or POLICY; LEDGER_NEVER */
     uint8_t added_chain[32]; /* chain after the ADD, as a WELCOME tells it */
     uint64_t added_epoch;
     uint16_t added_leaf;
@@ -123,13 +156,20 @@ struct ledger_judged {
     union {
         struct genesis genesis;
         struct propose propose;
+        struct propose_remove remove;
+        struct propose_policy policy;
+        struct veto_keys veto_keys;
         struct ballot_body ballot;
-        struct add_body add;
+        struct outcome_body outcome;
         struct leave_body leave;
         struct update_body update;
         struct close_body close;
         struct head_body head;
         struct commit_head commit;
+        struct self_revoke self_revoke;
+        struct renew_body renew;
+        struct away_body away;
+        struct rehome_body rehome;
     } body;
     struct knock knock; /* of a PROPOSE */
     struct bytes wraps; /* of a COMMIT: what follows its head */
@@ -171,7 +211,13 @@ const char *ledger_name(const struct ledger *l);
 uint8_t ledger_ballot_kind(const struct ledger *l);
 uint8_t ledger_mode(const struct ledger *l);
 uint64_t ledger_policy(const struct ledger *l, enum ledger_policy key);
+/* A newcomer gets no file keys of epochs below this one (protocol.md 6: "no history" last held). */
+uint64_t ledger_history_floor(const struct ledger *l);
 size_t ledger_sentinels(const struct ledger *l, const struct ledger_sentinel **ret);
+/* Where the room is, by the last REHOME; NULL: never moved by one. */
+const struct ledger_sentinel *ledger_home(const struct ledger *l);
+/* Reads a list of sentinels (bodies.h); to: room for LEDGER_SENTINELS_MAX, or NULL. */
+bool ledger_read_sentinels(struct bytes list, struct ledger_sentinel *to, size_t *ret_n);
 
 size_t ledger_leaves(const struct ledger *l); /* ever; leaf numbers are 0 .. n-1 */
 const struct ledger_leaf *ledger_leaf(const struct ledger *l, uint16_t leaf); /* NULL: none */
@@ -185,8 +231,20 @@ bool ledger_in_epoch(const struct ledger *l, uint16_t leaf, uint64_t epoch);
 size_t ledger_proposals(const struct ledger *l);
 const struct ledger_proposal *ledger_proposal_at(const struct ledger *l, size_t i);
 const struct ledger_proposal *ledger_proposal(const struct ledger *l, uint64_t index);
-/* The one that is open or passed and waiting for its ADD; NULL: none. */
+/* Of the adds and policies, the one that is open or passed and waits for its outcome; NULL: none. */
 const struct ledger_proposal *ledger_current_proposal(const struct ledger *l);
+/* The removal of this leaf that is open or passed; NULL: none. Till it is over the target may not
+ * propose, commit, expire or withdraw (protocol.md 5). */
+const struct ledger_proposal *ledger_removal(const struct ledger *l, uint16_t leaf);
+static inline bool ledger_is_current(const struct ledger_proposal *p)
+{
+    return p->state == LEDGER_VOTE_OPEN || p->state == LEDGER_VOTE_PASSED;
+}
+/* A voter may be named in a secret vote of that kind, proposed by that leaf: it has a key left. */
+bool ledger_can_vote(const struct ledger *l, uint16_t leaf, uint8_t kind, uint16_t by);
+/* Who would vote on a proposal (targets: of a removal, else NULL), by leaf; returns how many. */
+size_t ledger_electorate(const struct ledger *l, const uint16_t *targets, size_t n_targets,
+                         uint16_t ret[LEDGER_MEMBERS_MAX]);
 /* The proposal that brought a leaf in; NULL for the creator. */
 const struct ledger_proposal *ledger_admission(const struct ledger *l, uint16_t leaf);
 
@@ -196,8 +254,9 @@ uint64_t ledger_due(const struct ledger *l);
 uint64_t ledger_due_base(const struct ledger *l, uint8_t ret_chain[32]);
 /* Place of a leaf in the order of turns for the COMMIT now due: 0 first; LEDGER_NOBODY: may not. */
 uint16_t ledger_turn(const struct ledger *l, uint16_t leaf);
-/* The same for the ADD of a passed proposal; the member whose ballot closed it goes first. */
-uint16_t ledger_turn_add(const struct ledger *l, uint16_t leaf);
+/* The same for the outcome of a passed proposal; the member whose ballot closed it goes first. */
+uint16_t ledger_turn_outcome(const struct ledger *l, const struct ledger_proposal *p,
+                             uint16_t leaf);
 /* Index of the COMMIT that opened an epoch; LEDGER_NEVER if it is not open yet. */
 uint64_t ledger_epoch_index(const struct ledger *l, uint64_t epoch);
 /* How many entries of feed 1, 2 or 3 that COMMIT had seen; 0 for epoch 0 or one not open. */
@@ -226,6 +285,8 @@ void ledger_sign_drop(const uint8_t seat_seed[32], const uint8_t room[32], const
                       uint8_t ret_sig[64]);
 enum status ledger_verify_drop(const uint8_t voter_seat[32], const uint8_t room[32],
                                const uint8_t seat[32], const uint8_t sig[64]) MUST_USE;
+/* Key that RENEW is sealed under: Expand(log_key[0], "ENCLAVE renew"). */
+void ledger_renew_key(const uint8_t log_key_0[32], uint8_t ret[32]);
 /* enclave_id = H("ENCLAVE-ID" | GENESIS body). */
 void ledger_id_of(struct bytes genesis_body, uint8_t ret[32]);
 /* H("ENCLAVE-PROPOSAL" | plain PROPOSE entry with signature, without pad). */

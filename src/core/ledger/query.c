@@ -76,6 +76,16 @@ size_t ledger_sentinels(const struct ledger *l, const struct ledger_sentinel **r
     return l->n_sentinels;
 }
 
+const struct ledger_sentinel *ledger_home(const struct ledger *l)
+{
+    return l->moved ? &l->home : NULL;
+}
+
+uint64_t ledger_history_floor(const struct ledger *l)
+{
+    return l->policy[LEDGER_POLICY_NO_HISTORY] != 0 ? l->epoch + 1 : l->history_floor;
+}
+
 size_t ledger_leaves(const struct ledger *l)
 {
     return l->n_leaves;
@@ -148,6 +158,8 @@ const char *ledger_vote_text(enum ledger_vote_state state)
     case LEDGER_VOTE_OPEN: return "open";
     case LEDGER_VOTE_PASSED: return "passed";
     case LEDGER_VOTE_ADDED: return "added";
+    case LEDGER_VOTE_REMOVED: return "removed";
+    case LEDGER_VOTE_CHANGED: return "changed";
     case LEDGER_VOTE_REJECTED: return "refused";
     case LEDGER_VOTE_EXPIRED: return "expired";
     case LEDGER_VOTE_WITHDRAWN: return "withdrawn";
@@ -201,7 +213,7 @@ static uint16_t place_of(const struct ledger *l, const uint8_t chain[32],
     turn_key(l, chain, self, mine);
     for (size_t i = 0; i < l->n_leaves; i++) {
         const struct ledger_leaf *leaf = l->leaves[i];
-        if (leaf == self || !ledger_keyed(leaf)) continue;
+        if (leaf == self || !ledger_may_commit(l, leaf)) continue;
         turn_key(l, chain, leaf, other);
         if (memcmp(other, mine, sizeof mine) < 0) place++;
     }
@@ -212,17 +224,15 @@ uint16_t ledger_turn(const struct ledger *l, uint16_t leaf)
 {
     const struct ledger_leaf *self = ledger_leaf(l, leaf);
     uint8_t chain[32];
-    if (l->ended || self == NULL || !ledger_keyed(self)) return LEDGER_NOBODY;
+    if (l->ended || self == NULL || !ledger_may_commit(l, self)) return LEDGER_NOBODY;
     (void)ledger_due_base(l, chain);
     return place_of(l, chain, self);
 }
 
-uint16_t ledger_turn_add(const struct ledger *l, uint16_t leaf)
+uint16_t ledger_turn_outcome(const struct ledger *l, const struct ledger_proposal *p, uint16_t leaf)
 {
-    const struct ledger_proposal *p = l->current;
     const struct ledger_leaf *self = ledger_leaf(l, leaf);
-    if (p == NULL || p->state != LEDGER_VOTE_PASSED || self == NULL || !self->member_now)
-        return LEDGER_NOBODY;
+    if (p->state != LEDGER_VOTE_PASSED || self == NULL || !self->member_now) return LEDGER_NOBODY;
     if (leaf == p->closed_by) return 0;
     /* The last voter was there a moment ago: it goes first, the others follow in their order. */
     const uint8_t *chain = ledger_chain_at(l, p->closed + 1);

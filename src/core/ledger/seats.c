@@ -35,6 +35,11 @@ enum status ledger_verify_drop(const uint8_t voter_seat[32], const uint8_t room[
     return sign_labelled_verify(voter_seat, DROP_LABEL, parts, 2, sig);
 }
 
+void ledger_renew_key(const uint8_t log_key_0[32], uint8_t ret[32])
+{
+    EXPAND_OF(ret, log_key_0, BYTES_LIT("ENCLAVE renew"));
+}
+
 void ledger_id_of(struct bytes genesis_body, uint8_t ret[32])
 {
     SHA256_OF(ret, BYTES_LIT("ENCLAVE-ID"), genesis_body);

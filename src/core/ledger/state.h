@@ -40,8 +40,11 @@ struct ledger {
     uint8_t ballot_kind;
     uint8_t mode;
     uint64_t policy[LEDGER_POLICY_END];
+    uint64_t history_floor; /* epoch in which "no history" last held, when it no longer does */
     struct ledger_sentinel sentinels[LEDGER_SENTINELS_MAX];
     size_t n_sentinels;
+    struct ledger_sentinel home;
+    bool moved; /* home is set */
     char name[LEDGER_NAME_MAX + 1];
     struct ledger_leaf **leaves; /* [i]->leaf == i */
     size_t n_leaves;
@@ -50,7 +53,7 @@ struct ledger {
     struct ledger_proposal **proposals;
     size_t n_proposals;
     size_t proposals_cap;
-    struct ledger_proposal *current;  /* open or passed; NULL */
+    struct ledger_proposal *current;  /* add or policy, open or passed; NULL */
     uint64_t taken[COMMIT_TAKEN_MAX]; /* indexes not yet taken in by a COMMIT */
     struct ledger_pending pending[COMMIT_TAKEN_MAX];
     size_t n_pending;
@@ -79,6 +82,13 @@ extern const struct ledger_type ledger_type_commit;
 extern const struct ledger_type ledger_type_expire;
 extern const struct ledger_type ledger_type_withdraw;
 extern const struct ledger_type ledger_type_head;
+extern const struct ledger_type ledger_type_veto_keys;
+extern const struct ledger_type ledger_type_remove;
+extern const struct ledger_type ledger_type_policy;
+extern const struct ledger_type ledger_type_self_revoke;
+extern const struct ledger_type ledger_type_renew;
+extern const struct ledger_type ledger_type_away;
+extern const struct ledger_type ledger_type_rehome;
 
 /* Room for one more item of size bytes in *array; *cap items are there, n are used. */
 enum status ledger_room_for(void **array, size_t size, size_t n, size_t *cap) MUST_USE;
@@ -87,15 +97,39 @@ struct ledger_leaf *ledger_enter(struct ledger *l, uint64_t index, const uint8_t
                                  const uint8_t seat[32], const uint8_t *kem_pk,
                                  const uint8_t revoke_hash[32], struct bytes nick);
 void ledger_push_pending(struct ledger *l, uint64_t index, uint8_t type, uint16_t leaf);
-void ledger_close(struct ledger *l, enum ledger_vote_state state, uint64_t index, uint16_t by);
+void ledger_close(struct ledger *l, struct ledger_proposal *p, enum ledger_vote_state state,
+                  uint64_t index, uint16_t by);
+/* The roster changed: open votes are void, and so is a removal of somebody who is gone. */
+void ledger_void_votes(struct ledger *l, uint64_t index, uint16_t by);
+/* A member is no longer one: type is LEAVE, REMOVE or SELF_REVOKE. */
+void ledger_depart(struct ledger *l, uint16_t leaf, uint64_t index, uint8_t type);
 enum status ledger_open_epoch(struct ledger *l, uint64_t epoch, const struct ledger_judged *j);
-/* The proposal an entry names, if it is the current one in that state. */
-const char *ledger_named(const struct ledger *l, uint64_t index, const uint8_t hash[32],
-                         enum ledger_vote_state state);
+/* The proposal an entry names, if it is in that state; NULL and *ret_why: it is not. */
+struct ledger_proposal *ledger_named(const struct ledger *l, uint64_t index, const uint8_t hash[32],
+                                     enum ledger_vote_state state, const char **ret_why);
 struct ledger_leaf *ledger_leaf_rw(struct ledger *l, uint16_t leaf);
-/* Holds the secrets of the current epoch and is still a member: may commit. */
+/* Holds the secrets of the current epoch and is still a member. */
 bool ledger_keyed(const struct ledger_leaf *leaf);
+/* Keyed, and no target of a removal: may commit. */
+bool ledger_may_commit(const struct ledger *l, const struct ledger_leaf *leaf);
 void ledger_copy_text(char *to, struct bytes from);
+/* ADD, REMOVE, POLICY: it names a passed vote of that kind and all its ballots. NULL or the reason. */
+const char *ledger_check_outcome(const struct ledger *l, const struct ledger_judged *j,
+                                 uint8_t kind);
+/* ---- votes.c: proposals and voters ---- */
+/* What all proposals have in common; serials as the body names them. NULL or the reason. */
+const char *ledger_check_serials(const struct ledger *l, const struct ledger_judged *j,
+                                 uint8_t kind, const uint16_t *targets, size_t n_targets,
+                                 struct list serials);
 enum status ledger_add_proposal(struct ledger *l, const struct ledger_judged *j);
+void ledger_proposal_free(struct ledger_proposal *p);
+/* ---- type_veto.c: stocks ---- */
+const char *ledger_check_keys(const struct ledger *l, const uint8_t id[32], uint32_t first,
+                              struct list keys);
+void ledger_stock_add(struct ledger_stock *s, struct list keys);
+/* ---- type_policy.c ---- */
+bool ledger_policy_ok(struct list policy);
+void ledger_policy_defaults(struct ledger *l);
+void ledger_policy_set(struct ledger *l, struct list policy);
 
 #endif

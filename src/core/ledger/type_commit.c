@@ -26,6 +26,8 @@ static const char *check(const struct ledger *l, struct ledger_judged *j)
     const struct commit_head *h = &j->body.commit;
     if (!ledger_keyed(ledger_leaf(l, j->verdict.author)))
         return "its author does not hold the keys of this epoch yet";
+    if (!ledger_may_commit(l, ledger_leaf(l, j->verdict.author)))
+        return "its author's own removal is open";
     if (h->epoch != l->epoch + 1) return "it opens another epoch than the next";
     if (h->committer != j->verdict.author) return "its author is not its committer";
     if (!same_indexes(h->taken, l->taken, l->n_pending))
@@ -38,8 +40,11 @@ static const char *check(const struct ledger *l, struct ledger_judged *j)
 
 static bool takes_leave(const struct ledger *l)
 {
-    for (size_t i = 0; i < l->n_pending; i++)
-        if (l->pending[i].type == LEDGER_LEAVE) return true;
+    for (size_t i = 0; i < l->n_pending; i++) {
+        uint8_t type = l->pending[i].type;
+        if (type == LEDGER_LEAVE || type == LEDGER_REMOVE || type == LEDGER_SELF_REVOKE)
+            return true;
+    }
     return false;
 }
 
@@ -60,6 +65,7 @@ static enum status apply(struct ledger *l, const struct ledger_judged *j)
             memcpy(leaf->kem_pk, leaf->kem_update, sizeof leaf->kem_pk);
             leaf->kem_epoch = epoch;
             leaf->updates = 0;
+            leaf->renewed = false;
         }
     }
     struct ledger_leaf *committer = ledger_leaf_rw(l, j->verdict.author);
@@ -76,7 +82,7 @@ enum status ledger_plan(const struct ledger *l, uint16_t committer, const uint8_
                         struct commit_leaf *ret_leaves, struct commit_plan *ret)
 {
     const struct ledger_leaf *by = ledger_leaf(l, committer);
-    if (l->ended || by == NULL || !ledger_keyed(by)) return ST_DENIED;
+    if (l->ended || by == NULL || !ledger_may_commit(l, by)) return ST_DENIED;
     *ret = (struct commit_plan){
         .enclave_id = l->enclave_id,
         .room = l->room,
@@ -99,7 +105,7 @@ enum status ledger_plan(const struct ledger *l, uint16_t committer, const uint8_
         ret_leaves[ret->n++] = (struct commit_leaf){
             .leaf = leaf->leaf,
             .member = leaf->member,
-            .fresh = leaf->epoch_in == LEDGER_NEVER,
+            .fresh = leaf->epoch_in == LEDGER_NEVER || leaf->renewed,
             .id = leaf->id,
             .seat = leaf->seat,
             .wrap_pk = own ? leaf->kem_pk : next, /* the committer by its key of e-1 */

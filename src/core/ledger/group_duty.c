@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What the protocol wants of this member next, and when. */
+#include "core/ledger/group_state.h"
+
+#include <string.h>
+
+static void earlier(struct group_next *next, enum group_duty duty, uint64_t at_ms, uint16_t place,
+                    uint64_t proposal)
+{
+    if (place == LEDGER_NOBODY || at_ms >= next->at_ms) return;
+    *next = (struct group_next){duty, at_ms, proposal, place};
+}
+
+static uint64_t turn_ms(uint64_t from, uint16_t place)
+{
+    return place == LEDGER_NOBODY ? UINT64_MAX : from + (uint64_t)place * LEDGER_TURN_MS;
+}
+
+static void duty_of_vote(const struct group *g, const struct ledger_proposal *p, uint16_t turn,
+                         struct group_next *next)
+{
+    static const enum group_duty outcomes[] = {[PROPOSE_ADD] = GROUP_POST_ADD,
+                                               [PROPOSE_REMOVE] = GROUP_POST_REMOVE,
+                                               [PROPOSE_POLICY] = GROUP_POST_POLICY};
+    const struct group_clock *c = group_clock(g, p->index);
+    if (c == NULL) return;
+    if (p->state == LEDGER_VOTE_PASSED) {
+        uint16_t place = ledger_turn_outcome(g->ledger, p, g->leaf);
+        earlier(next, outcomes[p->kind], turn_ms(c->passed_ms, place), place, p->index);
+    } else if (turn != LEDGER_NOBODY) {
+        uint64_t due = c->seen_ms + ledger_policy(g->ledger, LEDGER_POLICY_EXPIRE_MS);
+        earlier(next, GROUP_POST_EXPIRE, turn_ms(due, turn), turn, p->index);
+    }
+}
+
+/* Keys for the votes to come. One that is alone needs none yet, but may be asked by the second. */
+static bool needs_veto_keys(const struct group *g, const struct ledger_leaf *self)
+{
+    if (ledger_ballot_kind(g->ledger) != BALLOT_SECRET || g->restored) return false;
+    return g->veto_dead || self->stock.n < GROUP_VETO_LOW;
+}
+
+static void duty_of_epoch(const struct group *g, uint16_t turn, bool used, uint64_t now_ms,
+                          struct group_next *next)
+{
+    const struct ledger *l = g->ledger;
+    const struct ledger_leaf *self = ledger_leaf(l, g->leaf);
+    const struct group_row *row = group_row(g, ledger_epoch(l), GROUP_ROW_ALL);
+    /* A restored member may go out of turn, once its new key is in the ledger. */
+    bool renew = g->restored && self->updates > 0 && group_kem_seed(g, self->kem_update) != NULL &&
+                 ledger_may_commit(l, self);
+    if (renew) earlier(next, GROUP_POST_COMMIT, now_ms, 0, LEDGER_NEVER);
+    if (ledger_due(l) != LEDGER_NEVER)
+        earlier(next, GROUP_POST_COMMIT, turn_ms(g->due_ms, turn), turn, LEDGER_NEVER);
+    else if (used)
+        earlier(next, GROUP_POST_COMMIT,
+                turn_ms(row->learned_ms + ledger_policy(l, LEDGER_POLICY_COMMIT_MS), turn), turn,
+                LEDGER_NEVER);
+    if (!used) return;
+    earlier(next, GROUP_POST_HEAD, g->head_ms + GROUP_HEAD_MS, 0, LEDGER_NEVER);
+    uint64_t since = group_epoch_ms(g, self->kem_epoch);
+    if (since != 0 && self->updates == 0)
+        earlier(next, GROUP_POST_UPDATE, since + GROUP_UPDATE_MS, 0, LEDGER_NEVER);
+}
+
+struct group_next group_next(const struct group *g, uint64_t now_ms, bool used)
+{
+    struct group_next next = {GROUP_NOTHING, UINT64_MAX, LEDGER_NEVER, LEDGER_NOBODY};
+    const struct ledger *l = g->ledger;
+    const struct ledger_leaf *self = ledger_leaf(l, g->leaf);
+    if (g->lost && !g->forked && !g->old_head && self != NULL && self->member_now &&
+        !self->renewed && g->phase == GROUP_LIVE)
+        return (struct group_next){GROUP_POST_RENEW, now_ms, LEDGER_NEVER, 0};
+    if (!group_writable(g)) return next;
+    uint16_t turn = ledger_turn(l, g->leaf);
+    for (size_t i = 0; i < ledger_proposals(l); i++) {
+        const struct ledger_proposal *p = ledger_proposal_at(l, i);
+        if (ledger_is_current(p)) duty_of_vote(g, p, turn, &next);
+    }
+    if (g->restored && (self->updates == 0 || group_kem_seed(g, self->kem_update) == NULL))
+        earlier(&next, GROUP_POST_UPDATE, now_ms, 0, LEDGER_NEVER);
+    if (!group_in(g)) return next;
+    if (needs_veto_keys(g, self)) earlier(&next, GROUP_POST_VETO_KEYS, now_ms, 0, LEDGER_NEVER);
+    duty_of_epoch(g, turn, used, now_ms, &next);
+    return next;
+}
