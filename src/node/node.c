@@ -213,6 +213,7 @@ void node_free(struct node *n)
         n->later = l->next;
         free(l);
     }
+    revoke_free(n->revoke);
     keep_stop(&n->keep);
     secret_free(n->recovery);
     free(n);
@@ -227,6 +228,7 @@ uint64_t node_next_ms(const struct node *n)
         if (n->enclaves[i]->removed) at = n->enclaves[i]->commits == 0 ? now : UINT64_MAX;
         if (at < next) next = at;
     }
+    if (n->revoke != NULL && revoke_next_ms(n->revoke) < next) next = revoke_next_ms(n->revoke);
     return next < now ? now : next;
 }
 
@@ -235,6 +237,7 @@ void node_tick(struct node *n)
     uint64_t now = env_mono_ms(n->ports.env);
     run_later(n);
     for (size_t i = 0; i < n->n; i++) enclave_tick(n->enclaves[i], now);
+    if (n->revoke != NULL) revoke_tick(n->revoke, now);
     free_removed(n);
     if (n->stop_done != NULL && n->commits == 0 && n->n == 0 && n->later == NULL) {
         node_done *done = n->stop_done;
@@ -296,7 +299,11 @@ enum status node_members(struct node *n, const char *name, node_member_visit *vi
                                 .self = leaf->leaf == group_leaf(e->group),
                                 .path = path_text(e, leaf->leaf),
                                 .since_index = leaf->added,
-                                .held_bytes = kept[leaf->leaf]};
+                                .held_bytes = kept[leaf->leaf],
+                                .agreed = group_agreed(e->group, leaf->leaf),
+                                .last_ms = leaf->last_ms,
+                                .away_ms = enclave_away_ms(e, leaf),
+                                .silent = enclave_silent(e, leaf)};
         hex_encode(BYTES_OF(leaf->id), m.id);
         visit(arg, &m);
     }

@@ -13,6 +13,7 @@
 
 struct enclave;
 struct later;
+struct revoke;
 
 struct node {
     struct node_ports ports;
@@ -33,7 +34,13 @@ struct node {
     node_done *stop_done;
     void *stop_arg;
     struct later *later; /* answers that wait for the next tick */
+    struct revoke *revoke; /* one at a time; NULL */
 };
+
+/* ---- revoke.c ---- */
+void revoke_free(struct revoke *r);
+uint64_t revoke_next_ms(const struct revoke *r); /* 0: at once */
+void revoke_tick(struct revoke *r, uint64_t now_ms);
 
 struct enclave *node_find(struct node *n, const char *name);
 /* NULL: name is free; else what is wrong with it, in words. */

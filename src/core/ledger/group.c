@@ -355,7 +355,8 @@ const uint8_t *group_seat_seed(const struct group *g)
 enum status group_key(const struct group *g, enum group_key key, uint64_t epoch, uint8_t ret[32])
 {
     bool file = key == GROUP_KEY_FILE_KEK || key == GROUP_KEY_TREE;
-    const struct group_row *row = group_row(g, epoch, file ? GROUP_ROW_FILE : GROUP_ROW_ALL);
+    uint8_t flag = file ? GROUP_ROW_FILE : key == GROUP_KEY_LOG ? GROUP_ROW_LOG : GROUP_ROW_ALL;
+    const struct group_row *row = group_row(g, epoch, flag);
     if (row == NULL) {
         memset(ret, 0, 32);
         return ST_NOT_FOUND;
@@ -367,6 +368,7 @@ enum status group_key(const struct group *g, enum group_key key, uint64_t epoch,
     case GROUP_KEY_TREE: from = row->tree; break;
     case GROUP_KEY_RECEIPTS: from = row->receipts; break;
     case GROUP_KEY_PAIR: from = row->pair; break;
+    case GROUP_KEY_LOG: from = row->log; break;
     }
     if (from == NULL) return ST_BUG;
     memcpy(ret, from, 32);

@@ -40,6 +40,7 @@
 #define GROUP_SEEDS_MAX 16  /* own KEM secrets held at once */
 #define GROUP_BALLOTS_MAX 8 /* own ballot bodies kept */
 #define GROUP_VETO_MAX 64   /* secrets of veto keys that we showed and did not use yet */
+#define GROUP_VETO_BATCH 16 /* keys shown at once */
 #define GROUP_VETO_LOW 8    /* of them left: more are shown */
 #define GROUP_CLOCKS_MAX 66 /* votes watched at once: one, and a removal of each member */
 #define GROUP_UPDATE_MS ((uint64_t)7 * 24 * 3600 * 1000) /* our KEM key is changed at least so often */
@@ -56,6 +57,11 @@ struct group_self {
     const uint8_t *veto_x;    /* n_veto x 32: secrets of the keys in our knock, serials from 0 on */
     size_t n_veto;
 };
+
+/* The keys with serials first, first + 1, ... that a seed makes, to be shown, and their secrets. */
+void group_veto_draw(const uint8_t seed[32], const uint8_t enclave_id[32], const uint8_t id[32],
+                     uint32_t first, uint8_t ret_keys[GROUP_VETO_BATCH * VETO_KEY],
+                     uint8_t ret_x[GROUP_VETO_BATCH * VETO_SCALAR]);
 
 /* For every draft: the time (advice inside the entry) and how far the other feeds are seen. */
 struct group_now {
@@ -185,6 +191,9 @@ struct group_event {
     struct seen theirs;
 };
 bool group_event(struct group *g, struct group_event *ret); /* false: none is waiting */
+/* Is told of every entry as it is judged, also of those that make no events: for an audit. */
+typedef void group_listener(void *arg, const struct ledger *before, const struct ledger_judged *j);
+void group_listen(struct group *g, group_listener *listener, void *arg);
 
 /* ---- what is known ---- */
 
@@ -218,7 +227,8 @@ enum group_key {
     GROUP_KEY_FILE_KEK,
     GROUP_KEY_TREE,
     GROUP_KEY_RECEIPTS,
-    GROUP_KEY_PAIR
+    GROUP_KEY_PAIR,
+    GROUP_KEY_LOG /* of every epoch since the beginning */
 };
 /* ST_NOT_FOUND: an epoch we never held. tree and file-KEK also of epochs before we came, as far as
  * our WELCOME COMMIT handed them over. */

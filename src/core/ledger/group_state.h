@@ -147,6 +147,8 @@ struct group {
     uint64_t agreed[LEDGER_LEAVES_MAX]; /* by leaf: confirmed by words in other feeds */
     struct buf proof;
 
+    group_listener *listener;
+    void *listener_arg;
     struct group_event *events;
     size_t n_events;
     size_t events_cap;

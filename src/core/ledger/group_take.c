@@ -10,6 +10,12 @@
 #define EVENTS_AN_ENTRY (GROUP_CLOCKS_MAX + 8) /* a change of the roster ends every vote */
 #define ROOM_FOR_ONE PAD_MAX /* no stored entry is larger */
 
+void group_listen(struct group *g, group_listener *listener, void *arg)
+{
+    g->listener = listener;
+    g->listener_arg = arg;
+}
+
 uint64_t group_wants(const struct group *g)
 {
     return g->phase == GROUP_WALKING ? g->n_heads : ledger_count(g->ledger);
@@ -502,6 +508,7 @@ static enum status take_next(struct group *g, struct bytes sealed, uint64_t now_
     if (j->verdict.valid && j->entry.type == LEDGER_COMMIT)
         TRY(group_commit_judge(g, j, envelope.back, c));
     TRY(group_commit_prepare(g, c));
+    if (g->listener != NULL) g->listener(g->listener_arg, g->ledger, j);
     TRY(ledger_apply(g->ledger, j));
     find_self(g);
     st = check_history(g, index);

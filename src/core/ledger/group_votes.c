@@ -64,25 +64,36 @@ enum status group_make_propose_policy(struct group *g, const struct group_propos
     return group_make(g, LEDGER_PROPOSE, &propose_policy_fields, &b, now, ret);
 }
 
+void group_veto_draw(const uint8_t seed[32], const uint8_t enclave_id[32], const uint8_t id[32],
+                     uint32_t first, uint8_t ret_keys[GROUP_VETO_BATCH * VETO_KEY],
+                     uint8_t ret_x[GROUP_VETO_BATCH * VETO_SCALAR])
+{
+    uint8_t random[2 * VETO_RANDOM], number[4];
+    for (uint32_t i = 0; i < GROUP_VETO_BATCH; i++) {
+        put_u32(number, first + i);
+        hkdf_expand_parts(seed,
+                          (const struct bytes[]){BYTES_LIT("ENCLAVE veto keys"), BYTES_OF(number)},
+                          2, random, sizeof random);
+        veto_key_make(enclave_id, id, first + i, random, ret_x + i * VETO_SCALAR,
+                      ret_keys + i * VETO_KEY);
+    }
+    bytes_wipe(random, sizeof random);
+}
+
 /* All attempts show the same keys: whichever of them lands, the secrets are here. */
 static enum status draw_veto_keys(struct group *g, uint32_t first, const uint8_t fresh[32],
-                                  uint8_t ret_keys[LEDGER_VETO_KEYS_MAX * LEDGER_VETO_KEY])
+                                  uint8_t ret_keys[GROUP_VETO_BATCH * VETO_KEY])
 {
-    uint8_t random[2 * VETO_RANDOM], x[VETO_SCALAR], number[4];
+    uint8_t xs[GROUP_VETO_BATCH * VETO_SCALAR];
     enum status st = ST_OK;
     if (g->veto_from != first) memcpy(g->secrets->veto_seed, fresh, 32);
     g->veto_from = first;
     g->dirty = true;
-    for (uint32_t i = 0; i < LEDGER_VETO_KEYS_MAX && st == ST_OK; i++) {
-        put_u32(number, first + i);
-        hkdf_expand_parts(g->secrets->veto_seed,
-                          (const struct bytes[]){BYTES_LIT("ENCLAVE veto keys"), BYTES_OF(number)},
-                          2, random, sizeof random);
-        veto_key_make(g->enclave_id, g->id, first + i, random, x, ret_keys + i * LEDGER_VETO_KEY);
-        if (group_veto_find(g, first + i) == NULL) st = group_veto_add(g, first + i, x);
-    }
-    bytes_wipe(random, sizeof random);
-    bytes_wipe(x, sizeof x);
+    group_veto_draw(g->secrets->veto_seed, g->enclave_id, g->id, first, ret_keys, xs);
+    for (uint32_t i = 0; i < GROUP_VETO_BATCH && st == ST_OK; i++)
+        if (group_veto_find(g, first + i) == NULL)
+            st = group_veto_add(g, first + i, xs + i * VETO_SCALAR);
+    bytes_wipe(xs, sizeof xs);
     return st;
 }
 
@@ -90,11 +101,11 @@ enum status group_make_veto_keys(struct group *g, const struct group_now *now,
                                  struct group_draft *ret)
 {
     const struct ledger_leaf *self = ledger_leaf(g->ledger, g->leaf);
-    uint8_t keys[LEDGER_VETO_KEYS_MAX * LEDGER_VETO_KEY];
+    uint8_t keys[GROUP_VETO_BATCH * VETO_KEY];
     if (!group_writable(g) || self == NULL || g->restored) return ST_DENIED;
     enum status st = draw_veto_keys(g, self->stock.next, now->random + RANDOM_VETO, keys);
     if (st != ST_OK) return st;
-    struct veto_keys b = {.dead = g->veto_dead, .keys = {keys, LEDGER_VETO_KEYS_MAX}};
+    struct veto_keys b = {.dead = g->veto_dead, .keys = {keys, GROUP_VETO_BATCH}};
     return group_make(g, LEDGER_VETO_KEYS, &veto_keys_fields, &b, now, ret);
 }
 

@@ -34,11 +34,11 @@ static void on_saved(void *arg, enum status st)
     }
 }
 
-static enum status make_group(struct enclave *e, uint8_t mode)
+static enum status make_group(struct enclave *e, uint8_t ballot, uint8_t mode,
+                              const struct ledger_sentinel *sentinels, size_t n_sentinels)
 {
     const struct env *env = e->node->ports.env;
     uint8_t random[GROUP_RANDOM], genesis[32], secret[32], revoke[32], chain[32];
-    struct ledger_sentinel sentinel = {{0}, {0}};
     struct group_draft draft = {.sealed = BUF_INIT};
     struct group_now now;
     struct keep_batch b;
@@ -47,20 +47,19 @@ static enum status make_group(struct enclave *e, uint8_t mode)
     env_random(env, genesis, 32);
     env_random(env, secret, 32);
     enclave_revocation(e, revoke);
-    memcpy(sentinel.address, e->address, sizeof e->address);
-    memcpy(sentinel.pin, e->pin, 32);
     enclave_now(e, random, &now);
-    struct group_create a = {.self = {e->keys->id_seed, e->keys->seat_seed, e->keys->kem_seed},
+    struct group_create a = {.self = {e->keys->id_seed, e->keys->seat_seed, e->keys->kem_seed, NULL,
+                                      0},
                              .room = e->room,
                              .genesis_random = genesis,
                              .epoch_secret = secret,
                              .revoke_hash = revoke,
                              .nick = bytes_str(e->nick),
                              .name = bytes_str(e->name),
-                             .ballot_kind = BALLOT_OPEN,
+                             .ballot_kind = ballot,
                              .mode = mode,
-                             .sentinels = &sentinel,
-                             .n_sentinels = 1};
+                             .sentinels = sentinels,
+                             .n_sentinels = n_sentinels};
     enum status st;
     TRY(group_create(&a, &now, &e->group, &draft));
     TRY(group_take(e->group, 0, buf_view(&draft.sealed), now.now_ms));
@@ -80,6 +79,7 @@ static enum status make_group(struct enclave *e, uint8_t mode)
     TRY(enclave_peers_start(e));
     TRY(enclave_shelf_load(e));
     e->joined_ms = now.now_ms;
+    enclave_wipe_first(e);
     enclave_put_record(e, &b);
     enclave_put_group(e, &b);
     enclave_mail_rows(e, &b);
@@ -92,6 +92,33 @@ out:
     return st;
 }
 
+/* "A,B,C": where the enclave meets, and where it may move to. */
+enum status enclave_parse_sentinels(const char *text, struct ledger_sentinel *ret, size_t *ret_n)
+{
+    char one[LINK_ADDRESS_MAX + 68];
+    size_t n = 0;
+    for (const char *at = text; at != NULL; at = *at == ',' ? at + 1 : NULL) {
+        size_t len = strcspn(at, ",");
+        if (len >= sizeof one || n == LEDGER_SENTINELS_MAX) return ST_USAGE;
+        memcpy(one, at, len);
+        one[len] = '\0';
+        enum status st = parse_sentinel(one, ret[n].address, ret[n].pin);
+        if (st != ST_OK) return st;
+        n++;
+        at += len;
+    }
+    *ret_n = n;
+    return n > 0 ? ST_OK : ST_USAGE;
+}
+
+static enum status ballot_of(const char *text, uint8_t *ret)
+{
+    *ret = BALLOT_SECRET;
+    if (text == NULL || strcmp(text, "secret") == 0) return ST_OK;
+    *ret = BALLOT_OPEN;
+    return strcmp(text, "open") == 0 ? ST_OK : ST_USAGE;
+}
+
 enum status node_create(struct node *n, const struct node_create *req, node_done *done, void *arg)
 {
     struct enclave *e = NULL;
@@ -99,7 +126,11 @@ enum status node_create(struct node *n, const struct node_create *req, node_done
     if (n->stopping) return ST_CLOSED;
     if (node_name_fault(n, req->name) != NULL)
         return node_find(n, req->name) != NULL ? ST_EXISTS : ST_USAGE;
-    if (req->ballot != NULL && strcmp(req->ballot, "open") != 0) return ST_USAGE;
+    uint8_t ballot;
+    struct ledger_sentinel sentinels[LEDGER_SENTINELS_MAX];
+    size_t n_sentinels = 0;
+    enum status st = ballot_of(req->ballot, &ballot);
+    if (st != ST_OK) return st;
     uint8_t mode = LEDGER_DIRECT;
     if (req->mode != NULL && strcmp(req->mode, "relay") == 0)
         mode = LEDGER_RELAY;
@@ -107,13 +138,14 @@ enum status node_create(struct node *n, const struct node_create *req, node_done
         return ST_USAGE;
     const char *sentinel = req->sentinel != NULL ? req->sentinel : n->options.hosted;
     if (sentinel == NULL) return ST_USAGE;
-    enum status st;
+    TRY(enclave_parse_sentinels(sentinel, sentinels, &n_sentinels));
     TRY(enclave_new(n, req->name, req->nick, &e));
-    TRY(parse_sentinel(sentinel, e->address, e->pin));
+    memcpy(e->address, sentinels[0].address, sizeof e->address);
+    memcpy(e->pin, sentinels[0].pin, 32);
     env_random(n->ports.env, e->room, 32);
     enclave_spaces(e);
     TRY(node_add(n, e));
-    st = make_group(e, mode);
+    st = make_group(e, ballot, mode, sentinels, n_sentinels);
     if (st == ST_OK) {
         e->create_done = done;
         e->create_arg = arg;

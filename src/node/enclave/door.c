@@ -270,6 +270,7 @@ static void on_knock(struct enclave *e, const struct room_knocked *in)
     struct enclave_door *d = NULL;
     for (size_t i = 0; i < e->n_doors; i++)
         if (memcmp(e->doors[i]->token_hash, in->door, 32) == 0) d = e->doors[i];
+    if (d == NULL) enclave_revoke_knock(e, in->door, in->blob);
     if (d == NULL || e->n_knocks >= ENCLAVE_KNOCKS_MAX) return;
     if (enclave_knock_find(e, in->reply) != NULL || already_proposed(e, in->reply)) return;
     struct enclave_knock *k = calloc(1, sizeof *k);
@@ -332,5 +333,5 @@ static void ask_from(struct enclave *e, uint64_t from)
 void enclave_knocks_ask(struct enclave *e)
 {
     drop_expired(e);
-    if (e->n_doors > 0) ask_from(e, 0);
+    ask_from(e, 0); /* also of doors that are not ours: somebody may revoke its machine */
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/enclave/enclave.h"
 
+#include "core/door/revoke.h"
+
 #include "base/encode.h"
 #include "core/door/safety.h"
 #include "core/feed/chain.h"
@@ -22,11 +24,14 @@ static const struct sm_state phases[ENCLAVE_PHASES] = {
     [ENCLAVE_KNOCKING] = {"knocking", SM_BIT(ENCLAVE_WAITING) | SM_BIT(ENCLAVE_GONE)},
     [ENCLAVE_WAITING] = {"waiting",
                          SM_BIT(ENCLAVE_ENTERING) | SM_BIT(ENCLAVE_REFUSED) | SM_BIT(ENCLAVE_GONE)},
-    [ENCLAVE_ENTERING] = {"entering", SM_BIT(ENCLAVE_MEMBER) | SM_BIT(ENCLAVE_GONE)},
-    [ENCLAVE_MEMBER] = {"member", SM_BIT(ENCLAVE_LEAVING) | SM_BIT(ENCLAVE_GONE)},
-    [ENCLAVE_LEAVING] = {"leaving", SM_BIT(ENCLAVE_GONE)},
+    [ENCLAVE_ENTERING] = {"entering", SM_BIT(ENCLAVE_MEMBER) | SM_BIT(ENCLAVE_GONE) |
+                                          SM_BIT(ENCLAVE_REMOVED)},
+    [ENCLAVE_MEMBER] = {"member", SM_BIT(ENCLAVE_LEAVING) | SM_BIT(ENCLAVE_GONE) |
+                                      SM_BIT(ENCLAVE_REMOVED)},
+    [ENCLAVE_LEAVING] = {"leaving", SM_BIT(ENCLAVE_GONE) | SM_BIT(ENCLAVE_REMOVED)},
     [ENCLAVE_REFUSED] = {"refused", SM_BIT(ENCLAVE_GONE)},
     [ENCLAVE_GONE] = {"gone", 0},
+    [ENCLAVE_REMOVED] = {"removed", SM_BIT(ENCLAVE_GONE)},
 };
 static const struct sm_table phase_table = {"enclave", phases, ENCLAVE_PHASES};
 
@@ -89,6 +94,13 @@ void enclave_spaces(struct enclave *e)
     }
 }
 
+/* The group keeps its own keys, and lets go of them when they are spent: nothing older stays. */
+void enclave_wipe_first(struct enclave *e)
+{
+    bytes_wipe(e->keys->kem_seed, sizeof e->keys->kem_seed);
+    bytes_wipe(e->keys->veto_seed, sizeof e->keys->veto_seed);
+}
+
 static struct bytes text_view(const char *text)
 {
     return bytes_str(text);
@@ -115,6 +127,7 @@ void enclave_put_record(struct enclave *e, struct keep_batch *b)
     memcpy(r.kem_seed, e->keys->kem_seed, 32);
     memcpy(r.reply_token, e->keys->reply_token, 32);
     memcpy(r.safety, e->safety, 32);
+    memcpy(r.veto_seed, e->keys->veto_seed, 32);
     if (fields_encode(&enclave_record_fields, &r, &row) == ST_OK)
         keep_put(b, &e->node->records, e->slot, buf_view(&row));
     else
@@ -249,8 +262,7 @@ bool enclave_in(const struct enclave *e)
 void enclave_revocation(const struct enclave *e, uint8_t ret_hash[32])
 {
     uint8_t key[32];
-    /* Bound to the room, not to the enclave id: the id hashes GENESIS, which holds this hash. */
-    EXPAND_OF(key, e->node->recovery, BYTES_LIT("ENCLAVE revoke"), BYTES(e->room, 32));
+    revoke_key(e->node->recovery, e->room, key);
     sha256(BYTES_OF(key), ret_hash);
     bytes_wipe(key, sizeof key);
 }
@@ -338,7 +350,8 @@ static void tell_no_listener(struct enclave *e, enum status why)
 enum status enclave_peers_start(struct enclave *e)
 {
     if (e->peers != NULL) return ST_OK;
-    bool direct = ledger_mode(group_ledger(e->group)) == LEDGER_DIRECT;
+    e->peers_mode = ledger_mode(group_ledger(e->group));
+    bool direct = e->peers_mode == LEDGER_DIRECT;
     struct peers_env penv = {.arg = e,
                              .direct = direct,
                              .doors = doors_of,
@@ -376,13 +389,16 @@ static void answer_all(struct enclave *e)
 {
     const char *text = e->node->stopping ? "the daemon stops; ask again when it runs"
                                          : "this enclave is no longer on this machine";
-    for (size_t i = 0; i < e->n_intents; i++)
+    for (size_t i = 0; i < e->n_intents; i++) {
         node_finish(e->intents[i].done, e->intents[i].arg, ST_CANCELLED, text, NULL);
+        free(e->intents[i].policy);
+    }
     e->n_intents = 0;
     node_finish(e->create_done, e->create_arg, ST_CANCELLED, text, NULL);
     node_finish(e->join_done, e->join_arg, ST_CANCELLED, text, NULL);
     node_finish(e->leave_done, e->leave_arg, ST_CANCELLED, text, NULL);
-    e->create_done = e->join_done = e->leave_done = NULL;
+    node_finish(e->rehome_done, e->rehome_arg, ST_CANCELLED, text, NULL);
+    e->create_done = e->join_done = e->leave_done = e->rehome_done = NULL;
 }
 
 void enclave_free(struct enclave *e)
@@ -400,7 +416,10 @@ void enclave_free(struct enclave *e)
     buf_free(&e->invitation);
     buf_free(&e->knock);
     buf_free(&e->join_message);
+    enclave_rehome_free(e);
+    secret_free(e->rejoin);
     group_free(e->group);
+    bytes_wipe(e->intents, sizeof e->intents);
     secret_free(e->keys);
     free(e);
 }
@@ -423,7 +442,7 @@ uint64_t enclave_next_ms(const struct enclave *e)
         next = earlier(next, e->seats_again_ms);
     if (e->mail_again_ms != 0) next = earlier(next, e->mail_again_ms);
     if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
-    return next;
+    return earlier(next, enclave_rehome_next_ms(e));
 }
 
 void enclave_tick(struct enclave *e, uint64_t now_ms)
@@ -442,4 +461,6 @@ void enclave_tick(struct enclave *e, uint64_t now_ms)
         e->intents_dirty = false;
     }
     if (e->shelf != NULL) enclave_files_tick(e, now_ms);
+    enclave_rehome_tick(e, now_ms);
+    enclave_remind(e, env_wall_ms(e->node->ports.env));
 }

@@ -25,6 +25,9 @@
 #define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
 #define ENCLAVE_OPS_MAX 4096 /* feed-2 entries waiting to be appended */
+#define ENCLAVE_LOST_TEXT                                                                 \
+    "this machine lost the thread of the keys (an old backup?): it has asked the others for " \
+    "new ones and goes on by itself when one of them is there"
 #define ENCLAVE_STATE_ROW ((size_t)1 << 20)
 #define ENCLAVE_STATE_MAX ((size_t)32 << 20) /* 160 000 epochs: more than feed 0 has room for */
 
@@ -37,6 +40,7 @@ enum enclave_phase {
     ENCLAVE_LEAVING = 5, /* LEAVE or DROP_SEAT not yet acknowledged */
     ENCLAVE_REFUSED = 6,
     ENCLAVE_GONE = 7, /* being shredded */
+    ENCLAVE_REMOVED = 8, /* by the others, or by the recovery key: only read from now on */
     ENCLAVE_PHASES
 };
 
@@ -59,7 +63,8 @@ enum enclave_phase {
     X(M, VAR16, invitation, INVITATION_MAX, 0)              \
     X(M, FIX, reply_token, 32, 0)                           \
     X(M, FIX, safety, 32, 0)                                \
-    X(M, VAR16, knock, 8192, 0)
+    X(M, VAR16, knock, 8192, 0)                             \
+    X(M, FIX, veto_seed, 32, 0)
 FIELDS_DECLARE(enclave_record, ENCLAVE_RECORD_FIELDS);
 
 struct enclave_keys { /* guarded */
@@ -67,6 +72,7 @@ struct enclave_keys { /* guarded */
     uint8_t seat_seed[32];
     uint8_t kem_seed[32];
     uint8_t reply_token[32];
+    uint8_t veto_seed[32]; /* of the veto keys in our knock */
 };
 
 /* One feed as we keep it. */
@@ -101,14 +107,43 @@ struct enclave_knock {
     bool proposed; /* an intent for it exists */
 };
 
-enum intent_kind { INTENT_PROPOSE, INTENT_BALLOT, INTENT_LEAVE };
+enum intent_kind {
+    INTENT_PROPOSE,
+    INTENT_BALLOT,
+    INTENT_LEAVE,
+    INTENT_REMOVE,
+    INTENT_POLICY,
+    INTENT_WITHDRAW,
+    INTENT_REKEY,
+    INTENT_AWAY,
+    INTENT_REVOKE,
+    INTENT_REHOME
+};
+
+/* What a proposed policy changes; kept apart from the intent, for it is large. */
+struct intent_policy {
+    uint8_t ballot_kind, mode;
+    uint8_t items[LEDGER_POLICY_END * LEDGER_POLICY_ITEM];
+    size_t n_items;
+    uint8_t sentinels[LEDGER_SENTINELS_BYTES];
+    size_t n_sentinels;
+};
 
 struct intent {
     enum intent_kind kind;
     uint64_t proposal;
     bool yes;
     bool compared;
+    bool now;          /* the ballot does not wait for a random moment */
     uint8_t reply[32]; /* of the knock: names the proposal before it has an index */
+    uint64_t from;     /* entries of the ledger when it was intended */
+    uint64_t at_ms;    /* not before (monotonic) */
+    uint64_t number;   /* REKEY: the epoch before; AWAY: until; REVOKE: leaf */
+    uint8_t key[32];   /* REVOKE; pin of REHOME */
+    uint16_t targets[LEDGER_MEMBERS_MAX];
+    size_t n_targets;
+    struct intent_policy *policy; /* owned */
+    char text[LEDGER_REASON_MAX + 1]; /* reason; address of REHOME */
     node_done *done;
     void *arg;
 };
@@ -164,10 +199,13 @@ struct enclave {
     bool subscribed;
     uint64_t sentinel_ms, sentinel_at_ms; /* its clock at the last attach, our monotonic then */
     uint64_t seat_version;
+    uint8_t seat_list[ROOM_SEATS_MAX][32]; /* as the sentinel last told it */
+    size_t n_seat_list;
 
     struct group *group;
     struct mail *mail;
     struct peers *peers;
+    uint8_t peers_mode; /* that it was started for */
     struct shelf *shelf;
     struct enclave_feed feeds[FEEDS];
     uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
@@ -192,6 +230,11 @@ struct enclave {
     uint8_t odd_voted[32]; /* the last one that we voted to drop */
     uint64_t odd_since_ms;
     uint64_t welcomed; /* index of the newest ADD that was looked after, + 1 */
+    uint8_t drop_voted[LEDGER_EVER_MAX / 8]; /* removed leaves whose seat we voted to drop */
+    uint64_t head_at_ms; /* the seat list changed: a HEAD with our word for it is due then; 0 */
+    bool standing_door; /* asked for on this connection */
+    uint64_t reminded_ms;
+    struct group_welcome *rejoin; /* an answer to our RENEW; NULL */
 
     /* doors */
     struct enclave_door *doors[ENCLAVE_DOORS_MAX];
@@ -216,6 +259,14 @@ struct enclave {
     node_done *leave_done;
     void *leave_arg;
     bool dropping;
+    char removed_why[NODE_REASON_MAX]; /* "" unless removed */
+
+    /* moving to another sentinel */
+    node_done *rehome_done;
+    void *rehome_arg;
+    struct rehome *rehome; /* NULL: none is on its way */
+    uint64_t away_since_ms; /* monotonic: the sentinel is not there since; 0 */
+    size_t try_home;        /* next of the voted list to look at */
 
     /* words */
     struct outgoing *out_first, *out_last;
@@ -242,6 +293,10 @@ void enclave_put_group(struct enclave *e, struct keep_batch *b);
 /* Commits and counts: node_stop waits for it. */
 void enclave_commit(struct enclave *e, struct keep_batch *b, kv_done *done, void *arg);
 void enclave_spaces(struct enclave *e);
+/* We are in: the KEM and veto keys that we came with live on in the group only. */
+void enclave_wipe_first(struct enclave *e);
+enum status enclave_parse_sentinels(const char *text, struct ledger_sentinel *ret,
+                                    size_t *ret_n) MUST_USE;
 enum status enclave_connect(struct enclave *e) MUST_USE;
 uint64_t enclave_next_ms(const struct enclave *e);
 void enclave_tick(struct enclave *e, uint64_t now_ms);
@@ -250,6 +305,10 @@ __attribute__((format(printf, 2, 3))) void enclave_trouble(struct enclave *e, co
 void enclave_tell(struct enclave *e, const char *kind, const char *who, uint64_t number,
                   const char *text);
 const char *enclave_nick(const struct enclave *e, uint16_t leaf);
+/* Away until then, by its own word; 0: not, or that time is over. */
+uint64_t enclave_away_ms(const struct enclave *e, const struct ledger_leaf *leaf);
+/* Nothing from it for longer than the idle limit, by our clock, and not away. */
+bool enclave_silent(const struct enclave *e, const struct ledger_leaf *leaf);
 void enclave_info(struct enclave *e, struct node_enclave_info *ret);
 uint64_t enclave_unix_ms(const struct enclave *e); /* the sentinel's clock where known */
 /* H(revocation key), for GENESIS and the knock; protocol.md 11. */
@@ -288,7 +347,12 @@ enclave_epochs(struct enclave *e) MUST_USE; /* sender chains of the newest epoch
 enum status enclave_intend(struct enclave *e, const struct intent *i) MUST_USE;
 void enclave_write(struct enclave *e); /* posts what is due, if anything */
 uint64_t enclave_write_ms(const struct enclave *e);
+/* When a ballot may leave (monotonic). */
+uint64_t enclave_ballot_at_ms(const struct enclave *e, const struct ledger_proposal *p, bool now);
 void enclave_intents_check(struct enclave *e); /* ends those that the ledger fulfils or forbids */
+
+/* The votes that wait for us are told again, once a day. */
+void enclave_remind(struct enclave *e, uint64_t now_ms);
 
 /* ---- seats.c ---- */
 void enclave_seats(struct enclave *e); /* brings the seat list in line with the ledger */
@@ -314,7 +378,34 @@ void enclave_join_down(struct enclave *e, enum status why);
 void enclave_join_tick(struct enclave *e, uint64_t now_ms);
 void enclave_joined(struct enclave *e); /* our first COMMIT was processed */
 
+/* ---- renew.c: who lost the thread, and who gives it back ---- */
+/* A member shows new keys: its WELCOME goes into the mail. */
+void enclave_renewed(struct enclave *e, uint16_t leaf);
+/* An entry of feed 1 may be the answer to our own RENEW. */
+void enclave_renew_entry(struct enclave *e, struct bytes sealed);
+/* Between two batches: takes such an answer. */
+void enclave_rejoin(struct enclave *e);
+
+/* ---- revoke.c: the standing door ---- */
+void enclave_standing_door(struct enclave *e);
+/* A knock at no door of ours: somebody's revocation? */
+void enclave_revoke_knock(struct enclave *e, const uint8_t door[32], struct bytes blob);
+/* Appends this enclave's item of the recovery kit. */
+enum status enclave_kit_item(const struct enclave *e, struct buf *out) MUST_USE;
+
+/* ---- rehome.c ---- */
+struct rehome;
+void enclave_rehome_tick(struct enclave *e, uint64_t now_ms);
+uint64_t enclave_rehome_next_ms(const struct enclave *e);
+void enclave_rehomed(struct enclave *e); /* a REHOME is in the ledger */
+bool enclave_rehome_up(struct enclave *e, const struct link_peer *peer); /* true: it took over */
+void enclave_rehome_free(struct enclave *e);
+/* Our seat's word for the seat list as it is, for HEAD; false: there is none to give. */
+bool enclave_rehome_sign(const struct enclave *e, uint64_t *ret_version, uint8_t ret_sig[64]);
+
 /* ---- leave.c ---- */
+void enclave_removed_why(struct enclave *e);
+void enclave_removed(struct enclave *e); /* REMOVE or SELF_REVOKE of us is in the ledger */
 void enclave_leave_drop(struct enclave *e); /* our LEAVE is in the ledger: drop the seat */
 void enclave_shred(struct enclave *e, const char *why);
 

@@ -49,14 +49,19 @@ static void refused(struct enclave *e)
 static void welcomed(struct enclave *e, const struct reply *r)
 {
     if (e->phase != ENCLAVE_WAITING) return;
-    struct group_join a = {.self = {e->keys->id_seed, e->keys->seat_seed, e->keys->kem_seed},
+    uint8_t keys[GROUP_VETO_BATCH * VETO_KEY], xs[GROUP_VETO_BATCH * VETO_SCALAR];
+    group_veto_draw(e->keys->veto_seed, e->enclave_id, e->id, 0, keys, xs);
+    struct group_join a = {.self = {e->keys->id_seed, e->keys->seat_seed, e->keys->kem_seed, xs,
+                                    GROUP_VETO_BATCH},
                            .room = e->room,
                            .enclave_id = e->enclave_id,
                            .add_index = r->index,
                            .chain = r->chain,
                            .epoch = r->epoch,
                            .log_key = r->log_key};
-    if (group_join(&a, &e->group) != ST_OK) return;
+    enum status st = group_join(&a, &e->group);
+    bytes_wipe(xs, sizeof xs);
+    if (st != ST_OK) return;
     enclave_move(e, ENCLAVE_ENTERING);
     save(e, NULL);
     enclave_tell(e, "join", "", r->index, "everybody said yes: entering");
@@ -189,7 +194,10 @@ static enum status make_knock(struct enclave *e, const struct invitation *inv,
                               const struct door_record *record, struct bytes record_plain)
 {
     uint8_t coins[KEM_COINS], blob[KNOCK_BLOB], revoke[32];
-    struct knock k = {.nick = bytes_str(e->nick), .message = buf_view(&e->join_message)};
+    uint8_t keys[GROUP_VETO_BATCH * VETO_KEY], xs[GROUP_VETO_BATCH * VETO_SCALAR];
+    group_veto_draw(e->keys->veto_seed, e->enclave_id, e->id, 0, keys, xs);
+    bytes_wipe(xs, sizeof xs);
+    struct knock k = {.veto_keys = {keys, GROUP_VETO_BATCH}, .nick = bytes_str(e->nick), .message = buf_view(&e->join_message)};
     struct buf plain = BUF_INIT;
     env_random(e->node->ports.env, coins, sizeof coins);
     memcpy(k.id, e->id, 32);
@@ -290,6 +298,7 @@ void enclave_joined(struct enclave *e)
     take_name(e);
     buf_free(&e->invitation);
     buf_free(&e->knock);
+    enclave_wipe_first(e);
     /* With the entry and the keys that let us in, so that no crash finds one without the other. */
     struct keep_batch own, *b = e->batch != NULL ? e->batch : &own;
     keep_begin(&own, &e->node->keep);
@@ -300,6 +309,7 @@ void enclave_joined(struct enclave *e)
     if (enclave_shelf_load(e) != ST_OK) enclave_trouble(e, "the files of this enclave do not open");
     if (e->peers != NULL && e->subscribed) peers_attached(e->peers);
     answer(e, ST_OK, "you are in");
+    enclave_tell(e, "kit", "", 0, "the recovery kit has a new enclave in it");
 }
 
 /* ---- node_join ---- */

@@ -2,7 +2,14 @@
 /* Leaving: LEAVE acknowledged, seat dropped, then everything of it shredded (protocol.md 11). */
 #include "node/enclave/enclave.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+struct destroying {
+    node_done *done;
+    void *arg;
+};
 
 static bool own_left(const struct enclave *e)
 {
@@ -23,9 +30,8 @@ static void on_shredded(void *arg, enum status st)
     e->leave_done = NULL;
 }
 
-void enclave_shred(struct enclave *e, const char *why)
+static void shred(struct enclave *e, const char *why, kv_done *done, void *arg)
 {
-    if (e->removed) return;
     struct keep_batch b;
     keep_begin(&b, &e->node->keep);
     keep_erase(&b, &e->node->records, e->slot);
@@ -39,8 +45,77 @@ void enclave_shred(struct enclave *e, const char *why)
     if (e->shelf != NULL) enclave_files_shred(e, &b);
     enclave_move(e, ENCLAVE_GONE);
     enclave_tell(e, "left", "", 0, why);
-    enclave_commit(e, &b, on_shredded, e);
+    enclave_tell(e, "kit", "", 0, "the recovery kit has an enclave less in it");
+    enclave_commit(e, &b, done, arg);
     node_remove(e->node, e);
+}
+
+void enclave_shred(struct enclave *e, const char *why)
+{
+    if (!e->removed) shred(e, why, on_shredded, e);
+}
+
+/* ---- removed by the others, or by the recovery words ---- */
+
+void enclave_removed_why(struct enclave *e)
+{
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_leaf *own = ledger_leaf(l, group_leaf(e->group));
+    const struct ledger_proposal *p = own == NULL ? NULL : ledger_proposal(l, own->removal);
+    if (own != NULL && own->left_by == LEDGER_SELF_REVOKE) {
+        snprintf(e->removed_why, sizeof e->removed_why,
+                 "this machine was revoked with its recovery words");
+    } else {
+        char reason[NODE_REASON_MAX / 2] = "";
+        if (p != NULL) bytes_text(p->reason, reason, sizeof reason);
+        snprintf(e->removed_why, sizeof e->removed_why,
+                 "the others removed this member by vote (proposed by %s)%s%s",
+                 p == NULL ? "?" : enclave_nick(e, p->by), reason[0] == '\0' ? "" : ": ", reason);
+    }
+}
+
+/* What is here stays readable until its owner destroys it; nothing is sent any more. */
+void enclave_removed(struct enclave *e)
+{
+    if (e->phase == ENCLAVE_REMOVED || e->removed) return;
+    if (e->phase == ENCLAVE_LEAVING) { /* it wanted to go anyway */
+        enclave_shred(e, "left");
+        return;
+    }
+    enclave_removed_why(e);
+    enclave_move(e, ENCLAVE_REMOVED);
+    uplink_stop(&e->up);
+    e->attached = e->subscribed = false;
+    if (e->peers != NULL) peers_free(e->peers);
+    e->peers = NULL;
+    struct keep_batch own, *b = e->batch != NULL ? e->batch : &own;
+    keep_begin(&own, &e->node->keep);
+    enclave_put_record(e, b);
+    if (b == &own) enclave_commit(e, &own, NULL, NULL);
+    enclave_trouble(e, "%s", e->removed_why);
+    enclave_tell(e, "left", "", 0, e->removed_why);
+}
+
+static void on_destroyed(void *arg, enum status st)
+{
+    struct destroying *d = arg;
+    node_finish(d->done, d->arg, st,
+                st == ST_OK ? "this machine's copy is erased; to the others you are still a member"
+                            : "the disk refused the erasing: try again",
+                NULL);
+    free(d);
+}
+
+enum status node_destroy(struct node *n, const char *name, node_done *done, void *arg)
+{
+    if (!n->started) return ST_LOCKED;
+    struct enclave *e = node_find(n, name);
+    if (e == NULL) return ST_NOT_FOUND;
+    struct destroying *d = malloc(sizeof *d);
+    if (d == NULL) return ST_NO_MEMORY;
+    *d = (struct destroying){done, arg};
+    shred(e, "destroyed", on_destroyed, d);
+    return ST_OK;
 }
 
 static void on_dropped(void *arg, enum status st, struct bytes body)

@@ -13,7 +13,7 @@
 static enum status from_record(struct enclave *e, const struct enclave_record *r)
 {
     if (r->version != 1) return ST_VERSION;
-    if (r->phase >= ENCLAVE_GONE) return ST_INTEGRITY;
+    if (r->phase >= ENCLAVE_PHASES || r->phase == ENCLAVE_GONE) return ST_INTEGRITY;
     memcpy(e->tag, r->tag, 16);
     memcpy(e->name, r->name.p, r->name.n);
     memcpy(e->nick, r->nick.p, r->nick.n);
@@ -26,6 +26,7 @@ static enum status from_record(struct enclave *e, const struct enclave_record *r
     memcpy(e->keys->kem_seed, r->kem_seed, 32);
     memcpy(e->keys->reply_token, r->reply_token, 32);
     memcpy(e->safety, r->safety, 32);
+    memcpy(e->keys->veto_seed, r->veto_seed, 32);
     sign_public(e->keys->id_seed, e->id);
     sign_public(e->keys->seat_seed, e->seat);
     e->read_upto = r->read_upto;
@@ -124,6 +125,13 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
         if (e->phase != ENCLAVE_REFUSED) TRY(load_group(e));
         for (uint8_t f = 1; f < FEEDS; f++) TRY(load_feed_head(e, f));
     }
+    if (e->phase == ENCLAVE_REMOVED) {
+        enclave_removed_why(e);
+        TRY(enclave_mail_load(e));
+        TRY(enclave_shelf_load(e));
+    }
+    if (e->phase == ENCLAVE_MEMBER && e->group != NULL && group_lost(e->group))
+        TRY(enclave_mail_load(e));
     if (e->group != NULL && group_in(e->group)) {
         TRY(enclave_mail_load(e));
         TRY(enclave_epochs(e));
@@ -133,7 +141,7 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
         struct intent leave = {.kind = INTENT_LEAVE};
         if (e->phase == ENCLAVE_LEAVING) TRY(enclave_intend(e, &leave));
     }
-    if (e->phase != ENCLAVE_REFUSED) TRY(enclave_connect(e));
+    if (e->phase != ENCLAVE_REFUSED && e->phase != ENCLAVE_REMOVED) TRY(enclave_connect(e));
     *ret = e;
     e = NULL;
 out:
@@ -153,14 +161,47 @@ static enum node_state state_of(const struct enclave *e)
     case ENCLAVE_LEAVING:
     case ENCLAVE_GONE: return NODE_LEAVING;
     case ENCLAVE_REFUSED: return NODE_REFUSED;
+    case ENCLAVE_REMOVED: return NODE_REMOVED;
     default: return NODE_JOINING;
     }
+}
+
+uint64_t enclave_away_ms(const struct enclave *e, const struct ledger_leaf *leaf)
+{
+    return leaf->away_ms > env_wall_ms(e->node->ports.env) ? leaf->away_ms : 0;
+}
+
+bool enclave_silent(const struct enclave *e, const struct ledger_leaf *leaf)
+{
+    uint64_t limit = ledger_policy(group_ledger(e->group), LEDGER_POLICY_IDLE_MS);
+    uint64_t now = env_wall_ms(e->node->ports.env);
+    if (limit == 0 || leaf->leaf == group_leaf(e->group) || enclave_away_ms(e, leaf) != 0)
+        return false;
+    return leaf->last_ms != 0 && now > leaf->last_ms && now - leaf->last_ms > limit;
+}
+
+#define CONFIRM_MS (UINT64_C(24) * 3600 * 1000)
+
+/* How many confirm by signed words of theirs the history that we have, as far as it was a day ago: the
+ * last epoch that is older than that by our clock. A clean partition shows as nobody confirming. */
+static void count_confirmed(const struct enclave *e, struct node_enclave_info *info)
+{
+    const struct ledger *l = group_ledger(e->group);
+    uint64_t now = env_wall_ms(e->node->ports.env), epoch = group_epoch(e->group);
+    while (epoch > 0 && group_epoch_ms(e->group, epoch) + CONFIRM_MS > now) epoch--;
+    uint64_t base = ledger_epoch_index(l, epoch);
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        if (!leaf->member_now) continue;
+        bool later = leaf->added > base; /* nothing of it can be that old */
+        if (later || group_agreed(e->group, leaf->leaf) > base) info->confirmed++;
+    }
+    info->doubtful = 2 * info->confirmed < info->members;
 }
 
 static void count_members(struct enclave *e, struct node_enclave_info *info)
 {
     const struct ledger *l = group_ledger(e->group);
-    const struct ledger_proposal *p = ledger_current_proposal(l);
     info->members = (unsigned)ledger_members(l);
     for (size_t i = 0; i < ledger_leaves(l); i++) {
         const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
@@ -170,7 +211,9 @@ static void count_members(struct enclave *e, struct node_enclave_info *info)
             info->reachable++;
     }
     info->open_proposals = (unsigned)e->n_knocks;
-    if (p != NULL) info->open_proposals++;
+    for (size_t i = 0; i < ledger_proposals(l); i++)
+        info->open_proposals += ledger_is_current(ledger_proposal_at(l, i));
+    count_confirmed(e, info);
     info->epoch = group_epoch(e->group);
     info->ledger_count = ledger_count(l);
     hex_encode(BYTES(ledger_chain(l), 8), info->head);
@@ -191,7 +234,7 @@ void enclave_info(struct enclave *e, struct node_enclave_info *info)
                                        .trouble = e->trouble,
                                        .ballot = "",
                                        .mode = "",
-                                       .removed = "",
+                                       .removed = e->removed_why,
                                        .outbox = e->out_n};
     hex_encode(BYTES_OF(e->enclave_id), info->id);
     if (e->group != NULL && ledger_started(group_ledger(e->group))) count_members(e, info);

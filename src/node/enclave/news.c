@@ -122,16 +122,31 @@ static uint16_t spokesman(const struct enclave *e, const struct ledger_proposal 
     return LEDGER_NOBODY;
 }
 
+/* "about bob", "to remove eve, mallory", "to change the rules" */
+static void about(const struct enclave *e, const struct ledger_proposal *p, char *out, size_t room)
+{
+    if (p->kind == PROPOSE_ADD) {
+        snprintf(out, room, "about %s", p->nick);
+    } else if (p->kind == PROPOSE_POLICY) {
+        snprintf(out, room, "to change the rules");
+    } else {
+        int n = snprintf(out, room, "to remove");
+        for (size_t i = 0; i < p->n_targets && n > 0 && (size_t)n < room; i++)
+            n += snprintf(out + n, room - (size_t)n, "%s %s", i == 0 ? "" : ",",
+                          enclave_nick(e, p->targets[i]));
+    }
+}
+
 static void on_closed(struct enclave *e, const struct group_event *ev)
 {
     const struct ledger_proposal *p = ledger_proposal(group_ledger(e->group), ev->proposal);
     if (p == NULL) return;
-    char text[NODE_REASON_MAX];
-    snprintf(text, sizeof text, "the vote about %s is over: %s", p->nick,
-             ledger_vote_text(ev->vote));
+    char text[NODE_REASON_MAX], what[NODE_REASON_MAX - 40];
+    about(e, p, what, sizeof what);
+    snprintf(text, sizeof text, "the vote %s is over: %s", what, ledger_vote_text(ev->vote));
     enclave_tell(e, "proposal", p->nick, ev->proposal, text);
     bool refused = ev->vote != LEDGER_VOTE_PASSED && ev->vote != LEDGER_VOTE_ADDED;
-    if (refused && group_leaf(e->group) == spokesman(e, p))
+    if (refused && p->kind == PROPOSE_ADD && group_leaf(e->group) == spokesman(e, p))
         enclave_refuse(e, p->candidate.kem, p->reply);
 }
 
@@ -139,13 +154,40 @@ static void on_proposed(struct enclave *e, const struct group_event *ev)
 {
     const struct ledger_proposal *p = ledger_proposal(group_ledger(e->group), ev->index);
     if (p == NULL) return;
-    char text[NODE_REASON_MAX];
-    snprintf(text, sizeof text, "%s proposes to admit %s. Type: enclave proposals %s",
-             enclave_nick(e, ev->leaf), p->nick, e->name);
+    char text[NODE_REASON_MAX], what[NODE_REASON_MAX / 4];
+    about(e, p, what, sizeof what);
+    snprintf(text, sizeof text, "%s proposes a vote %s. Type: enclave proposals %s",
+             enclave_nick(e, ev->leaf), what, e->name);
     enclave_tell(e, "proposal", p->nick, ev->index, text);
+    e->reminded_ms = env_wall_ms(e->node->ports.env);
+    if (p->kind != PROPOSE_ADD) return;
     struct enclave_knock *k = enclave_knock_find(e, p->reply);
     if (k != NULL) enclave_knock_drop(e, k);
     if (group_leaf(e->group) == ev->leaf) enclave_pend(e, p->candidate.kem, p->reply);
+}
+
+#define REMIND_MS (UINT64_C(24) * 3600 * 1000)
+
+void enclave_remind(struct enclave *e, uint64_t now_ms)
+{
+    if (e->group == NULL || e->phase != ENCLAVE_MEMBER || now_ms < e->reminded_ms + REMIND_MS)
+        return;
+    e->reminded_ms = now_ms;
+    const struct ledger *l = group_ledger(e->group);
+    for (size_t i = 0; i < ledger_proposals(l); i++) {
+        const struct ledger_proposal *p = ledger_proposal_at(l, i);
+        for (size_t k = 0; p->state == LEDGER_VOTE_OPEN && k < p->n_voters; k++) {
+            if (p->voters[k].leaf != group_leaf(e->group) ||
+                p->voters[k].cast.choice != BALLOT_NONE)
+                continue;
+            char text[NODE_REASON_MAX], what[NODE_REASON_MAX / 4];
+            about(e, p, what, sizeof what);
+            snprintf(text, sizeof text,
+                     "the vote %s waits for you; no answer counts as no. Type: enclave proposals %s",
+                     what, e->name);
+            enclave_tell(e, "proposal", p->nick, p->index, text);
+        }
+    }
 }
 
 static void on_fork(struct enclave *e, const struct group_event *ev)
@@ -169,48 +211,105 @@ static void on_head(struct enclave *e, const struct group_event *ev)
         env_log(e->node->ports.env, ENV_WARN, "mail", "a HEAD could not be followed");
 }
 
+static void on_removed(struct enclave *e, const struct group_event *ev)
+{
+    const struct ledger_leaf *leaf = ledger_leaf(group_ledger(e->group), ev->leaf);
+    bool revoked = leaf != NULL && leaf->left_by == LEDGER_SELF_REVOKE;
+    line(e, "member", ev->leaf, ev->index,
+         revoked ? "%s has revoked this machine with the recovery words: it is out%s"
+                 : "%s was removed by vote%s",
+         "");
+    e->seats_due = true;
+    enclave_roster(e); /* its links end at once */
+}
+
+/* The mode decides who may be reached how. */
+static void on_policed(struct enclave *e, const struct group_event *ev)
+{
+    enclave_tell(e, "vote", "", ev->index,
+                 "the rules of the enclave have changed by vote. Type: enclave policy");
+    e->seats_due = true; /* our word for the room speaks of the list of sentinels */
+    if (e->peers == NULL || e->peers_mode == ledger_mode(group_ledger(e->group))) return;
+    peers_free(e->peers);
+    e->peers = NULL;
+    if (enclave_peers_start(e) != ST_OK) enclave_trouble(e, "cannot listen for members");
+    if (e->peers != NULL && e->subscribed) peers_attached(e->peers);
+}
+
+static void on_void(struct enclave *e, const struct group_event *ev)
+{
+    line(e, "warning", ev->leaf, ev->index,
+         ev->type == GROUP_VOID
+             ? "an entry of %s does not count: %s"
+             : "%s posted a key change that is wrong (%s); it is void and another member makes one",
+         ev->reason);
+}
+
+static void on_away(struct enclave *e, const struct group_event *ev)
+{
+    const struct ledger_leaf *leaf = ledger_leaf(group_ledger(e->group), ev->leaf);
+    bool back = leaf == NULL || leaf->away_ms == 0;
+    line(e, "member", ev->leaf, ev->index, back ? "%s is back%s" : "%s will be away for a while%s",
+         "");
+}
+
+static void on_restored(struct enclave *e, const struct group_event *ev)
+{
+    enclave_tell(e, "warning", "", ev->index,
+                 "this machine came back from an older backup: its keys are renewed first");
+}
+
+/* A secret ballot is told like any other; what it says nobody knows. */
+static void on_balloted(struct enclave *e, const struct group_event *ev)
+{
+    line(e, "vote", ev->leaf, ev->proposal, "%s voted%s",
+         ev->choice == BALLOT_YES  ? " yes"
+         : ev->choice == BALLOT_NO ? " no"
+                                   : "");
+}
+
+static void on_left(struct enclave *e, const struct group_event *ev)
+{
+    line(e, "member", ev->leaf, ev->index, "%s left%s", "");
+    e->seats_due = true;
+    enclave_roster(e);
+}
+
+static void on_out(struct enclave *e)
+{
+    const struct ledger_leaf *own = ledger_leaf(group_ledger(e->group), group_leaf(e->group));
+    if (own != NULL && own->left_by != LEDGER_LEAVE)
+        enclave_removed(e);
+    else
+        enclave_leave_drop(e);
+}
+
 static void on_event(struct enclave *e, const struct group_event *ev)
 {
     switch (ev->type) {
     case GROUP_BEGUN: break;
     case GROUP_PROPOSED: on_proposed(e, ev); break;
-    case GROUP_BALLOTED:
-        line(e, "vote", ev->leaf, ev->proposal, "%s voted%s",
-             ev->choice == BALLOT_YES  ? " yes"
-             : ev->choice == BALLOT_NO ? " no"
-                                       : "");
-        break;
+    case GROUP_BALLOTED: on_balloted(e, ev); break;
     case GROUP_CLOSED: on_closed(e, ev); break;
     case GROUP_ADDED: on_added(e, ev); break;
-    case GROUP_LEFT:
-        line(e, "member", ev->leaf, ev->index, "%s left%s", "");
-        e->seats_due = true;
-        enclave_roster(e);
-        break;
+    case GROUP_LEFT: on_left(e, ev); break;
+    case GROUP_REMOVED: on_removed(e, ev); break;
+    case GROUP_POLICED: on_policed(e, ev); break;
+    case GROUP_RENEWED: enclave_renewed(e, ev->leaf); break;
+    case GROUP_AWAY: on_away(e, ev); break;
+    case GROUP_REHOMED: enclave_rehomed(e); break;
     case GROUP_UPDATED: break;
     case GROUP_EPOCH: on_epoch(e, ev); break;
     case GROUP_IN: on_in(e); break;
-    case GROUP_OUT: enclave_leave_drop(e); break;
-    case GROUP_ENDED: enclave_leave_drop(e); break;
+    case GROUP_OUT:
+    case GROUP_ENDED: on_out(e); break;
     case GROUP_HEAD: on_head(e, ev); break;
     case GROUP_VOID:
-        line(e, "warning", ev->leaf, ev->index, "an entry of %s does not count: %s", ev->reason);
-        break;
-    case GROUP_BAD_COMMIT:
-        line(e, "warning", ev->leaf, ev->index,
-             "%s posted a key change that is wrong (%s); it is void and another member makes one",
-             ev->reason);
-        break;
+    case GROUP_BAD_COMMIT: on_void(e, ev); break;
     case GROUP_FORK: on_fork(e, ev); break;
     case GROUP_OLD_HEAD: break; /* sync gives the entries back */
-    case GROUP_RESTORED:
-        enclave_tell(e, "warning", "", ev->index,
-                     "this machine came back from an older backup: its keys are renewed first");
-        break;
-    case GROUP_LOST:
-        enclave_trouble(e, "this member could not follow a key change and can no longer read: "
-                           "leave and let yourself be invited again");
-        break;
+    case GROUP_RESTORED: on_restored(e, ev); break;
+    case GROUP_LOST: enclave_trouble(e, ENCLAVE_LOST_TEXT); break;
     }
 }
 

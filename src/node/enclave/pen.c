@@ -4,6 +4,7 @@
  * whoever loses the race reads what came first and makes it anew. */
 #include "node/enclave/enclave.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PEN_BUSY_MS 2000
@@ -26,24 +27,35 @@ static void end_intent(struct enclave *e, size_t i, enum status st, const char *
     struct intent in = e->intents[i];
     memmove(&e->intents[i], &e->intents[i + 1], (e->n_intents - i - 1) * sizeof in);
     e->n_intents--;
+    free(in.policy);
+    bytes_wipe(in.key, sizeof in.key);
     if (in.done != NULL) node_finish(in.done, in.arg, st, text, NULL);
 }
 
 enum status enclave_intend(struct enclave *e, const struct intent *i)
 {
     if (e->n_intents >= ENCLAVE_INTENTS_MAX) return ST_BUSY;
-    e->intents[e->n_intents++] = *i;
+    struct intent *kept = &e->intents[e->n_intents++];
+    *kept = *i;
+    if (e->group != NULL) kept->from = ledger_count(group_ledger(e->group));
     e->intents_dirty = true;
     return ST_OK;
 }
 
+/* The proposal that an intent is about: by its index, by its knock, or the one that we made. */
 static const struct ledger_proposal *proposal_of(const struct enclave *e, const struct intent *i)
 {
     const struct ledger *l = group_ledger(e->group);
     if (i->proposal != 0) return ledger_proposal(l, i->proposal);
     for (size_t n = ledger_proposals(l); n-- > 0;) {
         const struct ledger_proposal *p = ledger_proposal_at(l, n);
-        if (memcmp(p->reply, i->reply, 32) == 0) return p;
+        if (i->kind == INTENT_PROPOSE && p->kind == PROPOSE_ADD &&
+            memcmp(p->reply, i->reply, 32) == 0)
+            return p;
+        uint8_t kind = i->kind == INTENT_REMOVE ? PROPOSE_REMOVE : PROPOSE_POLICY;
+        if (i->kind != INTENT_PROPOSE && p->kind == kind && p->index >= i->from &&
+            p->by == group_leaf(e->group))
+            return p;
     }
     return NULL;
 }
@@ -55,24 +67,27 @@ static const struct ledger_voter *own_vote(const struct enclave *e, const struct
     return NULL;
 }
 
-/* true: the intent was ended or changed, look again. */
-static bool check_one(struct enclave *e, size_t at)
+/* A ballot leaves at a random moment, yes or no alike: when it came says nothing. */
+uint64_t enclave_ballot_at_ms(const struct enclave *e, const struct ledger_proposal *p, bool now)
+{
+    uint64_t most = e->node->options.ballot_ms;
+    uint64_t mono = env_mono_ms(e->node->ports.env);
+    uint8_t random[8];
+    if (now || most == 0 || p->ballot->kind != BALLOT_SECRET) return mono;
+    env_random(e->node->ports.env, random, sizeof random);
+    return mono + get_u64(random) % most;
+}
+
+static bool check_ballot(struct enclave *e, size_t at)
 {
     struct intent *i = &e->intents[at];
-    if (i->kind == INTENT_LEAVE) return false;
     const struct ledger_proposal *p = proposal_of(e, i);
-    if (i->kind == INTENT_PROPOSE) {
-        if (p == NULL) return false;
-        i->kind = INTENT_BALLOT;
-        i->proposal = p->index;
-        return true;
-    }
     if (p == NULL) {
         end_intent(e, at, ST_NOT_FOUND, "that proposal is no longer there");
         return true;
     }
     const struct ledger_voter *v = own_vote(e, p);
-    if (v != NULL && v->choice != BALLOT_NONE) {
+    if (v != NULL && v->cast.choice != BALLOT_NONE) {
         end_intent(e, at, ST_OK, "your vote is in the ledger");
         return true;
     }
@@ -81,10 +96,58 @@ static bool check_one(struct enclave *e, size_t at)
         return true;
     }
     if (v == NULL) {
-        end_intent(e, at, ST_DENIED, "you were no member when this was proposed");
+        end_intent(e, at, ST_DENIED, "you have no vote on this proposal");
         return true;
     }
     return false;
+}
+
+/* What else an intent may have come to. NULL: not yet. */
+static const char *fulfilled(const struct enclave *e, const struct intent *i)
+{
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_leaf *self = ledger_leaf(l, group_leaf(e->group));
+    const struct ledger_leaf *other = ledger_leaf(l, (uint16_t)i->number);
+    const struct ledger_proposal *p;
+    const struct ledger_sentinel *home = ledger_home(l);
+    switch (i->kind) {
+    case INTENT_WITHDRAW:
+        p = ledger_proposal(l, i->proposal);
+        return p == NULL || p->state != LEDGER_VOTE_OPEN ? "the proposal is no longer open" : NULL;
+    case INTENT_REKEY: return group_epoch(e->group) > i->number ? "a new epoch has begun" : NULL;
+    case INTENT_AWAY:
+        return self != NULL && self->last != LEDGER_NEVER && self->last >= i->from &&
+                       self->away_ms == i->number
+                   ? "the others know"
+                   : NULL;
+    case INTENT_REVOKE: return other != NULL && !other->member_now ? "revoked" : NULL;
+    case INTENT_REHOME:
+        return home != NULL && memcmp(home->pin, i->key, 32) == 0 &&
+                       strcmp(home->address, i->text) == 0
+                   ? "moved"
+                   : NULL;
+    default: return NULL;
+    }
+}
+
+/* true: the intent was ended or changed, look again. */
+static bool check_one(struct enclave *e, size_t at)
+{
+    struct intent *i = &e->intents[at];
+    if (i->kind == INTENT_LEAVE) return false;
+    if (i->kind == INTENT_BALLOT) return check_ballot(e, at);
+    if (i->kind == INTENT_PROPOSE || i->kind == INTENT_REMOVE || i->kind == INTENT_POLICY) {
+        const struct ledger_proposal *p = proposal_of(e, i);
+        if (p == NULL) return false;
+        i->kind = INTENT_BALLOT;
+        i->proposal = p->index;
+        i->at_ms = enclave_ballot_at_ms(e, p, i->now);
+        return true;
+    }
+    const char *text = fulfilled(e, i);
+    if (text == NULL) return false;
+    end_intent(e, at, ST_OK, text);
+    return true;
 }
 
 void enclave_intents_check(struct enclave *e)
@@ -95,10 +158,23 @@ void enclave_intents_check(struct enclave *e)
 
 /* ---- making ---- */
 
+/* Somebody without keys for another vote is waited for: it shows new ones when it is there. */
+static bool voters_ready(const struct enclave *e, uint8_t kind, const uint16_t *targets, size_t n)
+{
+    const struct ledger *l = group_ledger(e->group);
+    uint16_t voters[LEDGER_MEMBERS_MAX];
+    size_t count = ledger_electorate(l, targets, n, voters);
+    if (count == 1 || ledger_ballot_kind(l) != BALLOT_SECRET) return true;
+    for (size_t i = 0; i < count; i++)
+        if (!ledger_can_vote(l, voters[i], kind, group_leaf(e->group))) return false;
+    return true;
+}
+
 static enum status make_propose(struct enclave *e, const struct intent *i,
                                 const struct group_now *now)
 {
     if (ledger_current_proposal(group_ledger(e->group)) != NULL) return ST_PENDING;
+    if (!voters_ready(e, PROPOSE_ADD, NULL, 0)) return ST_PENDING;
     struct enclave_knock *k = enclave_knock_find(e, i->reply);
     if (k == NULL) return ST_NOT_FOUND;
     uint8_t hash[32];
@@ -113,21 +189,93 @@ static enum status make_propose(struct enclave *e, const struct intent *i,
     return group_make_propose(e->group, &a, now, &e->draft);
 }
 
+static enum status make_remove(struct enclave *e, const struct intent *i,
+                               const struct group_now *now)
+{
+    const struct ledger *l = group_ledger(e->group);
+    for (size_t k = 0; k < i->n_targets; k++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, i->targets[k]);
+        if (leaf == NULL || !leaf->member_now) return ST_NOT_FOUND;
+        if (ledger_removal(l, i->targets[k]) != NULL) return ST_EXISTS;
+    }
+    if (!voters_ready(e, PROPOSE_REMOVE, i->targets, i->n_targets)) return ST_PENDING;
+    return group_make_propose_remove(e->group, i->targets, i->n_targets, bytes_str(i->text), now,
+                                     &e->draft);
+}
+
+static enum status make_policy(struct enclave *e, const struct intent *i,
+                               const struct group_now *now)
+{
+    if (ledger_current_proposal(group_ledger(e->group)) != NULL) return ST_PENDING;
+    if (!voters_ready(e, PROPOSE_POLICY, NULL, 0)) return ST_PENDING;
+    struct group_propose_policy a = {.ballot_kind = i->policy->ballot_kind,
+                                     .mode = i->policy->mode,
+                                     .policy = {i->policy->items, i->policy->n_items},
+                                     .sentinels =
+                                         BYTES(i->policy->sentinels, i->policy->n_sentinels),
+                                     .reason = bytes_str(i->text)};
+    return group_make_propose_policy(e->group, &a, now, &e->draft);
+}
+
+static enum status make_ballot(struct enclave *e, const struct intent *i,
+                               const struct group_now *now)
+{
+    const struct ledger_proposal *p = ledger_proposal(group_ledger(e->group), i->proposal);
+    if (env_mono_ms(e->node->ports.env) < i->at_ms || group_restored(e->group)) return ST_PENDING;
+    if (p != NULL && !group_can_ballot(e->group, p)) return ST_LOCKED;
+    return group_make_ballot(e->group, i->proposal, i->yes, now, &e->draft);
+}
+
+static enum status make_head(struct enclave *e, const struct group_now *now)
+{
+    uint64_t epoch, n, version = 0;
+    uint8_t sig[64];
+    if (e->mail == NULL) return ST_DENIED;
+    mail_own_next(e->mail, &epoch, &n);
+    bool signs = enclave_rehome_sign(e, &version, sig);
+    enum status st =
+        group_make_head(e->group, epoch, n, version, signs ? sig : NULL, now, &e->draft);
+    if (st == ST_OK) e->head_at_ms = 0;
+    return st;
+}
+
+static enum status make_commit(struct enclave *e, const struct group_now *now)
+{
+    return group_make_commit(e->group, e->shelf == NULL ? 0 : enclave_files_snap_epoch(e), now,
+                             &e->draft);
+}
+
 /* ST_PENDING: not now; ST_OK: the draft is made; else the intent cannot be fulfilled. */
 static enum status make_intent(struct enclave *e, const struct intent *i,
                                const struct group_now *now)
 {
     switch (i->kind) {
     case INTENT_PROPOSE: return make_propose(e, i, now);
-    case INTENT_BALLOT: return group_make_ballot(e->group, i->proposal, i->yes, now, &e->draft);
+    case INTENT_BALLOT: return make_ballot(e, i, now);
     case INTENT_LEAVE: return group_make_leave(e->group, now, &e->draft);
+    case INTENT_REMOVE: return make_remove(e, i, now);
+    case INTENT_POLICY: return make_policy(e, i, now);
+    case INTENT_WITHDRAW: return group_make_withdraw(e->group, i->proposal, now, &e->draft);
+    case INTENT_REKEY: return make_commit(e, now);
+    case INTENT_AWAY: return group_make_away(e->group, i->number, now, &e->draft);
+    case INTENT_REVOKE:
+        return group_make_self_revoke(e->group, (uint16_t)i->number, i->key, now, &e->draft);
+    case INTENT_REHOME:
+        return group_make_rehome(e->group, bytes_str(i->text), i->key, now, &e->draft);
     }
     return ST_BUG;
 }
 
-static const char *words_of(enum status st)
+static const char *words_of(const struct intent *i, enum status st)
 {
     if (st == ST_CONFLICT) return "another vote of yours on this proposal was already made";
+    if (st == ST_LOCKED)
+        return "this machine no longer has the one-time key for this vote (it came back from a "
+               "backup): wait until it expires, or have it withdrawn and proposed again";
+    if (st == ST_EXISTS) return "a removal of that member is open already";
+    if (st == ST_DENIED && i->kind == INTENT_REMOVE)
+        return "not possible now: your own removal is open, another removal of yours is, or "
+               "several are named who are not all silent (and fewer than half)";
     if (st == ST_DENIED) return "not possible now: this member is not in, or the vote is over";
     return status_text(st);
 }
@@ -142,7 +290,7 @@ static bool make_from_intents(struct enclave *e, const struct group_now *now)
         else if (e->intents[i].kind == INTENT_LEAVE)
             return false;
         else
-            end_intent(e, i, st, words_of(st));
+            end_intent(e, i, st, words_of(&e->intents[i], st));
     }
     return false;
 }
@@ -150,18 +298,20 @@ static bool make_from_intents(struct enclave *e, const struct group_now *now)
 static enum status make_duty(struct enclave *e, const struct group_next *next,
                              const struct group_now *now)
 {
-    uint64_t epoch, n;
+    uint8_t revoke[32];
     switch (next->duty) {
-    case GROUP_POST_ADD: return group_make_add(e->group, now, &e->draft);
-    case GROUP_POST_COMMIT:
-        return group_make_commit(e->group, e->shelf == NULL ? 0 : enclave_files_snap_epoch(e), now,
-                                 &e->draft);
-    case GROUP_POST_HEAD:
-        if (e->mail == NULL) return ST_DENIED;
-        mail_own_next(e->mail, &epoch, &n);
-        return group_make_head(e->group, epoch, n, now, &e->draft);
+    case GROUP_POST_ADD:
+    case GROUP_POST_REMOVE:
+    case GROUP_POST_POLICY:
+        return group_make_outcome(e->group, next->proposal, now, &e->draft);
+    case GROUP_POST_COMMIT: return make_commit(e, now);
+    case GROUP_POST_HEAD: return make_head(e, now);
     case GROUP_POST_EXPIRE: return group_make_expire(e->group, next->proposal, now, &e->draft);
     case GROUP_POST_UPDATE: return group_make_update(e->group, now, &e->draft);
+    case GROUP_POST_VETO_KEYS: return group_make_veto_keys(e->group, now, &e->draft);
+    case GROUP_POST_RENEW:
+        enclave_revocation(e, revoke);
+        return group_make_renew(e->group, revoke, now, &e->draft);
     case GROUP_NOTHING: break;
     }
     return ST_DENIED;
@@ -213,25 +363,52 @@ static void on_saved(void *arg, enum status st)
     e->post_ready = true;
 }
 
+/* When our word for a changed seat list is due, by the wall clock. */
+static uint64_t head_at(const struct enclave *e, uint64_t wall)
+{
+    uint64_t mono = env_mono_ms(e->node->ports.env);
+    if (e->head_at_ms == 0 || !group_writable(e->group) || !group_in(e->group)) return UINT64_MAX;
+    return e->head_at_ms <= mono ? wall : wall + (e->head_at_ms - mono);
+}
+
 /* Turns are a habit of clients (protocol.md 6). Who is not at the sentinel is waited for a second
  * only, not a whole place: one member asleep shall not keep a newcomer at the door. Two who both
  * think that it is their turn are sorted out by compare-and-swap. */
 static struct group_next next_duty(const struct enclave *e, uint64_t wall)
 {
     struct group_next next = group_next(e->group, wall, e->used);
+    uint64_t head = head_at(e, wall);
+    if (head < next.at_ms) return (struct group_next){GROUP_POST_HEAD, head, LEDGER_NEVER, 0};
     if (next.duty == GROUP_NOTHING || next.place == 0 || e->peers == NULL ||
         next.at_ms > wall + (uint64_t)next.place * LEDGER_TURN_MS)
         return next;
     const struct ledger *l = group_ledger(e->group);
+    const struct ledger_proposal *p = ledger_proposal(l, next.proposal);
+    bool of_outcome = p != NULL && next.duty != GROUP_POST_EXPIRE;
     uint16_t before = 0;
     for (size_t i = 0; i < ledger_leaves(l); i++) {
         uint16_t leaf = ledger_leaf(l, (uint16_t)i)->leaf;
-        uint16_t place =
-            next.duty == GROUP_POST_ADD ? ledger_turn_add(l, leaf) : ledger_turn(l, leaf);
+        uint16_t place = of_outcome ? ledger_turn_outcome(l, p, leaf) : ledger_turn(l, leaf);
         if (place < next.place && peers_path(e->peers, leaf) == PEERS_OFFLINE) before++;
     }
     next.at_ms -= before * (uint64_t)(LEDGER_TURN_MS - PEN_ABSENT_MS);
     return next;
+}
+
+/* Who lost the thread may write one thing: its RENEW. */
+static bool may_write(const struct enclave *e)
+{
+    return group_writable(e->group) || group_next(e->group, 0, false).duty == GROUP_POST_RENEW;
+}
+
+/* When the next ballot leaves that waits for its moment. */
+static uint64_t ballots_ms(const struct enclave *e)
+{
+    uint64_t at = UINT64_MAX;
+    for (size_t i = 0; i < e->n_intents; i++)
+        if (e->intents[i].kind == INTENT_BALLOT && e->intents[i].at_ms < at)
+            at = e->intents[i].at_ms;
+    return group_restored(e->group) ? UINT64_MAX : at;
 }
 
 void enclave_write(struct enclave *e)
@@ -240,7 +417,7 @@ void enclave_write(struct enclave *e)
     if (e->posting || e->removed || e->halted || e->group == NULL || !e->subscribed) return;
     for (uint8_t f = 0; f < FEEDS; f++) /* a COMMIT states how far the other feeds are seen */
         if (!enclave_synced(e, f)) return;
-    if (!group_writable(e->group) || env_mono_ms(e->node->ports.env) < e->post_again_ms) return;
+    if (!may_write(e) || env_mono_ms(e->node->ports.env) < e->post_again_ms) return;
     uint8_t random[GROUP_RANDOM];
     struct group_now now;
     enclave_now(e, random, &now);
@@ -270,7 +447,7 @@ void enclave_write(struct enclave *e)
 
 uint64_t enclave_write_ms(const struct enclave *e)
 {
-    if (e->posting || e->group == NULL || !e->subscribed || e->halted || !group_writable(e->group))
+    if (e->posting || e->group == NULL || !e->subscribed || e->halted || !may_write(e))
         return UINT64_MAX;
     for (uint8_t f = 0; f < FEEDS; f++)
         if (!enclave_synced(e, f)) return UINT64_MAX;
@@ -279,5 +456,7 @@ uint64_t enclave_write_ms(const struct enclave *e)
     uint64_t at = UINT64_MAX;
     if (next.duty != GROUP_NOTHING) at = next.at_ms <= wall ? mono : mono + (next.at_ms - wall);
     if (e->intents_dirty) at = mono;
+    uint64_t ballot = ballots_ms(e);
+    if (ballot < at) at = ballot < mono ? mono : ballot;
     return at < e->post_again_ms ? e->post_again_ms : at;
 }

@@ -10,6 +10,7 @@
 
 #define SEATS_AGAIN_MS 3000
 #define SEATS_SOON_MS 200  /* after a change that another member made first */
+#define SEATS_HEAD_MS 60000 /* our word for a new list comes at a random moment within this time */
 #define SEATS_ODD_MS 10000 /* a listed seat may be unexplained so long: its ADD may be on the way */
 
 static bool listed(const struct room_seat_list *list, const uint8_t seat[32])
@@ -48,7 +49,7 @@ static bool add_seat(struct enclave *e, const struct room_seat_list *list,
     struct room_add_seat msg = {.version = list->version, .sigs = {sigs, 0}};
     for (size_t i = 0; i < p->n_voters && msg.sigs.n < LEDGER_MEMBERS_MAX; i++) {
         const struct ledger_voter *v = &p->voters[i];
-        if (v->choice != BALLOT_YES || !listed(list, v->seat)) continue;
+        if (bytes_zero(BYTES_OF(v->seat_sig)) || !listed(list, v->seat)) continue;
         memcpy(sigs + msg.sigs.n * ROOM_SIG_ITEM, v->seat, 32);
         memcpy(sigs + msg.sigs.n * ROOM_SIG_ITEM + 32, v->seat_sig, 64);
         msg.sigs.n++;
@@ -70,6 +71,37 @@ static bool drop_seat(struct enclave *e, const struct ledger_leaf *leaf)
     e->seats_busy = uplink_request(&e->up, ROOM_DROP_SEAT, &room_drop_seat_fields, &msg, on_changed,
                                    e) == ST_OK;
     return e->seats_busy;
+}
+
+/* The seat of one that was removed: our vote to drop it; the sentinel keeps it until enough have come
+ * (protocol.md 2). Never in a ballot: a vetoed removal would still drop its target. */
+static bool vote_removed(struct enclave *e, const struct ledger_leaf *leaf)
+{
+    uint8_t bit = (uint8_t)(1U << (leaf->leaf % 8));
+    if (e->drop_voted[leaf->leaf / 8] & bit) return false;
+    struct room_seat_vote msg = {.index = leaf->left};
+    memcpy(msg.seat, leaf->seat, 32);
+    ledger_sign_drop(e->keys->seat_seed, e->room, leaf->seat, msg.sig);
+    e->seats_busy = uplink_request(&e->up, ROOM_SEAT_VOTE, &room_seat_vote_fields, &msg, on_changed,
+                                   e) == ST_OK;
+    if (e->seats_busy) e->drop_voted[leaf->leaf / 8] |= bit;
+    return e->seats_busy;
+}
+
+/* The list as it is now, and whether our word for it, with which the room could be made again
+ * elsewhere, has to be given anew. */
+static void keep_list(struct enclave *e, const struct room_seat_list *list)
+{
+    const struct ledger_leaf *self = ledger_leaf(group_ledger(e->group), group_leaf(e->group));
+    uint64_t version;
+    uint8_t sig[64], random[8];
+    e->seat_version = list->version;
+    e->n_seat_list = list->seats.n;
+    if (list->seats.n > 0) memcpy(e->seat_list, list->seats.p, list->seats.n * 32);
+    if (self == NULL || e->head_at_ms != 0 || !enclave_rehome_sign(e, &version, sig)) return;
+    if (self->head_version == version && memcmp(self->head_sig, sig, sizeof sig) == 0) return;
+    env_random(e->node->ports.env, random, sizeof random);
+    e->head_at_ms = env_mono_ms(e->node->ports.env) + 1 + get_u64(random) % SEATS_HEAD_MS;
 }
 
 /* A listed seat that no ADD explains, as the yes of a majority in a vote that did not pass can bring
@@ -116,6 +148,18 @@ static void welcome_due(struct enclave *e, const struct ledger_leaf *leaf)
     if (own == p->by || own == p->closed_by) enclave_welcome(e, p);
 }
 
+/* The newest version of the list that a member has signed, or that we saw. */
+static uint64_t known_version(const struct enclave *e)
+{
+    const struct ledger *l = group_ledger(e->group);
+    uint64_t version = e->seat_version;
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        if (leaf->head_version > version) version = leaf->head_version;
+    }
+    return version;
+}
+
 static void got_seats(void *arg, enum status st, struct bytes body)
 {
     struct enclave *e = arg;
@@ -124,7 +168,13 @@ static void got_seats(void *arg, enum status st, struct bytes body)
     if (e->removed || st == ST_CLOSED) return;
     if (st == ST_OK) st = fields_decode(&room_seat_list_fields, body, &list);
     if (st != ST_OK) return;
-    e->seat_version = list.version;
+    uint64_t known = known_version(e);
+    if (list.version < known)
+        enclave_trouble(e,
+                        "the sentinel shows an older seat list (version %llu; members have signed "
+                        "version %llu): it has an older database, or lies about who is in the room",
+                        (unsigned long long)list.version, (unsigned long long)known);
+    keep_list(e, &list);
     e->seats_due = false;
     const struct ledger *l = group_ledger(e->group);
     for (size_t i = 0; i < ledger_leaves(l); i++) {
@@ -132,8 +182,8 @@ static void got_seats(void *arg, enum status st, struct bytes body)
         bool in = listed(&list, leaf->seat);
         if (leaf->member_now && !in && add_seat(e, &list, leaf)) return;
         if (leaf->member_now && in) welcome_due(e, leaf);
-        if (!leaf->member_now && in && leaf->leaf != group_leaf(e->group) && drop_seat(e, leaf))
-            return;
+        if (leaf->member_now || !in || leaf->leaf == group_leaf(e->group)) continue;
+        if (leaf->left_by == LEDGER_LEAVE ? drop_seat(e, leaf) : vote_removed(e, leaf)) return;
     }
     if (enclave_synced(e, FEED_LEDGER)) vote_odd_seat(e, &list);
 }

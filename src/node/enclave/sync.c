@@ -79,8 +79,10 @@ static bool take(struct enclave *e, uint8_t feed, struct bytes sealed, bool last
     enum status st = ST_OK;
     if (feed == FEED_LEDGER)
         st = group_take(e->group, index, sealed, env_wall_ms(e->node->ports.env));
-    else if (feed == FEED_MAIL)
+    else if (feed == FEED_MAIL) {
         enclave_mail_entry(e, index, sealed, e->batch);
+        enclave_renew_entry(e, sealed);
+    }
     else if (feed == FEED_FILES)
         st = enclave_files_entry(e, index, sealed, last_word, e->batch);
     if (st == ST_PENDING) return false;
@@ -202,6 +204,7 @@ void enclave_pump(struct enclave *e)
         /* Feed 0 first, so that all judge the others alike. */
         if (f == FEED_LEDGER && (!enclave_synced(e, f) || e->phase == ENCLAVE_ENTERING)) return;
     }
+    if (e->rejoin != NULL) enclave_rejoin(e);
     if (!all_synced(e)) return;
     enclave_news(e); /* words may have shown another ledger than ours */
     if (e->removed) return;
@@ -392,6 +395,7 @@ static void on_subscribed(void *arg, enum status st, struct bytes body)
         e->seats_due = true;
         if (e->peers != NULL) peers_attached(e->peers);
         enclave_knocks_ask(e);
+        enclave_standing_door(e);
         enclave_tell(e, "sentinel", "", 0, "connected to the sentinel");
     }
     enclave_pump(e);
@@ -414,8 +418,7 @@ static void trouble_that_stays(struct enclave *e)
     struct seen mine, theirs;
     if (e->group == NULL) return;
     if (group_lost(e->group))
-        enclave_trouble(e, "this member could not follow a key change and can no longer read: "
-                           "leave and let yourself be invited again");
+        enclave_trouble(e, ENCLAVE_LOST_TEXT);
     else if (group_forked(e->group, &mine, &theirs))
         enclave_trouble(e,
                         "two histories of this enclave were seen, of %llu entries here and %llu "
@@ -430,15 +433,18 @@ static void attached(struct enclave *e, const struct room_attached *in)
     e->subscribed = false;
     e->sentinel_ms = in->time_ms;
     e->sentinel_at_ms = env_mono_ms(e->node->ports.env);
-    e->seat_version = in->version;
+    bytes_wipe(e->drop_voted, sizeof e->drop_voted);
+    e->standing_door = false;
+    e->away_since_ms = 0;
     if (in->dropped != 0) {
         if (e->phase == ENCLAVE_LEAVING) {
             enclave_shred(e, "left");
             return;
         }
-        /* Nothing of the room is open to it any more: the connection stays quiet. */
-        e->attached = false;
+        /* The ledger up to the REMOVE is open to it, so that it sees why; nothing else is. */
         enclave_trouble(e, "this member's seat was dropped: it is out of the room");
+        e->feeds[FEED_LEDGER].head = in->drop_count;
+        enclave_pump(e);
         return;
     }
     enclave_subscribe(e);
@@ -519,11 +525,13 @@ static void on_ready(void *arg, const struct link_peer *peer)
     struct enclave *e = arg;
     if (e->removed || e->halted) return;
     e->server = *peer;
+    if (enclave_rehome_up(e, peer)) return;
     if (e->phase == ENCLAVE_CREATING && !e->created) {
         create_room(e, peer);
     } else if (e->phase == ENCLAVE_KNOCKING || e->phase == ENCLAVE_WAITING) {
         enclave_join_up(e);
-    } else if (e->phase != ENCLAVE_REFUSED && e->phase != ENCLAVE_GONE) {
+    } else if (e->phase != ENCLAVE_REFUSED && e->phase != ENCLAVE_GONE &&
+               e->phase != ENCLAVE_REMOVED) {
         enclave_attach(e);
     }
 }
@@ -551,6 +559,7 @@ static void on_down(void *arg, enum status why)
 {
     struct enclave *e = arg;
     bool was = e->attached;
+    if (e->away_since_ms == 0) e->away_since_ms = env_mono_ms(e->node->ports.env) + 1;
     e->attached = e->subscribed = e->resending = false;
     e->seats_busy = e->join_busy = e->dropping = false;
     for (int f = 0; f < FEEDS; f++) e->feeds[f].reading = false;

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* A member that lost the thread of the keys, as after an old backup: it posts RENEW (the pen does), and
+ * whoever holds keys answers with a WELCOME in the mail, which looks like a message to others. */
+#include "node/enclave/enclave.h"
+
+#include "core/door/reply.h"
+#include "crypto/secret.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RENEW_HINT 8
+#define RENEW_ENTRY 2048 /* the class of a short message */
+#define RENEW_ANSWERS 2  /* members that answer, first in the order of turns: one may go away */
+
+static void on_answered(void *arg, enum status st, struct bytes body)
+{
+    struct enclave *e = arg;
+    (void)body;
+    if (st != ST_OK && st != ST_CLOSED && !e->removed)
+        env_log(e->node->ports.env, ENV_WARN, "renew", "an answer was not taken: %s",
+                status_text(st));
+    /* It is read like anybody's entry when the feed is read on. */
+}
+
+void enclave_renewed(struct enclave *e, uint16_t leaf)
+{
+    struct group_welcome w;
+    uint8_t coins[KEM_COINS], entry[RENEW_ENTRY];
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_leaf *f = ledger_leaf(l, leaf);
+    char text[NODE_REASON_MAX];
+    snprintf(text, sizeof text, "%s lost its keys (a backup?) and gets new ones",
+             enclave_nick(e, leaf));
+    enclave_tell(e, "warning", enclave_nick(e, leaf), 0, text);
+    if (leaf == group_leaf(e->group) || !e->subscribed || !group_in(e->group)) return;
+    if (ledger_turn(l, group_leaf(e->group)) >= RENEW_ANSWERS) return;
+    if (group_welcome(e->group, leaf, &w) != ST_OK) return;
+    struct reply r = {.kind = REPLY_WELCOME, .index = w.add_index, .epoch = w.epoch};
+    memcpy(r.enclave_id, e->enclave_id, 32);
+    memcpy(r.chain, w.chain, 32);
+    memcpy(r.log_key, w.log_key, 32);
+    env_random(e->node->ports.env, entry, sizeof entry);
+    env_random(e->node->ports.env, coins, sizeof coins);
+    if (reply_seal(&r, f->kem_update, coins, entry + RENEW_HINT) == ST_OK &&
+        enclave_append(e, FEED_MAIL, false, 0, NULL, BYTES_OF(entry), on_answered, e) != ST_OK)
+        env_log(e->node->ports.env, ENV_WARN, "renew", "an answer could not be sent now");
+    bytes_wipe(&r, sizeof r);
+    bytes_wipe(&w, sizeof w);
+    bytes_wipe(coins, sizeof coins);
+}
+
+void enclave_renew_entry(struct enclave *e, struct bytes sealed)
+{
+    struct reply r;
+    if (sealed.n != RENEW_ENTRY || e->rejoin != NULL || !group_lost(e->group)) return;
+    const struct ledger_leaf *self = ledger_leaf(group_ledger(e->group), group_leaf(e->group));
+    if (self == NULL || !self->renewed) return;
+    const uint8_t *seed = group_kem_seed(e->group, self->kem_update);
+    if (seed == NULL || reply_open(seed, e->enclave_id, BYTES(sealed.p + RENEW_HINT, REPLY_BLOB),
+                                   &r) != ST_OK)
+        return;
+    if (r.kind == REPLY_WELCOME && r.index == self->last) e->rejoin = secret_new(sizeof *e->rejoin);
+    if (e->rejoin != NULL) {
+        e->rejoin->add_index = r.index;
+        e->rejoin->epoch = r.epoch;
+        memcpy(e->rejoin->chain, r.chain, 32);
+        memcpy(e->rejoin->log_key, r.log_key, 32);
+    }
+    bytes_wipe(&r, sizeof r);
+}
+
+struct again {
+    struct enclave *e;
+    struct group *g;
+    enum status st;
+    uint64_t count;
+};
+
+static bool on_entry(void *arg, uint64_t n, struct bytes plain)
+{
+    struct again *a = arg;
+    struct group_event ev;
+    if (n != a->count || plain.n < 32) {
+        a->st = ST_INTEGRITY;
+        return false;
+    }
+    a->st = group_take(a->g, n, BYTES(plain.p + 32, plain.n - 32),
+                       env_wall_ms(a->e->node->ports.env));
+    while (group_event(a->g, &ev)) {
+    }
+    a->count++;
+    return a->st == ST_OK;
+}
+
+/* Reads the whole ledger again by the keys that the answer leads to. */
+void enclave_rejoin(struct enclave *e)
+{
+    struct again a = {.e = e};
+    struct group_welcome *w = e->rejoin;
+    if (e->commits > 0 || e->posting) return; /* rows are on their way to the disk */
+    e->rejoin = NULL;
+    enum status st = group_rejoin(e->group, w, &a.g);
+    secret_free(w);
+    if (st == ST_OK)
+        st = keep_scan(&e->node->keep, &e->feeds[FEED_LEDGER].space, 0, on_entry, &a);
+    if (st == ST_OK) st = a.st;
+    if (st == ST_OK && a.count != e->feeds[FEED_LEDGER].seen.count) st = ST_INTEGRITY;
+    if (st != ST_OK) {
+        group_free(a.g);
+        enclave_trouble(e, "the answer of the others does not fit the ledger (%s)",
+                        status_text(st));
+        return;
+    }
+    group_free(e->group);
+    e->group = a.g;
+    e->trouble[0] = '\0';
+    struct keep_batch b;
+    keep_begin(&b, &e->node->keep);
+    enclave_put_group(e, &b);
+    enclave_commit(e, &b, NULL, NULL);
+    enclave_tell(e, "warning", "", 0,
+                 "another member has given the thread back: the next change of keys lets this "
+                 "machine in again");
+    if (group_in(e->group) && enclave_epochs(e) == ST_OK) enclave_mail_epoch(e);
+    enclave_roster(e);
+}
