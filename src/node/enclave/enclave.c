@@ -381,6 +381,7 @@ enum status enclave_peers_start(struct enclave *e)
 
 enum status enclave_connect(struct enclave *e)
 {
+    if (e->away_since_ms == 0) e->away_since_ms = env_mono_ms(e->node->ports.env) + 1;
     return uplink_start(&e->up, e->address, e->pin);
 }
 
