@@ -94,7 +94,7 @@ static void show_matter(struct cli *c, const json_t *p)
                            : "the codes have not been compared: do it by voice before you vote");
 }
 
-static void show_voter(struct cli *c, const json_t *b, bool secret, bool first)
+static void show_voter(struct cli *c, const json_t *p, const json_t *b, bool first)
 {
     const char *choice = cli_text(b, "choice");
     enum cli_style style = strcmp(choice, "yes") == 0  ? STYLE_GOOD
@@ -102,12 +102,12 @@ static void show_voter(struct cli *c, const json_t *b, bool secret, bool first)
                                                        : STYLE_DIM;
     if (!first) printf(", ");
     cli_put(c, STYLE_PLAIN, cli_text(b, "nick"), false);
-    if (cli_text(b, "away")[0] != '\0' && strcmp(choice, "waiting") == 0) {
+    if (is_open(p) && cli_text(b, "away")[0] != '\0' && strcmp(choice, "waiting") == 0) {
         char when[24];
         cli_time(cli_text(b, "away"), when);
         printf(" (away until %s)", when);
     }
-    if (secret || strcmp(choice, "waiting") == 0) return;
+    if (cli_bool(p, "secret") || strcmp(choice, "waiting") == 0) return;
     printf(" ");
     cli_put(c, style, choice, false);
 }
@@ -125,7 +125,7 @@ static void show_voters(struct cli *c, const json_t *p, bool waiting)
         if (!any)
             printf("    %s: ", waiting ? (is_open(p) ? "waiting for" : "did not vote")
                                        : (secret ? "have voted" : "votes"));
-        show_voter(c, b, secret, !any);
+        show_voter(c, p, b, !any);
         any = true;
     }
     if (any) printf("\n");
