@@ -244,15 +244,14 @@ static void tell_delay(struct cli *c)
 int verb_remove(struct cli *c)
 {
     cli_warn_doubt(c);
-    if (!c->yes) {
+    if (!c->yes && cli_can_ask())
         cli_note(c,
                  "You propose to remove %s. Everybody but the one concerned votes, one no is "
                  "enough to keep them. When it passes, new keys shut them out of all that comes "
                  "after, and what only their machine keeps is lost. What they have read they know.",
                  cli_param(c, "who"));
-        int code = cli_confirm(c, "Propose it? [y/N] ");
-        if (code != 0) return code;
-    }
+    int code = cli_confirm(c, "Propose it? [y/N] ");
+    if (code != 0) return code;
     tell_delay(c);
     return proposed(c, cli_call_args(c, "remove", NULL, 0));
 }
