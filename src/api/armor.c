@@ -42,7 +42,7 @@ enum status armor_read(const char *label, struct bytes text, struct buf *out)
     for (size_t i = 0; i < text.n; i++)
         if (!is_space(text.p[i])) buf_u8(&tight, text.p[i]);
     TRY(buf_status(&tight));
-    if (tight.n < skip || memcmp(tight.p, label, skip) != 0) {
+    if (tight.p == NULL || tight.n < skip || memcmp(tight.p, label, skip) != 0) {
         st = ST_USAGE;
         goto out;
     }

@@ -84,29 +84,36 @@ void cli_safety(struct cli *c, const char *code)
 
 /* ---- files ---- */
 
-char *cli_read_file(struct cli *c, const char *path, int *ret_code)
+/* Up to room bytes; -1: errno tells. */
+static ssize_t read_all(int fd, char *out, size_t room)
 {
     size_t n = 0;
-    ssize_t got = 1;
-    char *text = malloc(FILE_MAX + 1);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    *ret_code = 1;
-    while (text != NULL && fd >= 0 && n < FILE_MAX && got != 0) {
-        got = read(fd, text + n, FILE_MAX - n);
+    while (n < room) {
+        ssize_t got = read(fd, out + n, room - n);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) break;
+        if (got < 0) return -1;
+        if (got == 0) break;
         n += (size_t)got;
     }
+    return (ssize_t)n;
+}
+
+char *cli_read_file(struct cli *c, const char *path, int *ret_code)
+{
+    char *text = malloc(FILE_MAX + 1);
+    if (text == NULL) {
+        *ret_code = cli_fail(c, 1, NULL, "out of memory");
+        return NULL;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read_all(fd, text, FILE_MAX);
     int error = errno;
     if (fd >= 0) close(fd);
-    if (text == NULL)
-        *ret_code = cli_fail(c, 1, NULL, "out of memory");
-    else if (fd < 0 || got < 0)
+    *ret_code = 0;
+    if (n < 0)
         *ret_code = cli_fail(c, error == ENOENT ? 4 : 1, NULL, "%s: %s", path, strerror(error));
-    else if (n == FILE_MAX)
+    else if ((size_t)n == FILE_MAX)
         *ret_code = cli_fail(c, 2, NULL, "%s is too large to be one", path);
-    else
-        *ret_code = 0;
     if (*ret_code != 0) {
         free(text);
         return NULL;

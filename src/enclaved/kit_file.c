@@ -25,10 +25,9 @@ static void run(void *arg)
 
 static void tell(struct kit_file *k, enum status st)
 {
-    char text[128];
-    if (st == ST_OK) return;
-    snprintf(text, sizeof text, "the recovery kit cannot be written: %s", status_text(st));
-    env_log(k->env, ENV_WARN, "daemon", text);
+    if (st != ST_OK)
+        env_log(k->env, ENV_WARN, "daemon", "the recovery kit cannot be written: %s",
+                status_text(st));
 }
 
 static void written(void *arg)
