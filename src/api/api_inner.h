@@ -54,11 +54,26 @@ void api_handle_invite(struct call *c);
 void api_handle_join(struct call *c);
 void api_handle_proposals(struct call *c);
 void api_handle_vote(struct call *c);
+void api_handle_remove(struct call *c);
+void api_handle_policy(struct call *c);
+void api_handle_policy_set(struct call *c);
+void api_handle_withdraw(struct call *c);
 void api_handle_members(struct call *c);
+void api_handle_away(struct call *c);
 void api_handle_leave(struct call *c);
+void api_handle_leave_preview(struct call *c);
+void api_handle_destroy(struct call *c);
 void api_handle_send(struct call *c);
 void api_handle_read(struct call *c);
 void api_handle_mark_read(struct call *c);
+
+void api_handle_kit(struct call *c);
+void api_handle_revoke(struct call *c);
+void api_handle_verify(struct call *c);
+void api_handle_proof(struct call *c);
+void api_handle_proof_check(struct call *c);
+void api_handle_rekey(struct call *c);
+void api_handle_rehome(struct call *c);
 
 void api_handle_put(struct call *c);
 void api_handle_get(struct call *c);
@@ -76,5 +91,7 @@ const char *api_enclave_of(struct call *c, char *room, size_t n);
 /* The node refused an operation on an enclave: says whether the enclave or something else is
  * unknown. Not called with ST_OK. */
 void api_refused(struct call *c, const char *enclave, enum status st);
+/* The same for an operation that is about no enclave of this home. */
+void api_refused_alone(struct call *c, enum status st);
 
 #endif

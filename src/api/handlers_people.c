@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Enclaves, votes, words. */
+/* Enclaves, members, words. */
 #include "api/call.h"
 #include "api/shapes_json.h"
 
@@ -50,6 +50,7 @@ const char *api_enclave_of(struct call *c, char *room, size_t n)
 struct stand {
     enum node_state state;
     char trouble[NODE_REASON_MAX];
+    char removed[NODE_REASON_MAX + 128];
 };
 
 static void keep_stand(void *arg, const struct node_enclave_info *e)
@@ -57,6 +58,9 @@ static void keep_stand(void *arg, const struct node_enclave_info *e)
     struct stand *s = arg;
     s->state = e->state;
     snprintf(s->trouble, sizeof s->trouble, "%s", e->trouble);
+    snprintf(s->removed, sizeof s->removed, "you were removed from it%s%s",
+             e->removed == NULL || *e->removed == '\0' ? "" : ": ",
+             e->removed == NULL ? "" : e->removed);
 }
 
 /* Why an enclave that there is does not do what was asked. */
@@ -72,7 +76,8 @@ static void not_now(struct call *c, enum status st, const struct stand *s)
         return;
     case NODE_LEAVING: call_fail(c, st, "you are leaving it", "enclave status"); return;
     case NODE_REMOVED:
-        call_fail(c, ST_DENIED, "you were removed from it", "enclave status");
+        call_fail(c, ST_DENIED, s->removed,
+                  "enclave read shows what was said before; enclave destroy erases it");
         return;
     case NODE_HALTED:
         call_fail(c, ST_IO, s->trouble[0] != '\0' ? s->trouble : "it stands still",
@@ -87,11 +92,74 @@ static void not_now(struct call *c, enum status st, const struct stand *s)
         call_fail(c, st, s->trouble, NULL);
 }
 
+/* What a status means for one operation: more than it says of itself. */
+static const struct {
+    const char *operation;
+    enum status st;
+    const char *text;
+    const char *next;
+} refusals[] = {
+    {"vote", ST_NOT_FOUND, "there is no such open vote", "enclave proposals"},
+    {"vote", ST_CONFLICT, "you have voted on it before, or the vote is closed",
+     "enclave proposals --all"},
+    {"vote", ST_EXISTS, "you have voted on it before", "enclave proposals"},
+    {"vote", ST_USAGE, "several votes are open: which one?",
+     "enclave proposals, then enclave vote yes|no WHO"},
+    {"vote", ST_DENIED, "you have no vote on it: it is about you", "enclave proposals"},
+    {"remove", ST_NOT_FOUND, "there is no such member",
+     "enclave members (for a file: enclave rm PATH)"},
+    {"remove", ST_USAGE,
+     "nobody removes oneself; several members at once only if each has been silent for long",
+     "enclave members, or enclave leave"},
+    {"remove", ST_DENIED, "several members at once only if each has been silent for long",
+     "enclave members, then one at a time"},
+    {"remove", ST_CONFLICT, "that is voted on already", "enclave proposals"},
+    {"remove", ST_EXISTS, "that is voted on already", "enclave proposals"},
+    {"remove", ST_TOO_BIG, "a reason has at most 256 bytes", ""},
+    {"policy_set", ST_USAGE, "a value is none that its key takes", "enclave policy"},
+    {"policy_set", ST_CONFLICT, "a change of the rules is voted on already", "enclave proposals"},
+    {"policy_set", ST_EXISTS, "that is so already, or voted on", "enclave policy"},
+    {"policy_set", ST_TOO_BIG, "a reason has at most 256 bytes", ""},
+    {"withdraw", ST_NOT_FOUND, "you have no such open proposal", "enclave proposals"},
+    {"withdraw", ST_USAGE, "several proposals of yours are open: which one?",
+     "enclave proposals, then enclave withdraw WHO"},
+    {"withdraw", ST_DENIED, "somebody else proposed it: you can vote no", "enclave proposals"},
+    {"withdraw", ST_CONFLICT, "it is closed already", "enclave proposals --all"},
+    {"rehome", ST_NOT_FOUND, "that sentinel is not in the list that was voted on",
+     "enclave policy"},
+    {"proof", ST_NOT_FOUND, "no proof of two histories is kept here: none was ever seen",
+     "enclave verify"},
+    {"proof_check", ST_INTEGRITY, "it proves nothing: no two histories are in it", ""},
+    {"proof_check", ST_BAD_MESSAGE, "it proves nothing: it is not a whole proof", ""},
+    {"revoke", ST_NOT_FOUND, "the kit knows no enclave of that name",
+     "the same without NAME: all that it knows"},
+    {"revoke", ST_BAD_SEAL, "these words do not open this kit",
+     "the words of the machine that the kit was made on"},
+    {"revoke", ST_PASSWORD, "these words do not open this kit",
+     "the words of the machine that the kit was made on"},
+};
+
+static bool refused_by_table(struct call *c, enum status st)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        if (refusals[i].st != st || strcmp(refusals[i].operation, c->op->id) != 0) continue;
+        call_fail(c, st, refusals[i].text, refusals[i].next);
+        return true;
+    }
+    return false;
+}
+
+void api_refused_alone(struct call *c, enum status st)
+{
+    if (!refused_by_table(c, st)) call_fail(c, st, NULL, NULL);
+}
+
 void api_refused(struct call *c, const char *enclave, enum status st)
 {
     char text[256];
-    struct stand stand = {NODE_MEMBER, ""};
+    struct stand stand = {NODE_MEMBER, "", ""};
     bool there = node_enclave(c->api->o.node, enclave, keep_stand, &stand) == ST_OK;
+    if (there && stand.state == NODE_MEMBER && refused_by_table(c, st)) return;
     if (there && (st == ST_DENIED || st == ST_PENDING || st == ST_UNREACHABLE)) {
         not_now(c, st, &stand);
         return;
@@ -101,10 +169,10 @@ void api_refused(struct call *c, const char *enclave, enum status st)
         call_fail(c, st, text, "enclave status");
         return;
     }
-    const char *what = strcmp(c->op->id, "vote") == 0 ? "there is no such open vote" : NULL;
+    const char *what = NULL;
     if (st == ST_NOT_FOUND && operation_param(c->op, "path") != NULL)
         what = "there is no such file or directory in the enclave";
-    call_fail(c, st, st == ST_NOT_FOUND ? what : NULL, NULL);
+    call_fail(c, st, what, NULL);
 }
 
 /* ---- enclaves ---- */
@@ -215,6 +283,10 @@ void api_handle_join(struct call *c)
                             .nick = call_text(c, "nick"),
                             .name = call_text(c, "name"),
                             .message = call_text(c, "message")};
+    if (call_given(c, "mode")) {
+        call_fail(c, ST_USAGE, "this daemon cannot knock through Tor", "the same without --mode");
+        return;
+    }
     c->result = created;
     enum status st = node_join(c->api->o.node, &req, call_done, c);
     if (st == ST_PENDING)
@@ -228,6 +300,26 @@ void api_handle_join(struct call *c)
         call_submitted(c, st);
 }
 
+static void keep_loss(void *arg, const struct node_leave_view *v)
+{
+    struct list *l = arg;
+    json_decref(l->o);
+    l->o = json_loss(v);
+}
+
+void api_handle_leave_preview(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    struct list l = {NULL};
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st = node_leave_preview(c->api->o.node, name, keep_loss, &l);
+    if (st == ST_OK)
+        call_answer(c, l.o != NULL ? l.o : json_object());
+    else
+        api_refused(c, name, st);
+}
+
 void api_handle_leave(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
@@ -237,7 +329,7 @@ void api_handle_leave(struct call *c)
     if (st != ST_OK) api_refused(c, name, st);
 }
 
-/* ---- members and votes ---- */
+/* ---- members ---- */
 
 static void add_member(void *arg, const struct node_member *m)
 {
@@ -258,40 +350,6 @@ void api_handle_members(struct call *c)
     }
     json_decref(o);
     api_refused(c, name, st);
-}
-
-static void add_proposal(void *arg, const struct node_proposal *p)
-{
-    json_add(arg, "proposals", json_proposal(p));
-}
-
-void api_handle_proposals(struct call *c)
-{
-    char room[NODE_NAME_MAX + 1];
-    const char *name = api_enclave_of(c, room, sizeof room);
-    if (name == NULL) return;
-    json_t *o = json_object();
-    json_add(o, "proposals", NULL);
-    enum status st = node_proposals(c->api->o.node, name, call_flag(c, "all"), add_proposal, o);
-    if (st == ST_OK) {
-        call_answer(c, o);
-        return;
-    }
-    json_decref(o);
-    api_refused(c, name, st);
-}
-
-void api_handle_vote(struct call *c)
-{
-    char room[NODE_NAME_MAX + 1];
-    const char *name = api_enclave_of(c, room, sizeof room);
-    if (name == NULL) return;
-    struct node_vote req = {.enclave = name,
-                            .ref = call_text(c, "who"),
-                            .yes = strcmp(call_text(c, "choice"), "yes") == 0,
-                            .compared = call_flag(c, "compared")};
-    enum status st = node_vote(c->api->o.node, &req, call_done, c);
-    if (st != ST_OK) api_refused(c, name, st);
 }
 
 /* ---- words ---- */

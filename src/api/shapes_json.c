@@ -3,6 +3,14 @@
 
 #include "api/call.h"
 
+#include <string.h>
+
+/* What has not happened has no time: the key is absent. */
+static void time_if_any(json_t *o, const char *name, uint64_t ms)
+{
+    if (ms != 0) json_set_time(o, name, ms);
+}
+
 static const char *state_name(enum node_state s)
 {
     switch (s) {
@@ -33,6 +41,9 @@ json_t *json_enclave(const struct node_enclave_info *e)
     json_set_number(o, "epoch", e->epoch);
     json_set_text(o, "ballot", e->ballot);
     json_set_text(o, "mode", e->mode);
+    json_set_number(o, "confirmed", e->confirmed);
+    json_set_bool(o, "doubtful", e->doubtful);
+    json_set_text(o, "removed", e->removed);
     json_set_number(o, "outbox", e->outbox);
     json_set_number(o, "held_bytes", e->held_bytes);
     json_set_number(o, "ledger_count", e->ledger_count);
@@ -51,7 +62,19 @@ json_t *json_member(const struct node_member *m)
     json_set_text(o, "path", m->path);
     json_set_number(o, "since_index", m->since_index);
     json_set_number(o, "held_bytes", m->held_bytes);
+    json_set_number(o, "agreed", m->agreed);
+    time_if_any(o, "last", m->last_ms);
+    time_if_any(o, "away", m->away_ms);
+    json_set_bool(o, "silent", m->silent);
     return o;
+}
+
+/* In a secret ballot nobody is told more than that somebody has voted, the voter's own screen
+ * included: what does not show cannot be asked for by who looks over a shoulder. */
+static const char *shown_choice(const struct node_proposal *p, const struct node_ballot *b)
+{
+    if (!p->secret || strcmp(b->choice, "waiting") == 0) return b->choice;
+    return "voted";
 }
 
 json_t *json_proposal(const struct node_proposal *p)
@@ -63,18 +86,80 @@ json_t *json_proposal(const struct node_proposal *p)
     json_set_text(o, "state", p->state);
     json_set_text(o, "nick", p->nick);
     json_set_text(o, "message", p->message);
+    json_set_text(o, "changes", p->changes);
     json_set_text(o, "by", p->by);
     json_set_bool(o, "compared", p->compared);
     json_set_text(o, "safety", p->safety);
     json_set_time(o, "time", p->time_ms);
+    time_if_any(o, "deadline", p->deadline_ms);
+    json_set_bool(o, "secret", p->secret);
+    json_set_text(o, "limits", p->limits);
     json_add(o, "ballots", NULL);
     for (size_t i = 0; i < p->n_ballots; i++) {
         json_t *b = json_object();
         json_set_text(b, "nick", p->ballots[i].nick);
-        json_set_text(b, "choice", p->ballots[i].choice);
+        json_set_text(b, "choice", shown_choice(p, &p->ballots[i]));
+        time_if_any(b, "away", p->ballots[i].away_ms);
         json_add(o, "ballots", b);
     }
     json_set_bool(o, "mine_to_vote", p->mine_to_vote);
+    json_set_bool(o, "mine_to_withdraw", p->mine_to_withdraw);
+    return o;
+}
+
+json_t *json_setting(const struct node_setting *s)
+{
+    json_t *o = json_object();
+    json_set_text(o, "key", s->key);
+    json_set_text(o, "value", s->value);
+    json_set_text(o, "help", s->help);
+    return o;
+}
+
+json_t *json_loss(const struct node_leave_view *v)
+{
+    json_t *o = json_object();
+    json_set_number(o, "members", v->members);
+    json_set_number(o, "files", v->files);
+    json_set_number(o, "held_bytes", v->held_bytes);
+    json_set_number(o, "lost", v->lost);
+    json_set_number(o, "lost_bytes", v->lost_bytes);
+    json_set_number(o, "weaker", v->weaker);
+    json_set_text(o, "examples", v->examples);
+    return o;
+}
+
+json_t *json_verdict(const struct node_verdict *v)
+{
+    json_t *o = json_object();
+    json_set_bool(o, "agrees", v->agrees);
+    json_set_bool(o, "fork", v->fork);
+    json_set_number(o, "entries", v->entries);
+    json_set_number(o, "valid", v->valid);
+    json_set_number(o, "void", v->void_entries);
+    json_set_text(o, "voids", v->voids);
+    json_set_number(o, "epochs", v->epochs);
+    json_set_number(o, "commits", v->commits);
+    json_set_number(o, "votes", v->votes);
+    json_set_number(o, "tallies_secret", v->tallies_secret);
+    json_set_number(o, "tallies_open", v->tallies_open);
+    json_set_number(o, "passed", v->passed);
+    json_set_number(o, "refused", v->refused);
+    json_set_number(o, "expired", v->expired);
+    json_set_number(o, "withdrawn", v->withdrawn);
+    json_set_number(o, "voided", v->voided);
+    json_set_number(o, "members", v->members);
+    json_set_number(o, "members_ever", v->members_ever);
+    json_set_text(o, "head", v->head);
+    return o;
+}
+
+json_t *json_revoked(const struct node_revoked *r)
+{
+    json_t *o = json_object();
+    json_set_number(o, "enclaves", r->enclaves);
+    json_set_number(o, "told", r->told);
+    json_set_text(o, "detail", r->detail);
     return o;
 }
 

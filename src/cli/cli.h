@@ -50,6 +50,8 @@ void cli_parse_free(struct cli *c);
 const char *cli_param(const struct cli *c, const char *name);  /* NULL: not given */
 const char *cli_global(const struct cli *c, const char *name); /* NULL: not given */
 bool cli_flag(const struct cli *c, const char *name);
+/* "30s", "3d" as milliseconds in decimal; NULL: it is none, or no memory. To be freed. */
+char *cli_parse_duration(const char *text);
 /* An absolute path of this machine; NULL: no memory. To be freed. */
 char *cli_absolute(const char *path);
 
@@ -85,7 +87,9 @@ void cli_put(const struct cli *c, enum cli_style style, const char *text, bool n
 void cli_next(const struct cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_size(uint64_t bytes, char out[16]);
 void cli_duration(uint64_t ms, char out[16]);
-/* "2026-11-21T08:20:01.123Z" as local time, short. */
+/* "2026-11-21T08:20:01.123Z" as seconds since 1970; 0: it is no time. */
+long long cli_when(const char *rfc3339);
+/* The same as local time, short; "?" if it is none. */
 void cli_time(const char *rfc3339, char out[24]);
 /* Columns as wide as their widest cell; the last one is not padded. */
 struct cli_table;
@@ -121,14 +125,34 @@ bool cli_daemon_runs(struct cli *c);
 /* Waits until the process has ended. */
 int cli_wait_end(struct cli *c, int pid);
 
+/* ---- ask.c: what is said and asked before something is done ---- */
+
+/* Asks back, unless --yes: 0 go on, else an exit code. */
+int cli_confirm(struct cli *c, const char *prompt);
+/* Warns once, on stderr, if few members have confirmed this history: before a verb writes. */
+void cli_warn_doubt(struct cli *c);
+void cli_doubt(const json_t *enclave, char *out, size_t n); /* the words of it */
+/* A safety code, and its QR code where it can be shown. */
+void cli_safety(struct cli *c, const char *code);
+/* " --enclave NAME" if the command line chose one, to be part of the next command. */
+const char *cli_enclave_option(const struct cli *c, char room[96]);
+/* A whole small text file, to be freed; NULL: the problem is printed, *ret_code the exit code. */
+char *cli_read_file(struct cli *c, const char *path, int *ret_code);
+/* A new file for its owner alone. One that is there is replaced with --yes only (exit 5). */
+int cli_write_file(struct cli *c, const char *path, const char *text);
+
 /* ---- verbs ---- */
+
+/* votes_verbs.c: what a proposal is about, to be part of a sentence. */
+void cli_about(const json_t *proposal, char *out, size_t n);
 
 typedef int cli_verb(struct cli *c);
 
 cli_verb verb_init, verb_daemon_start, verb_daemon_stop, verb_daemon_status, verb_recover,
     verb_recovery_test, verb_password, verb_version, verb_help, verb_openapi;
-cli_verb verb_status, verb_create, verb_invite, verb_join, verb_proposals, verb_vote, verb_members,
-    verb_leave;
+cli_verb verb_status, verb_create, verb_invite, verb_join, verb_members, verb_leave, verb_destroy;
+cli_verb verb_proposals, verb_vote, verb_remove, verb_policy, verb_policy_set, verb_withdraw;
+cli_verb verb_kit, verb_revoke, verb_verify, verb_away;
 cli_verb verb_send, verb_read, verb_events;
 cli_verb verb_put, verb_get, verb_ls, verb_info, verb_transfers, verb_plain;
 

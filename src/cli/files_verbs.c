@@ -195,6 +195,7 @@ static int check_source(struct cli *c, const char *local)
 int verb_put(struct cli *c)
 {
     int code = check_source(c, cli_param(c, "local"));
+    if (code == 0) cli_warn_doubt(c);
     if (code == 0) code = begin(c, "put", NULL, 0);
     return code == 0 ? follow(c) : code;
 }
@@ -312,6 +313,11 @@ static int info_enclave(struct cli *c)
     number_line(c, "epoch", cli_number(e, "epoch"));
     number_line(c, "ledger", cli_number(e, "ledger_count"));
     line(c, "ledger head", cli_text(e, "head"));
+    snprintf(text, sizeof text, "%llu of %llu members%s",
+             (unsigned long long)cli_number(e, "confirmed"),
+             (unsigned long long)cli_number(e, "members"),
+             cli_bool(e, "doubtful") ? ": compare the head by voice" : "");
+    line(c, "confirmed by", text);
     cli_size(cli_number(e, "held_bytes"), text);
     line(c, "kept here", text);
     number_line(c, "to be sent", cli_number(e, "outbox"));

@@ -68,7 +68,7 @@ static bool is_number(const char *s)
 }
 
 /* 30s, 10m, 12h, 7d, or seconds: as milliseconds. */
-static char *duration(const char *s)
+char *cli_parse_duration(const char *s)
 {
     char *end = NULL;
     unsigned long long n = strtoull(s, &end, 10);
@@ -117,7 +117,7 @@ static int set(struct cli *c, const struct op_param *p, struct cli_value *v, con
         if (!is_number(text)) return cli_fail(c, 2, NULL, "%s is a number, not \"%s\"", meta, text);
         break;
     case OP_DURATION:
-        v->own = duration(text);
+        v->own = cli_parse_duration(text);
         v->text = v->own;
         if (v->own == NULL)
             return cli_fail(c, 2, NULL, "%s is a time such as 30s, 10m, 12h or 7d, not \"%s\"",
@@ -264,7 +264,8 @@ static int check_required(struct cli *c)
 {
     for (size_t i = 0; i < c->op->n_params; i++) {
         const struct op_param *p = &c->op->params[i];
-        if ((p->flags & OP_REQUIRED) == 0 || p->type == OP_SECRET || c->params[i].text != NULL)
+        if ((p->flags & OP_REQUIRED) == 0 || (p->flags & OP_ONLY_API) != 0 ||
+            p->type == OP_SECRET || c->params[i].text != NULL)
             continue;
         if (p->kind == OP_POSITIONAL) return usage(c, "what is missing is", p->meta);
         char option[64];

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Enclaves, members and votes, told to a person. */
+/* Enclaves and their members, told to a person. */
 #include "cli/cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define JOIN_WAIT_MS 30000
 
@@ -85,13 +86,63 @@ static void show_state(struct cli *c, const json_t *e, const char *opt)
     if (strcmp(state, "joining") == 0) {
         printf(
             "    waiting for the others' votes; compare this code with a member, by voice:\n    ");
-        cli_put(c, STYLE_BOLD, cli_text(e, "safety"), false);
-        printf("\n");
+        cli_safety(c, cli_text(e, "safety"));
     } else if (strcmp(state, "refused") == 0) {
         printf("    refused by vote\n");
+    } else if (strcmp(state, "removed") == 0) {
+        printf("    you were removed: ");
+        cli_put(c, STYLE_WARN, cli_text(e, "removed"), false);
+        printf("\n    what is here can still be read; to erase it:\n");
+        cli_next(c, "enclave destroy --enclave %.70s", cli_text(e, "name"));
     } else if (strcmp(state, "member") == 0) {
         show_files(c, e, opt);
     }
+}
+
+/* Two members who read this to each other know that they see one history. */
+static void show_history(struct cli *c, const json_t *e)
+{
+    char text[256];
+    uint64_t members = cli_number(e, "members");
+    if (strcmp(cli_text(e, "state"), "member") != 0 || members < 2) return;
+    printf("    history: %llu entries, head %s, confirmed by %llu of %llu members\n",
+           (unsigned long long)cli_number(e, "ledger_count"), cli_text(e, "head"),
+           (unsigned long long)cli_number(e, "confirmed"), (unsigned long long)members);
+    if (!cli_bool(e, "doubtful")) return;
+    cli_doubt(e, text, sizeof text);
+    printf("    ");
+    cli_put(c, STYLE_BAD, text, false);
+    printf("\n");
+}
+
+/* Votes that wait for oneself are named, the others only counted. */
+static void show_votes(struct cli *c, const json_t *e, const char *opt)
+{
+    uint64_t open = cli_number(e, "open_proposals");
+    size_t i;
+    json_t *p;
+    if (open == 0) return;
+    printf("    %llu vote%s open\n", (unsigned long long)open, open == 1 ? " is" : "s are");
+    struct enclave_param params[] = {{"enclave", cli_text(e, "name"), 0}};
+    struct enclave_answer *a = enclave_call(c->client, "proposals", params, 1);
+    json_t *doc = enclave_exit(a) == 0 ? json_loads(enclave_json(a), 0, NULL) : NULL;
+    json_array_foreach(json_object_get(doc, "proposals"), i, p)
+    {
+        char text[256];
+        char when[24];
+        if (!cli_bool(p, "mine_to_vote")) continue;
+        cli_about(p, text, sizeof text);
+        printf("    your vote is waited for: ");
+        cli_put(c, STYLE_WARN, text, false);
+        if (cli_text(p, "deadline")[0] != '\0') {
+            cli_time(cli_text(p, "deadline"), when);
+            printf(" (until %s)", when);
+        }
+        printf("\n");
+    }
+    json_decref(doc);
+    enclave_answer_free(a);
+    cli_next(c, "enclave proposals%s", opt);
 }
 
 static void show_enclave(struct cli *c, const json_t *all, const json_t *e)
@@ -116,15 +167,12 @@ static void show_enclave(struct cli *c, const json_t *all, const json_t *e)
         printf("\n");
     }
     show_state(c, e, opt);
+    show_history(c, e);
     if (cli_number(e, "unread") > 0) {
         printf("    %llu unread\n", (unsigned long long)cli_number(e, "unread"));
         cli_next(c, "enclave read%s", opt);
     }
-    if (cli_number(e, "open_proposals") > 0) {
-        printf("    %llu vote%s open\n", (unsigned long long)cli_number(e, "open_proposals"),
-               cli_number(e, "open_proposals") == 1 ? " is" : "s are");
-        cli_next(c, "enclave proposals%s", opt);
-    }
+    show_votes(c, e, opt);
     if (cli_number(e, "outbox") > 0)
         printf("    %llu entr%s to be sent\n", (unsigned long long)cli_number(e, "outbox"),
                cli_number(e, "outbox") == 1 ? "y waits" : "ies wait");
@@ -247,8 +295,7 @@ static void show_safety(struct cli *c)
     const char *code = cli_text(c->doc, "safety");
     if (*code == '\0' || c->quiet) return;
     printf("Compare this code with a member, by voice; it must be the same on both sides:\n    ");
-    cli_put(c, STYLE_BOLD, code, false);
-    printf("\n");
+    cli_safety(c, code);
     fflush(stdout);
 }
 
@@ -317,107 +364,116 @@ int verb_join(struct cli *c)
     }
 }
 
-/* ---- votes ---- */
+/* ---- members ---- */
 
-static void show_ballots(struct cli *c, const json_t *p)
+/* Nicks that a shell takes as they are; others go by the number of their leaf. */
+static void name_to_type(const json_t *m, char out[80])
 {
-    size_t i;
-    json_t *b;
-    printf("    votes: ");
-    json_array_foreach(json_object_get(p, "ballots"), i, b)
-    {
-        const char *choice = cli_text(b, "choice");
-        enum cli_style style = strcmp(choice, "yes") == 0  ? STYLE_GOOD
-                               : strcmp(choice, "no") == 0 ? STYLE_BAD
-                                                           : STYLE_DIM;
-        if (i > 0) printf(", ");
-        cli_put(c, STYLE_PLAIN, cli_text(b, "nick"), false);
-        printf(" ");
-        cli_put(c, style, choice, false);
-    }
-    printf("\n");
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
+    const char *nick = cli_text(m, "nick");
+    if (*nick != '\0' && nick[strspn(nick, plain)] == '\0')
+        snprintf(out, 80, "%s", nick);
+    else
+        snprintf(out, 80, "%llu", (unsigned long long)cli_number(m, "leaf"));
 }
 
-static void show_proposal(struct cli *c, const json_t *p)
+/* Who is away, and who has fallen silent and what can be done. */
+static void show_absence(struct cli *c, const json_t *m)
 {
+    char text[160];
     char when[24];
-    const char *name = getenv("ENCLAVE_NAME");
-    const char *given = cli_param(c, "enclave");
-    char opt[96] = "";
-    if (name == NULL && given != NULL) snprintf(opt, sizeof opt, " --enclave %.70s", given);
-    cli_time(cli_text(p, "time"), when);
-    cli_put(c, STYLE_BOLD, cli_text(p, "nick"), false);
-    printf(" wants to come in: %s", cli_text(p, "state"));
-    if (cli_text(p, "by")[0] != '\0') {
-        printf(", invited by ");
-        cli_put(c, STYLE_PLAIN, cli_text(p, "by"), false);
-    }
-    printf(", %s, ref %s\n", when, cli_text(p, "ref"));
-    if (cli_text(p, "message")[0] != '\0') {
-        printf("    says: ");
-        cli_put(c, STYLE_PLAIN, cli_text(p, "message"), false);
+    char who[80];
+    char opt[96];
+    if (cli_text(m, "away")[0] != '\0') {
+        cli_time(cli_text(m, "away"), when);
+        snprintf(text, sizeof text, "%s is away until %s", cli_text(m, "nick"), when);
+        cli_put(c, STYLE_PLAIN, text, false);
         printf("\n");
     }
-    printf("    safety code: ");
-    cli_put(c, STYLE_BOLD, cli_text(p, "safety"), false);
-    printf("\n    %s\n", cli_bool(p, "compared")
-                             ? "the codes were compared by the one who proposed"
-                             : "the codes have not been compared: do it by voice before you vote");
-    if (json_array_size(json_object_get(p, "ballots")) > 0) show_ballots(c, p);
-    if (cli_bool(p, "mine_to_vote"))
-        cli_next(c, "enclave vote%s yes %s --compared   (or: no)", opt, cli_text(p, "ref"));
+    if (!cli_bool(m, "silent")) return;
+    long long last = cli_when(cli_text(m, "last"));
+    if (last > 0)
+        snprintf(text, sizeof text, "%s has been silent for %lld days", cli_text(m, "nick"),
+                 ((long long)time(NULL) - last) / 86400);
+    else
+        snprintf(text, sizeof text, "%s has been silent since the beginning", cli_text(m, "nick"));
+    cli_put(c, STYLE_WARN, text, false);
+    printf("\n");
+    name_to_type(m, who);
+    cli_next(c, "enclave remove%s %s", cli_enclave_option(c, opt), who);
 }
 
-int verb_proposals(struct cli *c)
+static void member_row(struct cli_table *t, const json_t *m, uint64_t count)
 {
-    size_t i;
-    json_t *p;
-    int code = cli_call_args(c, "proposals", NULL, 0);
-    if (code != 0) return cli_problem(c);
-    if (c->json) return plain_json(c);
-    json_array_foreach(json_object_get(c->doc, "proposals"), i, p)
-    {
-        if (i > 0) printf("\n");
-        show_proposal(c, p);
-    }
-    if (json_array_size(json_object_get(c->doc, "proposals")) == 0)
-        cli_note(c, "Nobody asks to be let in.");
-    return 0;
-}
-
-int verb_vote(struct cli *c)
-{
-    int code = cli_call_args(c, "vote", NULL, 0);
-    if (code != 0) return cli_problem(c);
-    if (c->json) return plain_json(c);
-    const char *text = enclave_text(c->answer);
-    cli_note(c, "%s", *text != '\0' ? text : "Your vote is in the ledger.");
-    return 0;
+    char size[16];
+    char id[17];
+    char agreed[48];
+    char when[24];
+    uint64_t n = cli_number(m, "agreed");
+    bool self = cli_bool(m, "self");
+    cli_size(cli_number(m, "held_bytes"), size);
+    snprintf(id, sizeof id, "%.16s", cli_text(m, "id"));
+    cli_time(cli_text(m, "last"), when);
+    if (count == 0 || n >= count)
+        snprintf(agreed, sizeof agreed, count == 0 ? "?" : "all");
+    else
+        snprintf(agreed, sizeof agreed, "%llu of %llu", (unsigned long long)n,
+                 (unsigned long long)count);
+    cli_table_cell(t, cli_text(m, "nick"));
+    cli_table_cell(t, self ? "you" : cli_text(m, "path"));
+    cli_table_cell(t, size);
+    cli_table_cell(t, self ? "-" : agreed);
+    cli_table_cell(t, self || when[0] == '?' ? "-" : when);
+    cli_table_cell(t, id);
 }
 
 int verb_members(struct cli *c)
 {
     size_t i;
     json_t *m;
+    uint64_t count = 0;
+    if (!c->json && cli_call_args(c, "enclave", NULL, 0) == 0)
+        count = cli_number(c->doc, "ledger_count");
     int code = cli_call_args(c, "members", NULL, 0);
     if (code != 0) return cli_problem(c);
     if (c->json) return plain_json(c);
-    struct cli_table *t = cli_table_new(4);
-    static const char *const heads[] = {"member", "reached", "keeps", "key"};
-    for (size_t h = 0; h < 4; h++) cli_table_cell(t, heads[h]);
-    json_array_foreach(json_object_get(c->doc, "members"), i, m)
-    {
-        char size[16];
-        char id[17];
-        cli_size(cli_number(m, "held_bytes"), size);
-        snprintf(id, sizeof id, "%.16s", cli_text(m, "id"));
-        cli_table_cell(t, cli_text(m, "nick"));
-        cli_table_cell(t, cli_bool(m, "self") ? "you" : cli_text(m, "path"));
-        cli_table_cell(t, size);
-        cli_table_cell(t, id);
-    }
+    struct cli_table *t = cli_table_new(6);
+    static const char *const heads[] = {"member", "reached", "keeps", "agrees", "last seen", "key"};
+    for (size_t h = 0; h < 6; h++) cli_table_cell(t, heads[h]);
+    json_array_foreach(json_object_get(c->doc, "members"), i, m) member_row(t, m, count);
     cli_table_print(c, t);
+    json_array_foreach(json_object_get(c->doc, "members"), i, m) show_absence(c, m);
     return 0;
+}
+
+/* ---- going ---- */
+
+/* What goes with us, as far as this member knows; nothing if the daemon cannot tell. */
+static void show_loss(struct cli *c, const char *name)
+{
+    struct enclave_param params[] = {{"enclave", name, 0}};
+    char size[16];
+    if (cli_call(c, "leave_preview", params, 1) != 0) return;
+    const json_t *v = c->doc;
+    uint64_t files = cli_number(v, "files");
+    uint64_t lost = cli_number(v, "lost");
+    if (cli_number(v, "members") == 1) {
+        cli_note(c, "You are the last one in it: the enclave ends with you, with its %llu file%s.",
+                 (unsigned long long)files, files == 1 ? "" : "s");
+        return;
+    }
+    if (lost > 0) {
+        cli_size(cli_number(v, "lost_bytes"), size);
+        cli_note(c,
+                 "warning: only you hold what %llu of its %llu files need: %s would be lost to the "
+                 "others:",
+                 (unsigned long long)lost, (unsigned long long)files, size);
+        cli_note(c, "%s%s", cli_text(v, "examples"), lost > 10 ? "\n..." : "");
+    }
+    if (cli_number(v, "weaker") > 0)
+        cli_note(c, "%llu more would survive, but not one loss more.",
+                 (unsigned long long)cli_number(v, "weaker"));
+    if (lost == 0 && files > 0) cli_note(c, "The others can read every file without you.");
 }
 
 int verb_leave(struct cli *c)
@@ -428,6 +484,7 @@ int verb_leave(struct cli *c)
     int code = cli_call_args(c, "enclave", NULL, 0);
     if (code != 0) return cli_problem(c);
     snprintf(name, sizeof name, "%s", cli_text(c->doc, "name"));
+    if (!c->json && strcmp(cli_text(c->doc, "state"), "member") == 0) show_loss(c, name);
     if (!c->yes) {
         if (!cli_can_ask())
             return cli_fail(c, 2, "the same with --yes", "leaving cannot be undone");
@@ -445,5 +502,35 @@ int verb_leave(struct cli *c)
     if (c->json) return plain_json(c);
     const char *text = enclave_text(c->answer);
     cli_note(c, "%s", *text != '\0' ? text : "You have left; its keys are shredded here.");
+    return 0;
+}
+
+int verb_destroy(struct cli *c)
+{
+    char name[80];
+    char next[128];
+    const char *said = cli_param(c, "yes_really");
+    struct enclave_param more = {"enclave", said, 0};
+    int code =
+        cli_call_args(c, "enclave", &more, said != NULL && cli_param(c, "enclave") == NULL ? 1 : 0);
+    if (code != 0) return cli_problem(c);
+    snprintf(name, sizeof name, "%s", cli_text(c->doc, "name"));
+    if (said == NULL) {
+        if (strcmp(cli_text(c->doc, "state"), "member") == 0) {
+            show_loss(c, name);
+            cli_note(c, "To the others you stay a member, and nobody is told: enclave leave is the "
+                        "way to go in order.");
+        }
+        cli_note(c, "Its keys on this machine would be shredded, its words, files and shards here "
+                    "erased. It cannot be undone.");
+        snprintf(next, sizeof next, "enclave destroy --yes-really %.70s", name);
+        return cli_fail(c, 2, next, "nothing was done");
+    }
+    struct enclave_param params[] = {{"enclave", name, 0}, {"yes_really", said, 0}};
+    code = cli_call(c, "destroy", params, 2);
+    if (code != 0) return cli_problem(c);
+    if (c->json) return plain_json(c);
+    const char *text = enclave_text(c->answer);
+    cli_note(c, "%s", *text != '\0' ? text : "It is erased here.");
     return 0;
 }

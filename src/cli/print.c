@@ -78,15 +78,21 @@ void cli_duration(uint64_t ms, char out[16])
         snprintf(out, 16, "%llud", s / 86400 > 99999 ? 99999ULL : s / 86400);
 }
 
-void cli_time(const char *rfc3339, char out[24])
+long long cli_when(const char *rfc3339)
 {
     struct tm t = {0};
+    if (strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &t) == NULL) return 0;
+    return (long long)timegm(&t);
+}
+
+void cli_time(const char *rfc3339, char out[24])
+{
     struct tm local;
-    if (strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &t) == NULL) {
+    time_t when = (time_t)cli_when(rfc3339);
+    if (when == 0) {
         snprintf(out, 24, "?");
         return;
     }
-    time_t when = timegm(&t);
     if (localtime_r(&when, &local) == NULL || strftime(out, 24, "%Y-%m-%d %H:%M", &local) == 0)
         snprintf(out, 24, "?");
 }

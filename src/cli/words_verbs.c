@@ -40,6 +40,7 @@ int verb_send(struct cli *c)
         for (size_t i = 0; i < c->op->n_params; i++)
             if (strcmp(c->op->params[i].name, "text") == 0) c->params[i].text = text;
     }
+    cli_warn_doubt(c);
     code = cli_call_args(c, "send", NULL, 0);
     if (code != 0) return cli_problem(c);
     if (c->json) {

@@ -6,6 +6,7 @@
 #include "crypto/password.h"
 #include "crypto/secret.h"
 #include "enclaved/hosting.h"
+#include "enclaved/kit_file.h"
 #include "net/env.h"
 #include "net/files.h"
 #include "net/links.h"
@@ -46,6 +47,7 @@ struct daemon {
     struct node *node;
     struct api *api;
     struct http *http;
+    struct kit_file kit;
     int home_fd;
     bool started; /* the node has */
     bool stopping;
@@ -193,6 +195,7 @@ static void on_timer(uv_timer_t *timer)
 static void before_wait(uv_prepare_t *handle)
 {
     struct daemon *d = handle->data;
+    if (d->started && !d->stopping) kit_file_save(&d->kit, d->node, net_work(d->work));
     uint64_t next = d->started ? node_next_ms(d->node) : UINT64_MAX;
     uint64_t api = d->api != NULL ? api_next_ms(d->api) : UINT64_MAX;
     if (api < next) next = api;
@@ -214,13 +217,16 @@ static enum status on_opened(void *arg, const uint8_t mk[32], const uint8_t rk[3
     struct daemon *d = arg;
     if (d->stopping) return ST_CLOSED;
     enum status st = node_start(d->node, mk, rk);
-    if (st == ST_OK) d->started = true;
-    return st;
+    if (st != ST_OK) return st;
+    d->started = true;
+    kit_file_stale(&d->kit); /* it may have been lost meanwhile, or never been written */
+    return ST_OK;
 }
 
 static void on_event(void *arg, const struct node_event *e)
 {
     struct daemon *d = arg;
+    if (strcmp(e->kind, "kit") == 0) kit_file_stale(&d->kit);
     if (d->api != NULL) api_event(d->api, e);
 }
 
@@ -246,6 +252,7 @@ enum status daemon_new(const struct daemon_options *options, struct daemon **ret
                    options->log == NULL ? "" : options->log);
     }
     d->env = net_env(&d->log);
+    kit_file_init(&d->kit, d->o.home, &d->env);
     uv_signal_init(&d->loop, &d->signals[0]);
     uv_signal_init(&d->loop, &d->signals[1]);
     uv_timer_init(&d->loop, &d->timer);
@@ -294,7 +301,8 @@ static void fill_node_options(struct daemon *d)
         .listen = *host == '\0' ? NULL : d->listen,
         .announce = d->announce,
         .offer = options_number(d->o.values, "node.max_storage_gb") * UINT64_C(1000000000),
-        .hosted = d->hosted[0] == '\0' ? NULL : d->hosted};
+        .hosted = d->hosted[0] == '\0' ? NULL : d->hosted,
+        .ballot_ms = options_ms(d->o.values, "node.ballot_delay")};
 }
 
 static enum status make_node(struct daemon *d, struct daemon_fault *fault)

@@ -56,6 +56,17 @@ const struct op_param *operations_globals(size_t *ret_n)
 
 /* ---- parameters ---- */
 
+#define QR_FLAGS                                                                                  \
+    FLAG("qr", OP_ONLY_CLI, 0, "show safety codes as QR codes also where stdout is no terminal"), \
+        FLAG("no_qr", OP_ONLY_CLI, 0, "no QR codes")
+#define REASON \
+    OPTION("reason", NULL, OP_TEXT, 0, 0, "TEXT", "why, for those who vote (at most 256 bytes)")
+#define NOW \
+    FLAG("now", 0, 0, "your ballot leaves at once, not at a random moment: its hour may betray you")
+#define WORDS_FILE                                               \
+    OPTION("words_file", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE", \
+           "read the words from FILE instead of asking")
+
 #define DAEMON_OPTIONS                                                                          \
     OPTION("listen", NULL, OP_TEXT, OP_ONLY_CLI, 0, "HOST:PORT",                                \
            "let members connect here directly (port 0: any); else all goes through sentinels"), \
@@ -73,14 +84,17 @@ static const struct op_param p_create[] = {
                "letters, digits, '-', '_' and '.'; known to members only"),
     OPTION("nick", "as", OP_TEXT, 0, 0, "NICK", "your name in this enclave"),
     OPTION("sentinel", NULL, OP_TEXT, 0, 0, "HOST:PORT#PIN",
-           "the sentinel to meet at, as it prints it when it starts"),
+           "the sentinel to meet at, as it prints it when it starts; several with commas: the "
+           "first is used, the enclave may move to the others (enclave rehome)"),
     FLAG("host", 0, 0, "meet at the sentinel inside this daemon (enclave daemon start --host)"),
     {"ballot", NULL, OP_OPTION, OP_CHOICE, 0, 0, "KIND", "open|secret",
-     "how members vote on newcomers: open (signed) or secret"},
-    {"mode", NULL, OP_OPTION, OP_CHOICE, 0, 0, "MODE", "direct|relay",
+     "how members vote: secret (the default: nobody learns who said what) or "
+     "open (each vote is signed with its name)"},
+    {"mode", NULL, OP_OPTION, OP_CHOICE, 0, 0, "MODE", "direct|relay|tor",
      "direct: members connect to each other and see each other's addresses; relay: only the "
-     "sentinel does"}};
+     "sentinel does; tor: nobody does, everything goes through a Tor on this machine"}};
 static const struct op_param p_enclave[] = {ENCLAVE};
+static const struct op_param p_status[] = {QR_FLAGS};
 static const struct op_param p_invite[] = {
     ENCLAVE, OPTION("ttl", "expires", OP_DURATION, 0, 0, "TIME", "how long it is good for (7d)")};
 static const struct op_param p_join[] = {
@@ -89,15 +103,65 @@ static const struct op_param p_join[] = {
     OPTION("name", NULL, OP_TEXT, 0, 0, "NAME",
            "what you call the enclave (default: its own name)"),
     OPTION("message", NULL, OP_TEXT, 0, 'm', "TEXT", "a word to those who vote"),
-    FLAG("wait", OP_ONLY_CLI, 0, "wait until everybody has voted")};
-static const struct op_param p_proposals[] = {ENCLAVE,
-                                              FLAG("all", 0, 'a', "also those that are closed")};
+    {"mode", NULL, OP_OPTION, OP_CHOICE, 0, 0, "MODE", "tor",
+     "tor: knock through a Tor on this machine, so that the sentinel never sees your address"},
+    FLAG("wait", OP_ONLY_CLI, 0, "wait until everybody has voted"),
+    QR_FLAGS};
+static const struct op_param p_proposals[] = {
+    ENCLAVE, FLAG("all", 0, 'a', "also those that are closed"), QR_FLAGS};
 static const struct op_param p_vote[] = {
     {"choice", NULL, OP_POSITIONAL, OP_CHOICE, OP_REQUIRED, 0, "yes|no", "yes|no", "your vote"},
     POSITIONAL("who", OP_TEXT, 0, "WHO",
-               "the newcomer's name or the proposal's number; not needed if one vote is open"),
+               "the name of whom it is about, or the proposal's ref; not needed if one vote is "
+               "open"),
     ENCLAVE,
-    FLAG("compared", 0, 0, "you compared the safety codes with the newcomer")};
+    FLAG("compared", 0, 0, "you compared the safety codes with the newcomer"),
+    NOW};
+static const struct op_param p_remove[] = {
+    POSITIONAL("who", OP_TEXT, OP_REQUIRED, "WHO[,WHO]",
+               "the member's name; several at once only if each has been silent for long"),
+    ENCLAVE, REASON, NOW};
+static const struct op_param p_policy_set[] = {
+    POSITIONAL("changes", OP_TEXT, OP_REQUIRED | OP_REST, "KEY=VALUE...",
+               "what shall change (enclave policy lists the keys); in the API with ';' between"),
+    ENCLAVE, REASON, NOW};
+static const struct op_param p_withdraw[] = {
+    POSITIONAL("who", OP_TEXT, 0, "WHO",
+               "the name of whom the proposal is about, or its ref; not needed if one is yours"),
+    ENCLAVE};
+static const struct op_param p_away[] = {
+    POSITIONAL("until", OP_TEXT, OP_REQUIRED, "UNTIL",
+               "a time from now (12h, 3d), a date (2026-12-24: to its end), or back; in the API "
+               "RFC 3339 in UTC, or back"),
+    ENCLAVE};
+static const struct op_param p_verify[] = {
+    ENCLAVE,
+    OPTION("proof", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
+           "check a proof of two histories that somebody gave you; needs no enclave"),
+    OPTION("save_proof", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
+           "write the proof that this member keeps, if there is one")};
+static const struct op_param p_proof_check[] = {
+    OPTION("proof", NULL, OP_TEXT, OP_REQUIRED, 0, "TEXT",
+           "enclave-proof: and the proof's bytes in base64url without padding")};
+static const struct op_param p_rehome[] = {
+    POSITIONAL("address", OP_TEXT, 0, "HOST:PORT",
+               "a sentinel of the voted list (default: the next one that answers)"),
+    ENCLAVE};
+static const struct op_param p_destroy[] = {ENCLAVE,
+                                            OPTION("yes_really", NULL, OP_TEXT, 0, 0, "NAME",
+                                                   "the enclave's name, to say that you mean it")};
+static const struct op_param p_kit[] = {
+    POSITIONAL("file", OP_LOCAL, OP_ONLY_CLI, "FILE",
+               "where to write it, readable by you alone (default: stdout)")};
+static const struct op_param p_revoke[] = {
+    SECRET("words", "the 24 recovery words of the machine to revoke"),
+    POSITIONAL("name", OP_TEXT, 0, "NAME",
+               "revoke it in this enclave only (default: in all that the kit knows)"),
+    OPTION("kit_file", "kit", OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
+           "its recovery kit (default: recovery-kit in this home)"),
+    OPTION("kit", NULL, OP_TEXT, OP_REQUIRED | OP_ONLY_API, 0, "TEXT",
+           "the whole text of the recovery kit"),
+    WORDS_FILE};
 static const struct op_param p_send[] = {POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT",
                                                     "the message; - reads it from stdin"),
                                          ENCLAVE};
@@ -142,15 +206,11 @@ static const struct op_param p_rm[] = {
     FLAG("recursive", 0, 'r', "a directory and all that is in it")};
 static const struct op_param p_transfer[] = {
     OPTION("id", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the transfer's number")};
-static const struct op_param p_recover[] = {
-    SECRET("words", "the 24 recovery words"), SECRET("password", "the new password"),
-    OPTION("words_file", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
-           "read the words from FILE instead of asking"),
-    DAEMON_OPTIONS};
-static const struct op_param p_recovery_test[] = {
-    SECRET("words", "the 24 recovery words"),
-    OPTION("words_file", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
-           "read the words from FILE instead of asking")};
+static const struct op_param p_recover[] = {SECRET("words", "the 24 recovery words"),
+                                            SECRET("password", "the new password"), WORDS_FILE,
+                                            DAEMON_OPTIONS};
+static const struct op_param p_recovery_test[] = {SECRET("words", "the 24 recovery words"),
+                                                  WORDS_FILE};
 static const struct op_param p_password[] = {
     SECRET("password", "the one that is valid now"), SECRET("new_password", "the new one"),
     OPTION("new_password_file", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
@@ -177,6 +237,21 @@ static const struct op_exit x_join[] = {
     {7, "the vote is still open: the same command tells later"}};
 static const struct op_exit x_vote[] = {{4, "no such enclave or proposal"},
                                         {5, "you voted before, or the vote is closed"}};
+static const struct op_exit x_propose[] = {{4, "no such enclave or member"},
+                                           {5, "the same is proposed already"},
+                                           {6, "you may not propose it"}};
+static const struct op_exit x_withdraw[] = {{4, "no such enclave or open proposal"},
+                                            {5, "it is closed already"},
+                                            {6, "somebody else proposed it"}};
+static const struct op_exit x_verify[] = {
+    {4, "no such enclave, or no proof is kept"},
+    {8, "what is kept here does not agree, or the proof proves nothing"}};
+static const struct op_exit x_proof[] = {{4, "no such enclave, or no proof is kept"}};
+static const struct op_exit x_proof_check[] = {{8, "it proves nothing"}};
+static const struct op_exit x_rehome[] = {{4, "no such enclave, or no such sentinel in its list"}};
+static const struct op_exit x_revoke[] = {{3, "some sentinels could not be reached: again later"},
+                                          {4, "no such enclave in the kit"},
+                                          {8, "these words do not open this kit"}};
 static const struct op_exit x_put[] = {{3, "accepted, still spreading (never with --wait)"},
                                        {4, "no such file or enclave"},
                                        {5, "the name is taken by a directory"},
@@ -227,9 +302,9 @@ static const struct operation rows[] = {
      "/v1/daemon", NOTHING, &shape_daemon, "Tells whether the daemon runs and the vault is open.",
      "enclave daemon status", ROWS(x_daemon_status), OPERATION_LOCKED},
     {"status", "status", START, "what is going on, and what needs doing", "GET", "/v1/status",
-     NOTHING, &shape_status,
-     "Shows each enclave: who is reachable, what is unread, which votes wait for you, how files "
-     "spread, and the next command to type.",
+     ROWS(p_status), &shape_status,
+     "Shows each enclave: who is reachable, how many members have confirmed your history, what is "
+     "unread, which votes wait for you, how files spread, and the next command to type.",
      "enclave status\n"
      "enclave status --json",
      NOTHING, OPERATION_LOCKED},
@@ -239,7 +314,8 @@ static const struct operation rows[] = {
      "Founds an enclave at a sentinel. The sentinel learns no name, no text and no file: it orders "
      "sealed entries. Everybody who comes later needs the yes of everybody inside.",
      "enclave create family --as ada --sentinel sentinel.example.org:8000#5f3a...\n"
-     "enclave create family --as ada --host    # at the sentinel inside this daemon",
+     "enclave create family --as ada --host    # at the sentinel inside this daemon\n"
+     "enclave create board --as ada --sentinel A,B --ballot open --mode relay",
      ROWS(x_create), 0},
     {"enclaves", NULL, PEOPLE, "all enclaves of this home", "GET", "/v1/enclaves", NOTHING,
      &shape_enclaves, "", "", NOTHING, 0},
@@ -260,31 +336,79 @@ static const struct operation rows[] = {
      "enclave join enclave:... --as bob --wait\n"
      "enclave join enclave:... --as bob --message 'Bob from the choir'",
      ROWS(x_join), 0},
-    {"proposals", "proposals", PEOPLE, "who wants to come in, and who has voted", "GET",
+    {"proposals", "proposals", PEOPLE, "what is voted on, and who has voted", "GET",
      "/v1/enclaves/{enclave}/proposals", ROWS(p_proposals), &shape_proposals,
-     "Shows who asks to be let in, their message and safety code, and the votes so far.",
+     "Shows who asks to be let in (message, safety code), whom somebody wants to remove and why, "
+     "what shall change; until when, and who has voted. In secret ballots nobody learns more than "
+     "who has voted.",
      "enclave proposals\n"
      "enclave proposals --all",
      ROWS(x_name), 0},
-    {"vote", "vote", PEOPLE, "vote on a newcomer: one no is enough to refuse", "POST",
-     "/v1/enclaves/{enclave}/votes", ROWS(p_vote), &shape_done,
-     "Casts your vote. A newcomer comes in when every member has said yes. A vote cannot be taken "
-     "back.",
+    {"vote", "vote", PEOPLE, "vote: one no is enough to refuse", "POST",
+     "/v1/enclaves/{enclave}/votes", ROWS(p_vote), &shape_vote,
+     "Casts your vote. It passes when everybody who may vote has said yes; whom it would remove "
+     "has no vote. In a secret ballot nobody learns what you said, and it leaves at a "
+     "random moment. A vote cannot be taken back.",
      "enclave vote yes bob --compared\n"
      "enclave vote no",
      ROWS(x_vote), 0},
+    {"remove", "remove", PEOPLE, "propose that a member be removed (files: rm)", "POST",
+     "/v1/enclaves/{enclave}/removals", ROWS(p_remove), &shape_done,
+     "Proposes to remove a member, with your own yes. All others but the one concerned vote. When "
+     "it passes, new keys shut them out of all that comes; what they have read they keep. Several "
+     "can be named at once only if each has been silent for longer than the policy's idle time.",
+     "enclave remove bob --reason 'lost his machine'\n"
+     "enclave remove bob,eve --yes",
+     ROWS(x_propose), 0},
+    {"policy", "policy", PEOPLE, "the rules of an enclave", "GET", "/v1/enclaves/{enclave}/policy",
+     ROWS(p_enclave), &shape_policy,
+     "Shows the rules that can be changed by vote: how votes are cast, how members connect, how "
+     "long a vote stays open, and so on.",
+     "enclave policy", ROWS(x_name), 0},
+    {"policy_set", "policy set", PEOPLE, "propose other rules", "POST",
+     "/v1/enclaves/{enclave}/policy", ROWS(p_policy_set), &shape_done,
+     "Proposes a change of one or more rules, with your own yes. Everybody votes on it as a whole.",
+     "enclave policy set idle=30d history=no\n"
+     "enclave policy set ballot=open --reason 'we are three'",
+     ROWS(x_propose), 0},
+    {"withdraw", "withdraw", PEOPLE, "take back a proposal of yours", "POST",
+     "/v1/enclaves/{enclave}/withdrawals", ROWS(p_withdraw), &shape_done,
+     "Takes back an open proposal that you made. What has been voted on it counts no more.",
+     "enclave withdraw\n"
+     "enclave withdraw bob",
+     ROWS(x_withdraw), 0},
     {"members", "members", PEOPLE, "who is inside, and who can be reached now", "GET",
      "/v1/enclaves/{enclave}/members", ROWS(p_enclave), &shape_members,
      "Lists the members and how they are reached: directly, by a circuit through the sentinel, or "
-     "not at all now.",
+     "not at all now; how much of the ledger each has confirmed, who is away, who has fallen "
+     "silent.",
      "enclave members", ROWS(x_name), 0},
+    {"away", "away", PEOPLE, "tell the others that you are away", "POST",
+     "/v1/enclaves/{enclave}/away", ROWS(p_away), &shape_done,
+     "Tells the others until when you are away: they see why a vote waits, and you do not count "
+     "as silent. Nothing else changes; voting and writing end nothing. back takes it back.",
+     "enclave away 3d\n"
+     "enclave away 2026-12-24\n"
+     "enclave away back",
+     ROWS(x_name), 0},
     {"leave", "leave", PEOPLE, "leave an enclave for good and shred its keys here", "DELETE",
      "/v1/enclaves/{enclave}", ROWS(p_enclave), &shape_done,
-     "Tells the others, gives your seat back and shreds this enclave's keys on this machine. Your "
-     "copies of its words and files cannot be read afterwards. With the last member the enclave "
-     "itself is gone.",
+     "Shows what the others would lose with you, tells them, gives your seat back and shreds this "
+     "enclave's keys on this machine. Your copies of its words and files cannot be read "
+     "afterwards. With the last member the enclave itself is gone.",
      "enclave leave --enclave family\n"
      "enclave leave --enclave family --yes",
+     ROWS(x_name), 0},
+    {"leave_preview", NULL, PEOPLE, "what would be lost by leaving", "GET",
+     "/v1/enclaves/{enclave}/leave", ROWS(p_enclave), &shape_loss, "", "", ROWS(x_name), 0},
+    {"destroy", "destroy", PEOPLE, "erase this machine's copy at once, telling nobody", "POST",
+     "/v1/enclaves/{enclave}/destroy", ROWS(p_destroy), &shape_done,
+     "Shreds the keys and erases all that this machine holds of an enclave, at once, whatever the "
+     "others and the sentinel say. To the others you are still a member. For what you were removed "
+     "from, what cannot be left in order, and emergencies; else leave. Without --yes-really it "
+     "only says what would be lost.",
+     "enclave destroy --enclave family\n"
+     "enclave destroy --yes-really family",
      ROWS(x_name), 0},
 
     {"send", "send", WORDS, "say something to everybody in the enclave", "POST",
@@ -361,6 +485,48 @@ static const struct operation rows[] = {
      "/v1/vault/recovery-test", ROWS(p_recovery_test), &shape_done,
      "Checks that the words on your paper open this vault. Changes nothing.",
      "enclave recovery test", ROWS(x_password), OPERATION_LOCKED},
+    {"kit", "recovery kit", CARE, "a kit to revoke this machine with, from anywhere", "GET",
+     "/v1/recovery-kit", ROWS(p_kit), &shape_kit,
+     "Writes the recovery kit: where your enclaves can be reached, sealed under the 24 words. "
+     "With it and the words you can revoke this machine from any other (enclave revoke-self). Keep "
+     "a copy elsewhere; it is recovery-kit in the home, always up to date, and worth nothing "
+     "without the words.",
+     "enclave recovery kit /media/stick/enclave-kit.txt\n"
+     "enclave recovery kit > kit.txt",
+     NOTHING, 0},
+    {"revoke", "revoke-self", CARE, "revoke a lost or stolen machine of yours", "POST",
+     "/v1/revocations", ROWS(p_revoke), &shape_revoked,
+     "Asks for the 24 recovery words of the lost machine and, with its recovery kit, tells its "
+     "enclaves to shut it out. Works from any machine, with no vault open and no member asked. It "
+     "cannot be taken back: come in again by invitation.",
+     "enclave revoke-self --kit kit.txt\n"
+     "enclave revoke-self family --kit kit.txt --words-file words.txt",
+     ROWS(x_revoke), OPERATION_LOCKED},
+    {"verify", "verify", CARE, "read the whole ledger again and count every vote", "GET",
+     "/v1/enclaves/{enclave}/verify", ROWS(p_verify), &shape_verdict,
+     "Reads the ledger from its first entry: signatures, chain, keys, every vote counted again; "
+     "compares the end with what this member keeps. --save-proof writes the proof of two histories "
+     "if one is kept; --proof checks one that somebody brought.",
+     "enclave verify\n"
+     "enclave verify --save-proof fork.txt\n"
+     "enclave verify --proof fork.txt",
+     ROWS(x_verify), 0},
+    {"proof", NULL, CARE, "the kept proof of two histories", "GET", "/v1/enclaves/{enclave}/proof",
+     ROWS(p_enclave), &shape_proof, "", "", ROWS(x_proof), 0},
+    {"proof_check", NULL, CARE, "check a proof of two histories", "POST", "/v1/proofs/check",
+     ROWS(p_proof_check), &shape_done, "", "", ROWS(x_proof_check), OPERATION_LOCKED},
+    {"rekey", "rekey", CARE, "new keys for an enclave, now", "POST", "/v1/enclaves/{enclave}/rekey",
+     ROWS(p_enclave), &shape_done,
+     "Begins a new key epoch: whoever copied this enclave's keys from a machine before can read "
+     "nothing that comes after. It happens by itself from time to time.",
+     "enclave rekey", ROWS(x_name), 0},
+    {"rehome", "rehome", CARE, "move an enclave to another sentinel of its list", "POST",
+     "/v1/enclaves/{enclave}/rehome", ROWS(p_rehome), &shape_done,
+     "Rebuilds the room at another sentinel of the list that was voted on (create --sentinel A,B, "
+     "or policy set sentinels=...), from this member's copy. For a sentinel that is gone for good.",
+     "enclave rehome\n"
+     "enclave rehome other.example.org:8000",
+     ROWS(x_rehome), 0},
     {"vault_password", "password change", CARE, "change the password", "POST", "/v1/vault/password",
      ROWS(p_password), &shape_done,
      "Asks for the password and a new one. The recovery words stay valid.",

@@ -82,6 +82,10 @@ static const struct option_row rows[] = {
      "columns that are enough to read it; 0: by the number of holders", MEMBER},
     {"node.announce", OPTION_TEXT, 0, 255, "",
      "hosts under which members reach this machine, with commas; empty: node.host", KEEPERS},
+    {"node.ballot_delay", OPTION_DURATION, 0, 3600000, "20s",
+     "a ballot leaves at a random moment within this time, so that its hour tells nobody who was "
+     "at the keyboard; 0s: at once",
+     MEMBER},
     {"node.workers", OPTION_NUMBER, 0, 64, "0",
      "threads that hash, seal and code; 0: one a processor", KEEPERS},
 

@@ -13,7 +13,7 @@
 
 struct value {
     char *text;
-    uint64_t number; /* NUMBER, REAL (millionths), FLAG (0 or 1) */
+    uint64_t number; /* NUMBER, REAL (millionths), FLAG (0 or 1), DURATION (milliseconds) */
     enum options_origin origin;
 };
 
@@ -133,6 +133,26 @@ static bool parse_real(const char *text, uint64_t *ret)
     return any;
 }
 
+/* "20s" to 20000. A number alone has no unit, and is refused: nobody shall guess. */
+static bool parse_duration(const char *text, uint64_t *ret)
+{
+    static const struct {
+        const char *name;
+        uint64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    char digits[16];
+    size_t n = strspn(text, "0123456789");
+    if (n == 0 || n > 9) return false;
+    memcpy(digits, text, n);
+    digits[n] = '\0';
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(text + n, units[i].name) != 0 || !parse_number(digits, ret)) continue;
+        *ret *= units[i].ms;
+        return true;
+    }
+    return false;
+}
+
 /* What people read back in an error: printable, short. */
 static void show(const char *text, char out[64])
 {
@@ -167,6 +187,13 @@ static enum status parse_value(const struct option_row *row, const char *text, c
         if (*ret == 1 || strcmp(text, "false") == 0) return ST_OK;
         return options_say(fault, "%s: %s must be true or false, not \"%s\"", where, row->key,
                            shown);
+    case OPTION_DURATION:
+        if (parse_duration(text, ret) && *ret >= row->min && *ret <= row->max) return ST_OK;
+        return options_say(fault,
+                           "%s: %s must be a time such as 200ms, 20s or 10m, %llus to %llus, "
+                           "not \"%s\"",
+                           where, row->key, (unsigned long long)row->min / 1000,
+                           (unsigned long long)row->max / 1000, shown);
     }
     return ST_CONFIG;
 }
@@ -370,6 +397,11 @@ uint64_t options_millionths(const struct options *o, const char *key)
 bool options_flag(const struct options *o, const char *key)
 {
     return value_of(o, key, OPTION_FLAG)->number != 0;
+}
+
+uint64_t options_ms(const struct options *o, const char *key)
+{
+    return value_of(o, key, OPTION_DURATION)->number;
 }
 
 enum options_origin options_origin_of(const struct options *o, const char *key)

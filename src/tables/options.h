@@ -30,10 +30,11 @@
 #define OPTIONS_ROWS_MAX 128
 
 enum option_type {
-    OPTION_TEXT,   /* min, max: length in bytes */
-    OPTION_NUMBER, /* decimal integer, min..max */
-    OPTION_REAL,   /* decimal fraction such as 0.5, kept in millionths; min, max in millionths */
-    OPTION_FLAG    /* true or false */
+    OPTION_TEXT,    /* min, max: length in bytes */
+    OPTION_NUMBER,  /* decimal integer, min..max */
+    OPTION_REAL,    /* decimal fraction such as 0.5, kept in millionths; min, max in millionths */
+    OPTION_FLAG,    /* true or false */
+    OPTION_DURATION /* 200ms, 20s, 10m, 12h, 7d; kept in milliseconds; min, max in milliseconds */
 };
 
 /* Which program takes notice of a row; a file may hold the keys of all of them. */
@@ -100,6 +101,7 @@ const char *options_text(const struct options *o, const char *key);    /* OPTION
 uint64_t options_number(const struct options *o, const char *key);     /* OPTION_NUMBER */
 uint64_t options_millionths(const struct options *o, const char *key); /* OPTION_REAL */
 bool options_flag(const struct options *o, const char *key);           /* OPTION_FLAG */
+uint64_t options_ms(const struct options *o, const char *key);         /* OPTION_DURATION */
 enum options_origin options_origin_of(const struct options *o, const char *key);
 
 /* Appends the whole configuration as YAML, each key with its help, for programs' rows. */

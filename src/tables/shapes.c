@@ -60,7 +60,7 @@ SHAPE(version, "Version", f_version);
 static const struct op_field f_enclave[] = {
     TEXT("name", "local name"),
     TEXT("id", "64 hex digits; empty until a join is through"),
-    TEXT("state", "joining, refused, member, leaving or halted"),
+    TEXT("state", "joining, refused, member, leaving, halted or removed"),
     TEXT("nick", "your own name in it"),
     TEXT("sentinel", "HOST:PORT"),
     BOOL("online", "attached to the sentinel now"),
@@ -72,6 +72,9 @@ static const struct op_field f_enclave[] = {
     NUMBER("epoch", "number of the key epoch"),
     TEXT("ballot", "open or secret"),
     TEXT("mode", "direct, relay or tor"),
+    NUMBER("confirmed", "members, you included, who have confirmed your history"),
+    BOOL("doubtful", "these are fewer than half: somebody may be shown another history"),
+    TEXT("removed", "why and by whom you were removed, or empty"),
     NUMBER("outbox", "entries that the sentinel has not yet acknowledged"),
     NUMBER("held_bytes", "bytes of shards kept here"),
     NUMBER("ledger_count", "entries of the ledger"),
@@ -86,6 +89,18 @@ static const struct op_field f_enclaves[] = {
 };
 SHAPE(enclaves, "Enclaves", f_enclaves);
 
+static const struct op_field f_loss[] = {
+    NUMBER("members", "how many are inside, you included; 1: the enclave ends with you"),
+    NUMBER("files", "files in it"),
+    NUMBER("held_bytes", "bytes of shards kept here"),
+    NUMBER("lost", "files that the others could not read without you"),
+    NUMBER("lost_bytes", "bytes of these"),
+    NUMBER("weaker", "files that would survive, but not one loss more"),
+    TEXT("examples", "up to ten of the lost paths, a line each"),
+    BOOL("examples_encoded", "examples is percent-encoded, for it is not UTF-8"),
+};
+SHAPE(loss, "Loss", f_loss);
+
 static const struct op_field f_invitation[] = {
     TEXT("code", "enclave:..."),
     TIME("expires", "good until"),
@@ -95,23 +110,30 @@ SHAPE(invitation, "Invitation", f_invitation);
 
 static const struct op_field f_ballot[] = {
     TEXT("nick", "member"),
-    TEXT("choice", "yes, no or waiting"),
+    TEXT("choice", "voted or waiting; in open ballots yes, no or waiting"),
+    TIME("away", "away until then; absent if not"),
 };
 SHAPE(ballot, "Ballot", f_ballot);
 
 static const struct op_field f_proposal[] = {
     NUMBER("number", "ledger index; 0 while it only knocks"),
     TEXT("ref", "what vote takes"),
-    TEXT("kind", "add"),
-    TEXT("state", "knocking, open, passed, refused, expired, withdrawn or void"),
-    TEXT("nick", "the newcomer"),
-    TEXT("message", "the newcomer's word"),
-    TEXT("by", "who invited"),
-    BOOL("compared", "the inviter compared safety codes"),
-    TEXT("safety", "the code to compare"),
+    TEXT("kind", "add, remove or policy"),
+    TEXT("state", "knocking, open, passed, added, removed, changed, refused, expired, withdrawn or "
+                  "void"),
+    TEXT("nick", "add: the newcomer; remove: whom, with commas; policy: empty"),
+    TEXT("message", "add: the newcomer's word; else the reason"),
+    TEXT("changes", "policy: a line each, key: old -> new"),
+    TEXT("by", "who proposed it"),
+    BOOL("compared", "the one who proposed compared safety codes"),
+    TEXT("safety", "add: the code to compare"),
     TIME("time", "when it was made"),
+    TIME("deadline", "it may end without a result from then on; absent: not known yet"),
+    BOOL("secret", "a secret ballot: who said what is never known"),
+    TEXT("limits", "what a secret ballot cannot hide among so few, or empty"),
     LIST("ballots", ballot, "votes so far"),
     BOOL("mine_to_vote", "you have not voted yet"),
+    BOOL("mine_to_withdraw", "you may take it back"),
 };
 SHAPE(proposal, "Proposal", f_proposal);
 
@@ -119,6 +141,24 @@ static const struct op_field f_proposals[] = {
     LIST("proposals", proposal, "oldest first"),
 };
 SHAPE(proposals, "Proposals", f_proposals);
+
+static const struct op_field f_vote[] = {
+    BOOL("secret", "a secret ballot: nobody learns what it says"),
+    TEXT("text", "what happened; the same for yes and no"),
+};
+SHAPE(vote, "Vote", f_vote);
+
+static const struct op_field f_setting[] = {
+    TEXT("key", "name"),
+    TEXT("value", "as one types it"),
+    TEXT("help", "what it does, and what it can be"),
+};
+SHAPE(setting, "Setting", f_setting);
+
+static const struct op_field f_policy[] = {
+    LIST("settings", setting, "all of them"),
+};
+SHAPE(policy, "Policy", f_policy);
 
 static const struct op_field f_member[] = {
     NUMBER("leaf", "number of the device"),
@@ -128,6 +168,10 @@ static const struct op_field f_member[] = {
     TEXT("path", "self, direct, circuit, online or offline"),
     NUMBER("since_index", "ledger index of the admission"),
     NUMBER("held_bytes", "bytes of shards it keeps, as far as known"),
+    NUMBER("agreed", "entries of the ledger that it has confirmed"),
+    TIME("last", "time of its last entry, as it said itself; absent: none yet"),
+    TIME("away", "away until then; absent if not"),
+    BOOL("silent", "nothing from it for longer than the idle time, and not away"),
 };
 SHAPE(member, "Member", f_member);
 
@@ -135,6 +179,48 @@ static const struct op_field f_members[] = {
     LIST("members", member, "in order of leaves"),
 };
 SHAPE(members, "Members", f_members);
+
+static const struct op_field f_verdict[] = {
+    BOOL("agrees", "all of it is sound, and its end is the one that this member keeps"),
+    BOOL("fork", "a proof of two histories is kept"),
+    NUMBER("entries", "of the ledger"),
+    NUMBER("valid", "of these, valid"),
+    NUMBER("void", "of these, void: they change nothing"),
+    TEXT("voids", "the first fifty void entries: index, author, reason, a line each"),
+    NUMBER("epochs", "key epochs"),
+    NUMBER("commits", "changes of keys"),
+    NUMBER("votes", "ballots"),
+    NUMBER("tallies_secret", "secret tallies counted again"),
+    NUMBER("tallies_open", "open tallies counted again"),
+    NUMBER("passed", "proposals that passed"),
+    NUMBER("refused", "proposals that were refused"),
+    NUMBER("expired", "proposals that ran out of time"),
+    NUMBER("withdrawn", "proposals that were taken back"),
+    NUMBER("voided", "proposals that became void"),
+    NUMBER("members", "inside now"),
+    NUMBER("members_ever", "that were ever inside"),
+    TEXT("head", "the ledger's chain after its last entry, 64 hex digits"),
+    TEXT("text", "what happened"),
+};
+SHAPE(verdict, "Verdict", f_verdict);
+
+static const struct op_field f_proof[] = {
+    TEXT("proof", "enclave-proof: and base64url"),
+};
+SHAPE(proof, "Proof", f_proof);
+
+static const struct op_field f_kit[] = {
+    TEXT("kit", "enclave-kit: and base64url, in lines"),
+};
+SHAPE(kit, "Kit", f_kit);
+
+static const struct op_field f_revoked[] = {
+    NUMBER("enclaves", "that were to be told"),
+    NUMBER("told", "that have taken it"),
+    TEXT("detail", "a line each: its name and what happened"),
+    TEXT("text", "what happened"),
+};
+SHAPE(revoked, "Revoked", f_revoked);
 
 static const struct op_field f_sent[] = {
     NUMBER("number", "of the message"),
@@ -216,7 +302,7 @@ SHAPE(files, "Files", f_files);
 static const struct op_field f_event[] = {
     NUMBER("number", "ascending from 1 at each start of the daemon"),
     TEXT("kind", "message, proposal, vote, member, epoch, file, transfer, sentinel, warning, join, "
-                 "left or vault"),
+                 "left, kit or vault"),
     TEXT("enclave", "name, or empty"),
     TEXT("text", "one plain line"),
     TEXT("who", "name, or empty"),
@@ -253,11 +339,13 @@ static const struct op_field f_problem[] = {
 SHAPE(problem, "Problem", f_problem);
 
 static const struct op_shape *const all[] = {
-    &shape_done,     &shape_words,      &shape_daemon, &shape_version,  &shape_enclave,
-    &shape_enclaves, &shape_invitation, &shape_ballot, &shape_proposal, &shape_proposals,
-    &shape_member,   &shape_members,    &shape_sent,   &shape_message,  &shape_messages,
-    &shape_transfer, &shape_transfers,  &shape_file,   &shape_files,    &shape_event,
-    &shape_events,   &shape_status,     &shape_problem};
+    &shape_done,      &shape_words,   &shape_daemon,     &shape_version,  &shape_enclave,
+    &shape_enclaves,  &shape_loss,    &shape_invitation, &shape_ballot,   &shape_proposal,
+    &shape_proposals, &shape_vote,    &shape_setting,    &shape_policy,   &shape_member,
+    &shape_members,   &shape_verdict, &shape_proof,      &shape_kit,      &shape_revoked,
+    &shape_sent,      &shape_message, &shape_messages,   &shape_transfer, &shape_transfers,
+    &shape_file,      &shape_files,   &shape_event,      &shape_events,   &shape_status,
+    &shape_problem};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

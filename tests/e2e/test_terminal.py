@@ -15,13 +15,13 @@ from lib import INTERRUPTED, OK, PASSWORD, expect
 class Terminal:
     """`enclave` with a terminal of its own."""
 
-    def __init__(self, member, *words):
+    def __init__(self, member, *words, **more):
         self.shown = ""
         self.fd, other = os.openpty()
         line = [member.world.program("enclave"), "--home", member.home, *words]
         self.child = member.world.spawn(
             line, stdin=other, stdout=other, stderr=other, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **more)
         os.close(other)
         self.words = words
 
@@ -149,4 +149,49 @@ def leaving(w):
         expect(code == end and ada.state() == state, f"{typed!r}: {code} {shown}")
 
 
-lib.main(first_time, coming_back, leaving)
+def squares(text):
+    """The modules of the QR code in a text, dark is True; without its margin."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", x).strip("\r\n")[4:] for x in text.splitlines()]
+    lines = [x for x in lines if x and set(x) <= set(" \u2580\u2584\u2588")]
+    rows = []
+    for line in lines:
+        rows.append([c not in "\u2580\u2588" for c in line])
+        rows.append([c not in "\u2584\u2588" for c in line])
+    side = len(rows[0]) if rows else 0
+    return [row[2:side - 2] for row in rows[2:side - 2]]
+
+
+def comparing(w):
+    """both sides see one code, as digits and as QR: on a terminal, or when asked for"""
+    sentinel = w.sentinel()
+    ada, bob = w.members("ada", "bob")
+    ada("create", "choir", "--as", "ada", "--sentinel", sentinel.address)
+    code = ada("invite")["code"]
+    env = dict(w.environment(), LC_ALL="C.UTF-8")
+    t = Terminal(bob, "join", code, "--as", "bob", env=env)
+    end, shown = t.end()
+    expect(end == lib.PENDING, f"{end}: {shown}")
+    digits = lib.digits(bob.enclave()["safety"])
+    theirs = squares(shown)
+    expect(len(theirs) == 25 and all(len(row) == 25 for row in theirs), f"no QR code: {shown}")
+    ring = [True] * 7
+    expect(theirs[0][:7] == theirs[6][:7] == theirs[0][18:] == theirs[24][:7] == ring and
+           theirs[1][:7] == [True] + [False] * 5 + [True], f"not the corners of a QR code: {shown}")
+    ada.until("bob knocks", lambda: lib.proposal_of(ada, "bob"))
+    for member, words in ((ada, ["proposals"]), (bob, ["status"])):
+        _, shown = Terminal(member, *words, env=env).end()
+        expect(squares(shown) == theirs, f"{words}: another QR code: {shown}")
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+        groups = " ".join(digits[i:i + 5] for i in range(0, 60, 5))
+        expect(groups in plain, f"{words}: not in groups of five: {plain}")
+        _, shown = Terminal(member, *words, "--no-qr", env=env).end()
+        expect(not squares(shown), f"--no-qr shows one: {shown}")
+        a = member.run(*words, json_flag=False, env=env)
+        expect(not squares(a.out.decode()), f"a QR code in a pipe: {a}")
+        a = member.run(*words, "--qr", json_flag=False, env=env)
+        expect(squares(a.out.decode()) == theirs, f"--qr shows none: {a}")
+        a = member.run(*words, "--qr", json_flag=False, env=dict(env, LC_ALL="C"))
+        expect(a.out.isascii() and b"##  " in a.out, f"not in ASCII: {a}")
+
+
+lib.main(first_time, coming_back, leaving, comparing)

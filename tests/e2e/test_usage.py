@@ -23,6 +23,32 @@ def usage(w):
         (["read", "--last", "many"], "number"),
         (["create", "a", "b", "--as", "c"], "b"),
         (["put", "--profile"], "value"),
+        (["create", "a", "--as", "b", "--mode", "pigeon"], "direct|relay|tor"),
+        (["create", "a", "--as", "b", "--ballot", "public"], "open|secret"),
+        (["join", "enclave:x", "--as", "b", "--mode", "relay"], "tor"),
+        (["vote", "yes", "bob", "--compred"], "--compared"),
+        (["vote", "yes", "bob", "eve"], "eve"),
+        (["remove"], "WHO"),
+        (["remove", "bob", "eve"], "eve"),
+        (["remove", "bob", "--reson", "x"], "--reason"),
+        (["remove", "bob"], "--yes"),
+        (["policy", "a", "b"], "a"),
+        (["policy", "idle=3d"], "enclave policy set idle=3d"),
+        (["policy", "set"], "KEY=VALUE"),
+        (["policy", "st", "a=b"], "too many"),
+        (["withdraw", "bob", "eve"], "eve"),
+        (["away"], "UNTIL"),
+        (["away", "someday"], "2026-12-24"),
+        (["away", "2026-13-01"], "2026-12-24"),
+        (["away", "2001-01-01"], "past"),
+        (["away", "0s"], "past"),
+        (["destroy", "--yes-really"], "value"),
+        (["recovery", "kit", "a", "b"], "b"),
+        (["revoke-self", "a", "b"], "b"),
+        (["revoke-self", "--kitt", "a"], "--kit"),
+        (["verify", "--proof", "a", "--save-proof", "b"], "exclude"),
+        (["rekey", "a", "b"], "a"),
+        (["rehome", "a", "b"], "b"),
     ):
         a = m.run(*words)
         expect(a.code == USAGE, f"{a}: 2 was expected")
@@ -31,6 +57,11 @@ def usage(w):
         plain = m.run(*words, json_flag=False)
         expect(plain.code == USAGE and not plain.out, f"{plain}: an error on standard output")
         expect(plain.err.startswith(b"enclave: "), f"{plain}: who speaks?")
+    for words in (["revoke-self", "--kit", "nowhere"], ["revoke-self"],
+                  ["verify", "--proof", "nowhere"]):
+        a = m.run(*words)
+        expect(a.code == NOT_FOUND, f"{a}: 4 was expected")
+        check_shape(a)
     expect(not m.home.exists(), "wrong use made a home")
 
 
@@ -48,9 +79,10 @@ def helping(w):
     overview = m.run("help", json_flag=False)
     expect(overview.code == OK, str(overview))
     verbs = ["init", "daemon start", "daemon stop", "daemon status", "status", "create", "invite",
-             "join", "proposals", "vote", "members", "leave", "send", "read", "put", "get", "ls",
-             "info", "mkdir", "mv", "rm", "transfers", "recover", "recovery test",
-             "password change", "events", "version"]
+             "join", "proposals", "vote", "remove", "policy", "policy set", "withdraw", "members",
+             "away", "leave", "destroy", "send", "read", "put", "get", "ls", "info", "mkdir", "mv",
+             "rm", "transfers", "recover", "recovery test", "recovery kit", "revoke-self", "verify",
+             "rekey", "rehome", "password change", "events", "version"]
     for verb in verbs:
         expect(verb in overview.text, f"the overview lacks {verb}")
         a = m.run(*verb.split(), "--help", json_flag=False)
@@ -121,4 +153,25 @@ def texts(w):
     expect(os.fsencode("red") in shown.out, "the text is lost")
 
 
-lib.main(usage, helping, names, texts)
+def erasing(w):
+    """destroy wants the enclave's own name said; a verb's words choose no other enclave"""
+    sentinel = w.sentinel()
+    m = w.member("ada")
+    m("create", "choir", "--as", "ada", "--sentinel", sentinel.address)
+    a = m.run("destroy")
+    expect(a.code == USAGE and "--yes-really choir" in a.json["next"], f"{a}")
+    expect("erased" in a.text, f"what would be lost is not said: {a}")
+    a = m.run("destroy", "--yes-really", "band")
+    expect(a.code == NOT_FOUND, f"{a}")
+    a = m.run("destroy", "--yes-really", "yes", "--enclave", "choir")
+    expect(a.code == USAGE and "--yes-really choir" in a.json["next"], f"{a}")
+    a = m.run("leave", "choir")
+    expect(a.code == USAGE and "--yes" in a.json["next"], f"{a}")
+    expect(m.state() == "member", m.state())
+    a = m.run("vote", "yes")
+    expect(a.code == NOT_FOUND and "enclave proposals" in a.json["next"], f"{a}")
+    a = m.run("proposals", "--qr", json_flag=False)
+    expect(a.code == OK and not a.out and a.err, f"{a}")
+
+
+lib.main(usage, helping, names, texts, erasing)

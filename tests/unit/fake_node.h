@@ -29,7 +29,13 @@ struct node {
     uint64_t number;
     uint64_t marked;
     uint64_t messages;
+    bool secret;  /* the ballot */
+    bool dissent; /* the ledger does not agree */
+    bool doubtful;
+    uint8_t rk[32];
     struct node_enclave_info info;
+    struct node_verdict verdict;
+    struct node_revoked revoked;
     struct node_invitation invitation;
     struct node_transfer transfer;
 };
@@ -40,6 +46,7 @@ static inline void fake_keep(struct node *n, const char *enclave, struct bytes w
 {
     n->calls++;
     snprintf(n->enclave, sizeof n->enclave, "%s", enclave == NULL ? "" : enclave);
+    memset(&n->last, 0, sizeof n->last);
     n->last.n = what.n > sizeof n->last.p ? sizeof n->last.p : what.n;
     if (n->last.n > 0) memcpy(n->last.p, what.p, n->last.n);
 }
@@ -79,8 +86,14 @@ static inline void fake_info(struct node *n, unsigned i)
                                          .trouble = "",
                                          .members = 2,
                                          .reachable = 1,
-                                         .ballot = "open",
-                                         .mode = "direct"};
+                                         .ballot = n->secret ? "secret" : "open",
+                                         .mode = "direct",
+                                         .confirmed = n->doubtful ? 0 : 2,
+                                         .doubtful = n->doubtful,
+                                         .removed = "",
+                                         .ledger_count = 57,
+                                         .open_proposals = 1,
+                                         .head = "0123456789abcdef"};
 }
 
 void node_enclaves(struct node *n, node_enclave_visit *visit, void *arg)
@@ -137,29 +150,176 @@ enum status node_leave(struct node *n, const char *enclave, node_done *done, voi
 enum status node_members(struct node *n, const char *enclave, node_member_visit *visit, void *arg)
 {
     if (!fake_known(n, enclave)) return ST_NOT_FOUND;
-    struct node_member m = {.nick = "b\xc3\xb6", .id = "00", .path = "direct"};
+    struct node_member m = {.nick = "b\xc3\xb6",
+                            .id = "00",
+                            .path = "direct",
+                            .agreed = 41,
+                            .last_ms = UINT64_C(1750000000000),
+                            .silent = true};
     visit(arg, &m);
+    m = (struct node_member){.leaf = 1, .nick = "eve", .id = "01", .path = "offline", .agreed = 57};
+    m.away_ms = UINT64_C(1795000000123);
+    visit(arg, &m);
+    return ST_OK;
+}
+
+enum status node_leave_preview(struct node *n, const char *enclave, node_leave_visit *visit,
+                               void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    struct node_leave_view v = {.members = 2,
+                                .files = 9,
+                                .held_bytes = 1000,
+                                .lost = 2,
+                                .lost_bytes = 70000,
+                                .weaker = 3,
+                                .examples = "a/b\nc"};
+    visit(arg, &v);
+    return ST_OK;
+}
+
+enum status node_destroy(struct node *n, const char *enclave, node_done *done, void *arg)
+{
+    return node_leave(n, enclave, done, arg);
+}
+
+enum status node_rekey(struct node *n, const char *enclave, node_done *done, void *arg)
+{
+    return node_leave(n, enclave, done, arg);
+}
+
+enum status node_away(struct node *n, const char *enclave, uint64_t until_ms, node_done *done,
+                      void *arg)
+{
+    n->number = until_ms;
+    return node_leave(n, enclave, done, arg);
+}
+
+enum status node_rehome(struct node *n, const char *enclave, const char *address, node_done *done,
+                        void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    fake_keep(n, enclave, bytes_str(address == NULL ? "next" : address));
+    return fake_take(n, done, arg, NULL);
+}
+
+enum status node_kit(struct node *n, struct buf *out)
+{
+    for (unsigned i = 0; i < 200; i++) buf_u8(out, (uint8_t)i);
+    return n->refuse;
+}
+
+enum status node_revoke(struct node *n, struct bytes kit, const uint8_t rk[32], const char *enclave,
+                        node_done *done, void *arg)
+{
+    fake_keep(n, enclave, kit);
+    memcpy(n->rk, rk, sizeof n->rk);
+    n->revoked = (struct node_revoked){2, 1, "one: told\ntwo: cannot be reached"};
+    return fake_take(n, done, arg, &n->revoked);
+}
+
+enum status node_verify(struct node *n, const char *enclave, node_done *done, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    n->verdict = (struct node_verdict){.entries = 57,
+                                       .valid = 56,
+                                       .void_entries = 1,
+                                       .votes = 12,
+                                       .members = 3,
+                                       .head = "00ff",
+                                       .voids = "31 eve: not a member then",
+                                       .agrees = !n->dissent};
+    return fake_take(n, done, arg, &n->verdict);
+}
+
+enum status node_proof(struct node *n, const char *enclave, struct buf *out)
+{
+    if (!fake_known(n, enclave) || !n->dissent) return ST_NOT_FOUND;
+    buf_str(out, "two histories");
+    return ST_OK;
+}
+
+enum status node_check_proof(struct node *n, struct bytes proof, struct buf *out)
+{
+    fake_keep(n, "", proof);
+    if (!bytes_same(proof, BYTES_LIT("two histories"))) return ST_INTEGRITY;
+    buf_str(out, "eve signed two histories");
     return ST_OK;
 }
 
 enum status node_proposals(struct node *n, const char *enclave, bool all,
                            node_proposal_visit *visit, void *arg)
 {
-    static const struct node_ballot ballots[] = {{"ada", "yes"}, {"eve", "waiting"}};
+    static const struct node_ballot ballots[] = {{"ada", "yes", 0},
+                                                 {"eve", "waiting", UINT64_C(1795000000123)}};
     struct node_proposal p = {.ref = "0011223344556677",
                               .kind = "add",
                               .state = "open",
                               .nick = "bob",
                               .message = "hi \"there\"\n",
+                              .changes = "",
                               .by = "ada",
-                              .safety = "12345 67890",
+                              .safety = "12345 67890 11111 22222 33333 44444 "
+                                        "55555 66666 77777 88888 99999 00000",
+                              .time_ms = UINT64_C(1794000000123),
+                              .deadline_ms = UINT64_C(1795000000123),
+                              .secret = n->secret,
+                              .limits = n->secret ? "of two voters each can tell" : "",
                               .ballots = ballots,
                               .n_ballots = 2,
                               .mine_to_vote = true};
-    (void)all;
     if (!fake_known(n, enclave)) return ST_NOT_FOUND;
     visit(arg, &p);
+    if (!all) return ST_OK;
+    p.kind = "policy";
+    p.nick = "";
+    p.changes = "ballot: open -> secret\nidle: 30d -> 60d";
+    p.mine_to_vote = false;
+    p.mine_to_withdraw = true;
+    visit(arg, &p);
+    p.kind = "remove";
+    p.nick = "eve,carl";
+    p.changes = "";
+    p.state = "refused";
+    p.mine_to_withdraw = false;
+    visit(arg, &p);
     return ST_OK;
+}
+
+enum status node_propose_remove(struct node *n, const struct node_remove *req, node_done *done,
+                                void *arg)
+{
+    if (!fake_known(n, req->enclave)) return ST_NOT_FOUND;
+    fake_keep(n, req->enclave, bytes_str(req->who));
+    n->number = req->now;
+    return fake_take(n, done, arg, NULL);
+}
+
+enum status node_policy(struct node *n, const char *enclave, node_setting_visit *visit, void *arg)
+{
+    static const struct node_setting settings[] = {
+        {"ballot", "secret", "how votes are cast: secret or open"},
+        {"idle", "30d", "who is silent for longer may be removed with others: a time, or never"},
+        {"history", "yes", "newcomers get the keys of older files: yes or no"}};
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) visit(arg, &settings[i]);
+    return ST_OK;
+}
+
+enum status node_propose_policy(struct node *n, const struct node_policy_change *req,
+                                node_done *done, void *arg)
+{
+    if (!fake_known(n, req->enclave)) return ST_NOT_FOUND;
+    fake_keep(n, req->enclave, bytes_str(req->changes));
+    return fake_take(n, done, arg, NULL);
+}
+
+enum status node_withdraw(struct node *n, const char *enclave, const char *ref, node_done *done,
+                          void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    fake_keep(n, enclave, bytes_str(ref == NULL ? "" : ref));
+    return fake_take(n, done, arg, NULL);
 }
 
 enum status node_vote(struct node *n, const struct node_vote *req, node_done *done, void *arg)

@@ -85,6 +85,11 @@ static void mistakes_name_line_and_remedy(void **state)
         {"\xff\xfe", "f.yaml:1: not valid YAML"},
         {"N\xc3\x96: 1\n", "a key may have only"},
         {"log:\n  level: \"\"\n", "log.level must have 4 to 5 characters"},
+        {"node:\n  ballot_delay: 20\n", "f.yaml:2: node.ballot_delay must be a time such as"},
+        {"node:\n  ballot_delay: 2h\n", "0s to 3600s, not \"2h\""},
+        {"node:\n  ballot_delay: s\n", "node.ballot_delay must be a time"},
+        {"node:\n  ballot_delay: 1 s\n", "node.ballot_delay must be a time"},
+        {"node:\n  ballot_delay: 9999999999s\n", "node.ballot_delay must be a time"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct options *o = fresh();
@@ -147,8 +152,11 @@ static void dump_reads_back(void **state)
     struct options_fault fault;
     struct buf out = BUF_INIT;
     assert_int_equal(options_set(o, "node.data_dir", "a \"b\" \\ c", "x", &fault), ST_OK);
+    assert_int_equal(options_ms(o, "node.ballot_delay"), 20000);
+    assert_int_equal(options_set(o, "node.ballot_delay", "250ms", "x", &fault), ST_OK);
     options_dump(o, ~0U, &out);
     assert_int_equal(buf_status(&out), ST_OK);
+    assert_int_equal(options_ms(o, "node.ballot_delay"), 250);
     if (options_read_yaml(again, buf_view(&out), "dump", &fault) != ST_OK)
         fail_msg("%s", fault.text);
     for (size_t i = 0; i < options_all()->n; i++) {
