@@ -182,6 +182,8 @@ enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
     for (size_t i = 0; i < p->n_voters; i++)
         if (p->voters[i].leaf == g->leaf) self = &p->voters[i];
     if (self == NULL) return ST_DENIED;
+    if (self->cast.choice != BALLOT_NONE) /* it has landed */
+        return self->cast.choice == (yes ? BALLOT_NO : BALLOT_YES) ? ST_CONFLICT : ST_DENIED;
     enum status st =
         kept != NULL ? ST_OK : new_ballot(g, p, self, yes, now->random + RANDOM_VETO, &kept);
     if (st != ST_OK) return st;
