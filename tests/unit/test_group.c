@@ -90,7 +90,7 @@ static void one_no_keeps_out(void **state)
     WORLD_REFUSED(w, ST_CONFLICT, group_make_ballot(w->m[0].g, p, false, &now, &draft));
     WORLD_REFUSED(w, ST_DENIED, group_make_ballot(w->m[0].g, p, true, &now, &draft));
     world_ballot(w, 1, p, true);
-    WORLD_REFUSED(w, ST_DENIED, group_make_add(w->m[0].g, &now, &draft));
+    WORLD_REFUSED(w, ST_DENIED, group_make_outcome(w->m[0].g, p, &now, &draft));
     world_ballot(w, 2, p, false);
     for (size_t i = 0; i < 3; i++) {
         const struct ledger *l = group_ledger(w->m[i].g);
@@ -103,7 +103,7 @@ static void one_no_keeps_out(void **state)
         assert_int_equal(ev.choice, BALLOT_NO);
         assert_int_equal(ledger_members(l), 3);
     }
-    WORLD_REFUSED(w, ST_DENIED, group_make_add(w->m[0].g, &now, &draft));
+    WORLD_REFUSED(w, ST_DENIED, group_make_outcome(w->m[0].g, p, &now, &draft));
     /* the same candidate, asked again with a fresh knock, may be proposed again */
     p = world_propose(w, 0, &stranger);
     WORLD_REFUSED(w, ST_DENIED, group_make_withdraw(w->m[1].g, p, &now, &draft));
@@ -296,7 +296,7 @@ static void a_sleeper_catches_up(void **state)
         w->now_ms += UINT64_C(25) * 3600 * 1000;
         WORLD_POST(w, group_make_commit(w->m[i % 2].g, 0, &now, &draft));
     }
-    WORLD_POST(w, group_make_head(w->m[0].g, group_epoch(w->m[0].g), 7, &now, &draft));
+    WORLD_POST(w, group_make_head(w->m[0].g, group_epoch(w->m[0].g), 7, 0, NULL, &now, &draft));
     assert_int_equal(group_epoch(w->m[2].g), before);
     w->m[2].away = false;
     world_sync(w);
@@ -321,10 +321,10 @@ static void a_newcomer_verifies_from_genesis(void **state)
     struct world_member *m = &w->m[world_person(w)];
     uint64_t p = world_propose(w, 0, m);
     for (size_t i = 0; i < 3; i++) world_ballot(w, i, p, true);
-    WORLD_POST(w, group_make_add(w->m[1].g, &now, &draft));
+    WORLD_POST(w, group_make_outcome(w->m[1].g, p, &now, &draft));
     struct group_welcome welcome;
     assert_int_equal(group_welcome(w->m[2].g, 3, &welcome), ST_OK);
-    struct group_join a = {.self = world_self(m),
+    struct group_join a = {.self = world_self(w, m, ledger_enclave_id(group_ledger(w->m[0].g))),
                            .room = w->room,
                            .enclave_id = ledger_enclave_id(group_ledger(w->m[0].g)),
                            .add_index = welcome.add_index,
