@@ -142,6 +142,7 @@ static enum status new_ballot(struct group *g, const struct ledger_proposal *p,
 {
     struct buf text = BUF_INIT;
     uint8_t form[BALLOT_FORM_MAX];
+    if (g->n_ballots == GROUP_BALLOTS_MAX) return ST_BUSY; /* all of open votes, none has landed */
     enum status st = make_form(g, p, v, yes, seed, form);
     if (st != ST_OK) return st;
     struct ballot_body b = {
@@ -153,10 +154,6 @@ static enum status new_ballot(struct group *g, const struct ledger_proposal *p,
     st = fields_encode(&ballot_body_fields, &b, &text);
     if (st == ST_OK && text.n > GROUP_BODY_MAX) st = ST_BUG;
     if (st == ST_OK) {
-        if (g->n_ballots == GROUP_BALLOTS_MAX) { /* of votes long over */
-            g->n_ballots--;
-            memmove(&g->ballots[0], &g->ballots[1], g->n_ballots * sizeof g->ballots[0]);
-        }
         struct group_ballot *kept = &g->ballots[g->n_ballots++];
         memcpy(kept->hash, p->hash, 32);
         kept->yes = yes;
