@@ -153,6 +153,43 @@ static inline struct entry0 entry_of(struct world *w, size_t by, uint8_t type, s
     return e;
 }
 
+/* Killed and started again from the row that it would have stored now. */
+static inline void world_restart(struct world *w, size_t i)
+{
+    struct buf saved = BUF_INIT;
+    struct world_member *m = &w->m[i];
+    assert_int_equal(group_save(m->g, &saved), ST_OK);
+    group_saved(m->g);
+    assert_false(group_dirty(m->g));
+    group_free(m->g);
+    m->g = NULL;
+    assert_int_equal(group_load(buf_view(&saved), &m->g), ST_OK);
+    m->n_trace = 0;
+    buf_free(&saved);
+}
+
+/* An older row takes the place of what a member is now, and it reads to the end. */
+static inline void world_restore(struct world *w, size_t i, struct bytes saved)
+{
+    struct world_member *m = &w->m[i];
+    group_free(m->g);
+    m->g = NULL;
+    assert_int_equal(group_load(saved, &m->g), ST_OK);
+    m->n_trace = 0;
+    world_read(w, i);
+}
+
+/* What stands inside a draft; e points into plain. */
+static inline void world_unseal(const struct world *w, size_t by, const struct group_draft *d,
+                                struct buf *plain, struct entry0 *e)
+{
+    const struct group *g = w->m[by].g;
+    assert_int_equal(entry0_open(buf_view(&d->sealed), w->room,
+                                 g->rows[ledger_epoch(g->ledger)].log, d->index, plain),
+                     ST_OK);
+    assert_int_equal(entry0_split(buf_view(plain), e), ST_OK);
+}
+
 static inline bool world_watches(const struct world_member *m)
 {
     return m->g != NULL && !m->away && m->g->phase == GROUP_LIVE && !m->g->out;
@@ -198,6 +235,16 @@ static inline void post_body(struct world *w, size_t by, uint8_t type, const str
         struct group_draft draft = {.sealed = BUF_INIT}; \
         assert_int_equal((call), ST_OK);                 \
         world_append((w), &draft);                       \
+    } while (0)
+
+/* Like WORLD_POST, but what is made is left in draft: a race that is lost, or will be. */
+#define WORLD_DRAFT(w, draft_, call)                     \
+    do {                                                 \
+        uint8_t random_[GROUP_RANDOM];                   \
+        struct group_now now = world_now((w), random_);  \
+        struct group_draft draft = {.sealed = BUF_INIT}; \
+        assert_int_equal((call), ST_OK);                 \
+        *(draft_) = draft;                               \
     } while (0)
 
 #define WORLD_REFUSED(w, status, call)                   \
