@@ -189,6 +189,8 @@ static void body_well(const struct script *s, const struct person *who, uint8_t 
     case LEDGER_HEAD:
         buf_u64(out, ledger_epoch(s->l));
         buf_u64(out, param);
+        buf_u64(out, 0);
+        buf_zero(out, 64);
         break;
     default: body_close(s, out); break;
     }
@@ -236,7 +238,7 @@ static void everybody_was_admitted(const struct ledger *l)
         FUZZ_CHECK((p != NULL) == (i > 0));
         if (!p) continue;
         FUZZ_CHECK(p->state == LEDGER_VOTE_ADDED && p->added == leaf->added && p->n_voters > 0);
-        for (size_t v = 0; v < p->n_voters; v++) FUZZ_CHECK(p->voters[v].choice == BALLOT_YES);
+        for (size_t v = 0; v < p->n_voters; v++) FUZZ_CHECK(p->voters[v].cast.choice == BALLOT_YES);
         for (size_t k = 0; k < ledger_leaves(l); k++) {
             const struct ledger_leaf *other = ledger_leaf(l, (uint16_t)k);
             bool inside = other->added < p->index && other->left > p->index, voted = false;

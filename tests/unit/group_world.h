@@ -22,14 +22,15 @@
 #include <string.h>
 
 #define WORLD_MEMBERS 8
-#define WORLD_ENTRIES 256
-#define WORLD_TRACE 64
+#define WORLD_ENTRIES 640
+#define WORLD_TRACE 512
 
 struct world_member {
     struct group *g;
     uint8_t id_seed[32], seat_seed[32], kem_seed[32];
     char nick[16];
-    bool away; /* reads nothing */
+    uint8_t veto_x[KNOCK_VETO_KEYS * VETO_SCALAR]; /* of the keys in its knock */
+    bool away;                                     /* reads nothing */
     struct group_event trace[WORLD_TRACE];
     size_t n_trace;
 };
@@ -41,7 +42,8 @@ struct world {
     struct buf feed[WORLD_ENTRIES];
     size_t n;
     struct world_member m[WORLD_MEMBERS];
-    size_t members; /* places used */
+    size_t members;    /* places used */
+    size_t knock_keys; /* veto keys that a candidate brings */
 };
 
 static inline void world_random(struct world *w, uint8_t *out, size_t n)
@@ -151,6 +153,81 @@ static inline struct entry0 entry_of(struct world *w, size_t by, uint8_t type, s
     return e;
 }
 
+/* Killed and started again from the row that it would have stored now. */
+static inline void world_restart(struct world *w, size_t i)
+{
+    struct buf saved = BUF_INIT;
+    struct world_member *m = &w->m[i];
+    assert_int_equal(group_save(m->g, &saved), ST_OK);
+    group_saved(m->g);
+    assert_false(group_dirty(m->g));
+    group_free(m->g);
+    m->g = NULL;
+    assert_int_equal(group_load(buf_view(&saved), &m->g), ST_OK);
+    m->n_trace = 0;
+    buf_free(&saved);
+}
+
+/* An older row takes the place of what a member is now, and it reads to the end. */
+static inline void world_restore(struct world *w, size_t i, struct bytes saved)
+{
+    struct world_member *m = &w->m[i];
+    group_free(m->g);
+    m->g = NULL;
+    assert_int_equal(group_load(saved, &m->g), ST_OK);
+    m->n_trace = 0;
+    world_read(w, i);
+}
+
+/* What stands inside a draft; e points into plain. */
+static inline void world_unseal(const struct world *w, size_t by, const struct group_draft *d,
+                                struct buf *plain, struct entry0 *e)
+{
+    const struct group *g = w->m[by].g;
+    assert_int_equal(entry0_open(buf_view(&d->sealed), w->room,
+                                 g->rows[ledger_epoch(g->ledger)].log, d->index, plain),
+                     ST_OK);
+    assert_int_equal(entry0_split(buf_view(plain), e), ST_OK);
+}
+
+static inline bool world_watches(const struct world_member *m)
+{
+    return m->g != NULL && !m->away && m->g->phase == GROUP_LIVE && !m->g->out;
+}
+
+/* Posts a body as member `by`; for all alike it must be void for this reason and its author named, or
+ * valid if reason is NULL. */
+static inline void post_bytes(struct world *w, size_t by, uint8_t type, struct bytes body,
+                              const char *reason)
+{
+    static const uint8_t back[48];
+    struct entry0 e = entry_of(w, by, type, body);
+    world_forget(w);
+    post_entry(w, by, &e, back);
+    for (size_t i = 0; i < w->members; i++) {
+        struct group_event ev = {.reason = ""};
+        if (!world_watches(&w->m[i])) continue;
+        size_t n =
+            world_saw(&w->m[i], GROUP_VOID, &ev) + world_saw(&w->m[i], GROUP_BAD_COMMIT, &ev);
+        if (reason == NULL) {
+            if (n != 0) fail_msg("void: %s", ev.reason);
+        } else {
+            if (n != 1) fail_msg("not void, expected: %s", reason);
+            assert_string_equal(ev.reason, reason);
+            assert_int_equal(ev.leaf, group_leaf(w->m[by].g));
+        }
+    }
+}
+
+static inline void post_body(struct world *w, size_t by, uint8_t type, const struct fields *f,
+                             const void *body, const char *reason)
+{
+    struct buf text = BUF_INIT;
+    assert_int_equal(fields_encode(f, body, &text), ST_OK);
+    post_bytes(w, by, type, buf_view(&text), reason);
+    buf_free(&text);
+}
+
 #define WORLD_POST(w, call)                              \
     do {                                                 \
         uint8_t random_[GROUP_RANDOM];                   \
@@ -158,6 +235,16 @@ static inline struct entry0 entry_of(struct world *w, size_t by, uint8_t type, s
         struct group_draft draft = {.sealed = BUF_INIT}; \
         assert_int_equal((call), ST_OK);                 \
         world_append((w), &draft);                       \
+    } while (0)
+
+/* Like WORLD_POST, but what is made is left in draft: a race that is lost, or will be. */
+#define WORLD_DRAFT(w, draft_, call)                     \
+    do {                                                 \
+        uint8_t random_[GROUP_RANDOM];                   \
+        struct group_now now = world_now((w), random_);  \
+        struct group_draft draft = {.sealed = BUF_INIT}; \
+        assert_int_equal((call), ST_OK);                 \
+        *(draft_) = draft;                               \
     } while (0)
 
 #define WORLD_REFUSED(w, status, call)                   \
@@ -181,28 +268,58 @@ static inline size_t world_person(struct world *w)
     return w->members++;
 }
 
-static inline struct group_self world_self(const struct world_member *m)
+/* The revocation key that a person's words would give, and its hash. */
+static inline void world_revocation(const struct world_member *m, uint8_t ret_key[32],
+                                    uint8_t ret_hash[32])
 {
-    return (struct group_self){m->id_seed, m->seat_seed, m->kem_seed};
+    SHA256_OF(ret_key, BYTES_LIT("revoke"), BYTES_OF(m->kem_seed));
+    sha256(BYTES(ret_key, 32), ret_hash);
 }
 
-static inline void world_begin_with(struct world *w, struct list policy)
+/* The veto keys of a person's knock: always the same for the same person and enclave. */
+static inline void world_veto_key(const struct world_member *m, const uint8_t enclave_id[32],
+                                  uint32_t serial, uint8_t ret_x[VETO_SCALAR],
+                                  uint8_t ret_key[VETO_KEY])
+{
+    uint8_t id[32], number[4], text[36], random[2 * VETO_RANDOM];
+    put_u32(number, serial);
+    memcpy(text, m->kem_seed, 32);
+    memcpy(text + 32, number, 4);
+    shake256(BYTES_OF(text), random, sizeof random);
+    sign_public(m->id_seed, id);
+    veto_key_make(enclave_id, id, serial, random, ret_x, ret_key);
+}
+
+static inline struct group_self world_self(const struct world *w, struct world_member *m,
+                                           const uint8_t enclave_id[32])
+{
+    uint8_t key[VETO_KEY];
+    for (size_t i = 0; i < w->knock_keys; i++)
+        world_veto_key(m, enclave_id, (uint32_t)i, m->veto_x + i * VETO_SCALAR, key);
+    return (struct group_self){m->id_seed, m->seat_seed, m->kem_seed, m->veto_x, w->knock_keys};
+}
+
+static inline void world_duties(struct world *w);
+
+static inline void world_begin_kind(struct world *w, uint8_t ballot_kind, struct list policy)
 {
     memset(w, 0, sizeof *w);
     w->now_ms = UINT64_C(1790000000000);
+    w->knock_keys = ballot_kind == BALLOT_SECRET ? KNOCK_VETO_KEYS : 0;
     world_random(w, w->room, 32);
     struct world_member *m = &w->m[world_person(w)];
-    uint8_t bytes[96], random[GROUP_RANDOM];
+    uint8_t bytes[64], random[GROUP_RANDOM], key[32], hash[32];
     world_random(w, bytes, sizeof bytes);
+    world_revocation(m, key, hash);
     struct ledger_sentinel sentinel = {.address = "127.0.0.1:4433"};
-    struct group_create a = {.self = world_self(m),
+    struct group_create a = {.self = {m->id_seed, m->seat_seed, m->kem_seed, NULL, 0},
                              .room = w->room,
                              .genesis_random = bytes,
                              .epoch_secret = bytes + 32,
-                             .revoke_hash = bytes + 64,
+                             .revoke_hash = hash,
                              .nick = bytes_str(m->nick),
                              .name = BYTES_LIT("the circle"),
-                             .ballot_kind = BALLOT_OPEN,
+                             .ballot_kind = ballot_kind,
                              .sentinels = &sentinel,
                              .n_sentinels = 1,
                              .policy = policy};
@@ -211,11 +328,17 @@ static inline void world_begin_with(struct world *w, struct list policy)
     assert_int_equal(group_create(&a, &now, &m->g, &draft), ST_OK);
     world_append(w, &draft);
     assert_true(group_in(m->g));
+    world_duties(w); /* a creator shows its veto keys where votes are secret */
+}
+
+static inline void world_begin_with(struct world *w, struct list policy)
+{
+    world_begin_kind(w, BALLOT_OPEN, policy);
 }
 
 static inline void world_begin(struct world *w)
 {
-    world_begin_with(w, (struct list){NULL, 0});
+    world_begin_kind(w, BALLOT_OPEN, (struct list){NULL, 0});
 }
 
 static inline void world_free(struct world *w)
@@ -234,11 +357,12 @@ static inline void world_knock(struct world *w, size_t inviter, const struct wor
                                struct world_door *ret)
 {
     struct invitation inv = {.address = "127.0.0.1:4433", .expiry = 1790600000};
-    struct door_record record = {.ballot = BALLOT_OPEN};
+    struct door_record record = {.ballot = ledger_ballot_kind(group_ledger(w->m[inviter].g))};
     struct knock k = {.nick = bytes_str(who->nick), .message = BYTES_LIT("it is me")};
     struct door_keys keys;
     struct buf sealed = BUF_INIT;
-    uint8_t kem[32], nonce[24], coins[KEM_COINS], *blob = malloc(KNOCK_BLOB);
+    uint8_t kem[32], nonce[24], coins[KEM_COINS], secret[32], *blob = malloc(KNOCK_BLOB);
+    uint8_t keys_shown[KNOCK_VETO_KEYS * VETO_KEY];
     const struct group *g = w->m[inviter].g;
     ret->knock = ret->record = BUF_INIT;
     memcpy(inv.room, w->room, 32);
@@ -258,6 +382,10 @@ static inline void world_knock(struct world *w, size_t inviter, const struct wor
     sign_public(who->id_seed, k.id);
     sign_public(who->seat_seed, k.seat);
     kem_public(who->kem_seed, k.kem);
+    world_revocation(who, secret, k.revocation);
+    for (size_t i = 0; i < w->knock_keys; i++)
+        world_veto_key(who, inv.enclave_id, (uint32_t)i, secret, keys_shown + i * VETO_KEY);
+    k.veto_keys = (struct list){keys_shown, w->knock_keys};
     assert_int_equal(knock_build(&inv, record.kem, &k, who->id_seed, coins, &ret->knock, blob),
                      ST_OK);
     assert_int_equal(invitation_hash(&inv, ret->invitation), ST_OK);
@@ -311,9 +439,10 @@ static inline void world_welcome(struct world *w, size_t by, size_t newcomer)
     const struct ledger_leaf *leaf = ledger_by_id(group_ledger(w->m[by].g), id);
     assert_non_null(leaf);
     assert_int_equal(group_welcome(w->m[by].g, leaf->leaf, &welcome), ST_OK);
-    struct group_join a = {.self = world_self(m),
+    const uint8_t *enclave_id = ledger_enclave_id(group_ledger(w->m[by].g));
+    struct group_join a = {.self = world_self(w, m, enclave_id),
                            .room = w->room,
-                           .enclave_id = ledger_enclave_id(group_ledger(w->m[by].g)),
+                           .enclave_id = enclave_id,
                            .add_index = welcome.add_index,
                            .chain = welcome.chain,
                            .epoch = welcome.epoch,
@@ -322,22 +451,63 @@ static inline void world_welcome(struct world *w, size_t by, size_t newcomer)
     world_read(w, newcomer);
 }
 
+/* A lost member whose RENEW is in the ledger gets a WELCOME from another and begins to read again. */
+static inline void world_rejoin(struct world *w, size_t by, size_t lost)
+{
+    struct world_member *m = &w->m[lost];
+    struct group_welcome welcome;
+    struct group *fresh;
+    assert_int_equal(group_welcome(w->m[by].g, group_leaf(m->g), &welcome), ST_OK);
+    assert_int_equal(group_rejoin(m->g, &welcome, &fresh), ST_OK);
+    group_free(m->g);
+    m->g = fresh;
+    world_read(w, lost);
+}
+
 static inline bool world_is_in(const struct world_member *m)
 {
     return m->g != NULL && group_writable(m->g);
 }
 
-/* Does whatever duties are due, in the order of turns, until nothing is left. */
+static inline void world_renew(struct world *w, size_t who)
+{
+    uint8_t key[32], hash[32];
+    world_revocation(&w->m[who], key, hash);
+    WORLD_POST(w, group_make_renew(w->m[who].g, hash, &now, &draft));
+    for (size_t i = 0; i < w->members; i++)
+        if (i != who && !w->m[i].away && world_is_in(&w->m[i]) && group_in(w->m[i].g)) {
+            world_rejoin(w, i, who);
+            return;
+        }
+}
+
+static inline void world_duty(struct world *w, size_t who, const struct group_next *next)
+{
+    struct group *g = w->m[who].g;
+    switch (next->duty) {
+    case GROUP_POST_ADD:
+    case GROUP_POST_REMOVE:
+    case GROUP_POST_POLICY:
+        WORLD_POST(w, group_make_outcome(g, next->proposal, &now, &draft));
+        break;
+    case GROUP_POST_UPDATE: WORLD_POST(w, group_make_update(g, &now, &draft)); break;
+    case GROUP_POST_VETO_KEYS: WORLD_POST(w, group_make_veto_keys(g, &now, &draft)); break;
+    case GROUP_POST_RENEW: world_renew(w, who); break;
+    default: WORLD_POST(w, group_make_commit(g, 0, &now, &draft)); break;
+    }
+}
+
+/* Does whatever duties are due, in the order of turns, until nothing is left but to wait. */
 static inline void world_duties(struct world *w)
 {
-    for (size_t round = 0; round < 32; round++) {
+    for (size_t round = 0; round < 64; round++) {
         size_t who = w->members;
         struct group_next best = {.at_ms = UINT64_MAX};
         for (size_t i = 0; i < w->members; i++) {
-            if (w->m[i].away || !world_is_in(&w->m[i])) continue;
+            if (w->m[i].away || w->m[i].g == NULL) continue;
             struct group_next next = group_next(w->m[i].g, w->now_ms, false);
-            bool soon = next.duty == GROUP_POST_ADD || next.duty == GROUP_POST_COMMIT ||
-                        next.duty == GROUP_POST_UPDATE;
+            bool soon = next.duty != GROUP_NOTHING && next.duty != GROUP_POST_EXPIRE &&
+                        next.duty != GROUP_POST_HEAD;
             if (soon && next.at_ms < best.at_ms) {
                 best = next;
                 who = i;
@@ -345,13 +515,7 @@ static inline void world_duties(struct world *w)
         }
         if (who == w->members) return;
         if (best.at_ms > w->now_ms) w->now_ms = best.at_ms;
-        struct group *g = w->m[who].g;
-        if (best.duty == GROUP_POST_ADD)
-            WORLD_POST(w, group_make_add(g, &now, &draft));
-        else if (best.duty == GROUP_POST_UPDATE)
-            WORLD_POST(w, group_make_update(g, &now, &draft));
-        else
-            WORLD_POST(w, group_make_commit(g, 0, &now, &draft));
+        world_duty(w, who, &best);
     }
     fail_msg("duties never end");
 }
@@ -364,7 +528,7 @@ static inline size_t world_admit(struct world *w, size_t by)
     for (size_t i = 0; i < newcomer; i++)
         if (world_is_in(&w->m[i])) world_ballot(w, i, p, true);
     assert_int_equal(ledger_proposal(group_ledger(w->m[by].g), p)->state, LEDGER_VOTE_PASSED);
-    WORLD_POST(w, group_make_add(w->m[by].g, &now, &draft));
+    WORLD_POST(w, group_make_outcome(w->m[by].g, p, &now, &draft));
     world_welcome(w, by, newcomer);
     world_duties(w);
     assert_true(group_in(w->m[newcomer].g));

@@ -90,7 +90,7 @@ static void one_no_keeps_out(void **state)
     WORLD_REFUSED(w, ST_CONFLICT, group_make_ballot(w->m[0].g, p, false, &now, &draft));
     WORLD_REFUSED(w, ST_DENIED, group_make_ballot(w->m[0].g, p, true, &now, &draft));
     world_ballot(w, 1, p, true);
-    WORLD_REFUSED(w, ST_DENIED, group_make_add(w->m[0].g, &now, &draft));
+    WORLD_REFUSED(w, ST_DENIED, group_make_outcome(w->m[0].g, p, &now, &draft));
     world_ballot(w, 2, p, false);
     for (size_t i = 0; i < 3; i++) {
         const struct ledger *l = group_ledger(w->m[i].g);
@@ -103,7 +103,7 @@ static void one_no_keeps_out(void **state)
         assert_int_equal(ev.choice, BALLOT_NO);
         assert_int_equal(ledger_members(l), 3);
     }
-    WORLD_REFUSED(w, ST_DENIED, group_make_add(w->m[0].g, &now, &draft));
+    WORLD_REFUSED(w, ST_DENIED, group_make_outcome(w->m[0].g, p, &now, &draft));
     /* the same candidate, asked again with a fresh knock, may be proposed again */
     p = world_propose(w, 0, &stranger);
     WORLD_REFUSED(w, ST_DENIED, group_make_withdraw(w->m[1].g, p, &now, &draft));
@@ -131,19 +131,6 @@ static void silence_expires(void **state)
 }
 
 /* The clock of an open vote survives a restart. */
-static void save_and_load(struct world *w, size_t i)
-{
-    struct buf saved = BUF_INIT;
-    assert_int_equal(group_save(w->m[i].g, &saved), ST_OK);
-    group_saved(w->m[i].g);
-    assert_false(group_dirty(w->m[i].g));
-    group_free(w->m[i].g);
-    w->m[i].g = NULL;
-    assert_int_equal(group_load(buf_view(&saved), &w->m[i].g), ST_OK);
-    w->m[i].n_trace = 0;
-    buf_free(&saved);
-}
-
 static void a_restart_reads_its_own_disk(void **state)
 {
     (void)state;
@@ -155,7 +142,7 @@ static void a_restart_reads_its_own_disk(void **state)
     uint64_t expire = group_next(w->m[1].g, w->now_ms, false).at_ms;
     w->now_ms += 3600 * 1000;
     for (size_t i = 0; i < 3; i++) {
-        save_and_load(w, i);
+        world_restart(w, i);
         assert_int_equal(group_wants(w->m[i].g), 0);
         assert_false(group_writable(w->m[i].g));
         world_read(w, i);
@@ -209,7 +196,7 @@ static void a_restored_backup_renews_its_keys(void **state)
     assert_int_equal(world_saw(&w->m[1], GROUP_RESTORED, NULL), 1);
     WORLD_REFUSED(w, ST_DENIED, group_make_ballot(w->m[1].g, p, true, &now, &draft));
     assert_int_equal(group_next(w->m[1].g, w->now_ms, false).duty, GROUP_POST_UPDATE);
-    save_and_load(w, 1); /* it knows so after a restart too */
+    world_restart(w, 1); /* it knows so after a restart too */
     world_read(w, 1);
     world_duties(w);
     world_agree(w);
@@ -296,7 +283,7 @@ static void a_sleeper_catches_up(void **state)
         w->now_ms += UINT64_C(25) * 3600 * 1000;
         WORLD_POST(w, group_make_commit(w->m[i % 2].g, 0, &now, &draft));
     }
-    WORLD_POST(w, group_make_head(w->m[0].g, group_epoch(w->m[0].g), 7, &now, &draft));
+    WORLD_POST(w, group_make_head(w->m[0].g, group_epoch(w->m[0].g), 7, 0, NULL, &now, &draft));
     assert_int_equal(group_epoch(w->m[2].g), before);
     w->m[2].away = false;
     world_sync(w);
@@ -321,10 +308,10 @@ static void a_newcomer_verifies_from_genesis(void **state)
     struct world_member *m = &w->m[world_person(w)];
     uint64_t p = world_propose(w, 0, m);
     for (size_t i = 0; i < 3; i++) world_ballot(w, i, p, true);
-    WORLD_POST(w, group_make_add(w->m[1].g, &now, &draft));
+    WORLD_POST(w, group_make_outcome(w->m[1].g, p, &now, &draft));
     struct group_welcome welcome;
     assert_int_equal(group_welcome(w->m[2].g, 3, &welcome), ST_OK);
-    struct group_join a = {.self = world_self(m),
+    struct group_join a = {.self = world_self(w, m, ledger_enclave_id(group_ledger(w->m[0].g))),
                            .room = w->room,
                            .enclave_id = ledger_enclave_id(group_ledger(w->m[0].g)),
                            .add_index = welcome.add_index,
@@ -364,14 +351,14 @@ static void a_newcomer_verifies_from_genesis(void **state)
     assert_int_equal(group_join(&a, &m->g), ST_OK);
     for (uint64_t i = 0; i < 5; i++)
         assert_int_equal(group_take(m->g, i, buf_view(&w->feed[i]), w->now_ms), ST_OK);
-    save_and_load(w, 3);
+    world_restart(w, 3);
     for (uint64_t i = 0; i <= welcome.add_index; i++)
         assert_int_equal(group_take(m->g, i, buf_view(&w->feed[i]), w->now_ms), ST_OK);
     assert_int_equal(group_wants(m->g), welcome.add_index + 1);
     assert_int_equal(group_leaf(m->g), 3);
     world_collect(m);
     assert_int_equal(m->n_trace, 1); /* history is quiet; only our own ADD is told */
-    save_and_load(w, 3);
+    world_restart(w, 3);
     world_read(w, 3);
     assert_int_equal(group_leaf(m->g), 3);
     assert_false(group_in(m->g));

@@ -102,7 +102,7 @@ static void every_part_of_a_commit_is_judged(void **state)
     struct world_member *m = &w->m[world_person(w)];
     uint64_t p = world_propose(w, 0, m);
     for (size_t i = 0; i < 3; i++) world_ballot(w, i, p, true);
-    WORLD_POST(w, group_make_add(w->m[1].g, &now, &draft));
+    WORLD_POST(w, group_make_outcome(w->m[1].g, p, &now, &draft));
     world_welcome(w, 1, 3);
     uint64_t epoch = group_epoch(w->m[0].g);
     size_t fresh = 3 * OLD_PART;
@@ -161,7 +161,7 @@ static void a_false_entrance_is_noticed(void **state)
     uint64_t p = world_propose(w, 0, &w->m[carol]);
     world_ballot(w, 0, p, true);
     world_ballot(w, 1, p, true);
-    WORLD_POST(w, group_make_add(w->m[0].g, &now, &draft));
+    WORLD_POST(w, group_make_outcome(w->m[0].g, p, &now, &draft));
     world_welcome(w, 0, carol);
     memcpy(init, w->m[1].g->secrets->init, 32);
     world_random(w, w->m[1].g->secrets->init, 32); /* the liar */
@@ -248,7 +248,7 @@ static void a_lying_envelope_is_void(void **state)
 {
     (void)state;
     struct world *w = begin(2);
-    uint8_t back[48] = {0}, body[16] = {0};
+    uint8_t back[48] = {0}, body[8 + 8 + 8 + 64] = {0};
     struct group_event ev;
     put_u64(body, 1); /* a HEAD of epoch 1 */
     for (int lie = 0; lie < 8; lie++) {
@@ -410,9 +410,9 @@ static void who_lost_its_secret_notices(void **state)
     assert_int_equal(world_saw(&w->m[2], GROUP_BAD_COMMIT, &ev), 1);
     assert_int_equal(ev.fault.part, COMMIT_OWN_WRAP);
     assert_true(group_writable(w->m[2].g)); /* it may still be the committer's fault */
-    WORLD_POST(w, group_make_head(w->m[0].g, group_epoch(w->m[0].g), 1, &now, &draft));
+    WORLD_POST(w, group_make_head(w->m[0].g, group_epoch(w->m[0].g), 1, 0, NULL, &now, &draft));
     assert_int_equal(world_saw(&w->m[2], GROUP_LOST, NULL), 0);
-    WORLD_POST(w, group_make_head(w->m[1].g, group_epoch(w->m[0].g), 1, &now, &draft));
+    WORLD_POST(w, group_make_head(w->m[1].g, group_epoch(w->m[0].g), 1, 0, NULL, &now, &draft));
     assert_int_equal(world_saw(&w->m[2], GROUP_LOST, NULL), 1);
     assert_false(group_writable(w->m[2].g));
     end(w);
@@ -450,7 +450,7 @@ static void an_add_without_every_yes_is_void(void **state)
     e = entry_of(w, 1, LEDGER_ADD, buf_view(&body));
     post_entry(w, 1, &e, back);
     assert_int_equal(ledger_members(group_ledger(w->m[0].g)), 3);
-    WORLD_POST(w, group_make_add(w->m[0].g, &now, &draft));
+    WORLD_POST(w, group_make_outcome(w->m[0].g, p, &now, &draft));
     assert_int_equal(ledger_members(group_ledger(w->m[0].g)), 4);
     /* the ADD stands alone in its place: a second one is void */
     e = entry_of(w, 1, LEDGER_ADD, buf_view(&body));

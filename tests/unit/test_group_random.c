@@ -139,10 +139,10 @@ static void act(struct play *p, size_t i)
     case 3:
     case 4:
     case 5: st = group_make_ballot(g, index, draw(p, 12) != 0, &now, &d); break;
-    case 6: st = group_make_add(g, &now, &d); break;
+    case 6: st = group_make_outcome(g, index, &now, &d); break;
     case 7: st = group_make_commit(g, 0, &now, &d); break;
     case 8: st = group_make_update(g, &now, &d); break;
-    case 9: st = group_make_head(g, group_epoch(g), draw(p, 100), &now, &d); break;
+    case 9: st = group_make_head(g, group_epoch(g), draw(p, 100), 0, NULL, &now, &d); break;
     case 10:
         if (inside(p) > 2 && draw(p, 3) == 0)
             st = group_make_leave(g, &now, &d);
@@ -202,7 +202,7 @@ static void all_were_admitted(const struct ledger *l)
             const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)k);
             bool voter = false;
             for (size_t v = 0; v < a->n_voters; v++)
-                voter |= a->voters[v].leaf == leaf->leaf && a->voters[v].choice == BALLOT_YES;
+                voter |= a->voters[v].leaf == leaf->leaf && a->voters[v].cast.choice == BALLOT_YES;
             if (leaf->added < a->index && leaf->left > a->index) assert_true(voter);
         }
     }

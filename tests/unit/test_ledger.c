@@ -121,9 +121,24 @@ static void bodies_survive_mutation(void **state)
     struct leave_body l;
     struct update_body u;
     struct close_body c = {.proposal = 4};
-    struct head_body h = {.epoch = 3, .next = 512};
+    struct head_body h = {.epoch = 3, .next = 512, .seats_version = 4};
+    struct propose_remove pr = {
+        .kind = 2, .targets = {fill, 3}, .reason = BYTES(fill, 40), .serials = {fill, 3}};
+    struct propose_policy pp = {.kind = 3,
+                                .ballot_kind = LEDGER_AS_IS,
+                                .mode = 1,
+                                .policy = {fill, 2},
+                                .sentinels = BYTES(fill, 60),
+                                .reason = BYTES(fill, 30),
+                                .serials = {fill, 2}};
+    struct veto_keys v = {.dead = 1, .keys = {fill, 3}};
+    struct self_revoke sr = {.leaf = 5};
+    struct renew_body rn = {.count = 2};
+    struct away_body aw = {.until_ms = 77};
+    struct rehome_body rh = {.address = BYTES(fill, 20)};
     memcpy(l.seat_sig, fill, sizeof l.seat_sig);
     memcpy(u.kem_pk, fill, sizeof u.kem_pk);
+    memcpy(rn.kem_pk, fill, sizeof rn.kem_pk);
     fields_mutate(&genesis_fields, &g);
     fields_mutate(&propose_fields, &p);
     fields_mutate(&ballot_body_fields, &b);
@@ -132,57 +147,50 @@ static void bodies_survive_mutation(void **state)
     fields_mutate(&update_body_fields, &u);
     fields_mutate(&close_body_fields, &c);
     fields_mutate(&head_body_fields, &h);
+    fields_mutate(&propose_remove_fields, &pr);
+    fields_mutate(&propose_policy_fields, &pp);
+    fields_mutate(&veto_keys_fields, &v);
+    fields_mutate(&self_revoke_fields, &sr);
+    fields_mutate(&renew_body_fields, &rn);
+    fields_mutate(&away_body_fields, &aw);
+    fields_mutate(&rehome_body_fields, &rh);
 }
 
 static void a_refused_ballot_brings_no_seat(void **state)
 {
     (void)state;
     const struct ballot_kind *open = ballot_kind(BALLOT_OPEN);
-    enum ballot_choice choice;
+    const struct ballot_kind *secret = ballot_kind(BALLOT_SECRET);
+    struct ballot_cast cast;
     uint8_t form[1];
     assert_non_null(open);
-    assert_null(ballot_kind(BALLOT_SECRET)); /* reserved */
+    assert_non_null(secret);
     assert_null(ballot_kind(0));
+    assert_null(ballot_kind(3));
     ballot_open_form(true, form);
-    assert_int_equal(open->read(BYTES_OF(form), &choice), ST_OK);
-    assert_int_equal(choice, BALLOT_YES);
+    assert_int_equal(open->read(BYTES_OF(form), NULL, &cast), ST_OK);
+    assert_int_equal(cast.choice, BALLOT_YES);
     ballot_open_form(false, form);
-    assert_int_equal(open->read(BYTES_OF(form), &choice), ST_OK);
-    assert_int_equal(choice, BALLOT_NO);
+    assert_int_equal(open->read(BYTES_OF(form), NULL, &cast), ST_OK);
+    assert_int_equal(cast.choice, BALLOT_NO);
     form[0] = 2;
-    assert_int_equal(open->read(BYTES_OF(form), &choice), ST_BAD_MESSAGE);
-    assert_int_equal(open->read(BYTES_NONE, &choice), ST_BAD_MESSAGE);
-    const enum ballot_choice all[] = {BALLOT_YES, BALLOT_YES}, one[] = {BALLOT_YES, BALLOT_NONE},
-                             no[] = {BALLOT_NONE, BALLOT_NO};
+    assert_int_equal(open->read(BYTES_OF(form), NULL, &cast), ST_BAD_MESSAGE);
+    assert_int_equal(open->read(BYTES_NONE, NULL, &cast), ST_BAD_MESSAGE);
+    assert_int_equal(secret->read(BYTES_OF(form), NULL, &cast), ST_BAD_MESSAGE);
+    const struct ballot_cast all[] = {{.choice = BALLOT_YES}, {.choice = BALLOT_YES}},
+                             one[] = {{.choice = BALLOT_YES}, {.choice = BALLOT_NONE}},
+                             no[] = {{.choice = BALLOT_NONE}, {.choice = BALLOT_NO}},
+                             hidden[] = {{.choice = BALLOT_HIDDEN}, {.choice = BALLOT_NONE}};
     assert_int_equal(open->count(all, 2), BALLOT_PASSED);
     assert_int_equal(open->count(one, 2), BALLOT_PENDING);
     assert_int_equal(open->count(no, 2), BALLOT_REJECTED);
     assert_int_equal(open->count(all, 0), BALLOT_PENDING);
+    assert_int_equal(secret->count(hidden, 2), BALLOT_PENDING);
+    assert_int_equal(secret->count(all, 2), BALLOT_PENDING); /* no secret ballot among them */
+    assert_int_equal(secret->count(all, 0), BALLOT_PENDING);
 }
 
 /* ---- rules ---- */
-
-/* Posts a body as member `by`; it must be void for this reason, or valid if reason is NULL. */
-static void post_body(struct world *w, size_t by, uint8_t type, const struct fields *f,
-                      const void *body, const char *reason)
-{
-    struct buf text = BUF_INIT;
-    uint8_t back[48] = {0};
-    struct group_event ev = {.reason = ""};
-    assert_int_equal(fields_encode(f, body, &text), ST_OK);
-    struct entry0 e = entry_of(w, by, type, buf_view(&text));
-    world_forget(w);
-    post_entry(w, by, &e, back);
-    size_t n = world_saw(&w->m[0], GROUP_VOID, &ev);
-    if (reason == NULL) {
-        if (n != 0) fail_msg("void: %s", ev.reason);
-    } else {
-        if (n != 1) fail_msg("not void, expected: %s", reason);
-        assert_string_equal(ev.reason, reason);
-        assert_int_equal(ev.leaf, by);
-    }
-    buf_free(&text);
-}
 
 /* A judge of one GENESIS body, outside of any group. */
 static const char *judge_genesis(struct world *w, const struct genesis *g)
@@ -244,7 +252,13 @@ static void genesis_rules(void **state)
     assert_string_equal(judge_genesis(w, &g), "its suite or rules are not known");
     g = good;
     g.ballot_kind = BALLOT_SECRET;
+    assert_null(judge_genesis(w, &g));
+    g.ballot_kind = BALLOT_SECRET + 1;
     assert_string_equal(judge_genesis(w, &g), "its kind of ballot is not known");
+    g = good;
+    uint8_t key[LEDGER_VETO_KEY] = {0};
+    g.veto_keys = (struct list){key, 1};
+    assert_string_equal(judge_genesis(w, &g), "it shows veto keys");
     g = good;
     g.mode = 3;
     assert_string_equal(judge_genesis(w, &g), "its mode is not known");
@@ -294,8 +308,10 @@ static void propose_rules(void **state)
     const struct propose good = propose_of(&d);
     struct propose p = good;
 #define PROPOSE_IS(why) post_body(w, 1, LEDGER_PROPOSE, &propose_fields, &p, why)
-    p.kind = PROPOSE_REMOVE;
+    p.kind = PROPOSE_POLICY + 1;
     PROPOSE_IS("its kind of proposal is not known under these rules");
+    p.kind = PROPOSE_REMOVE; /* the fields of another kind */
+    PROPOSE_IS("its body is malformed");
     p = good;
     p.compared = 2;
     PROPOSE_IS("its body is malformed");
@@ -365,7 +381,7 @@ static void ballot_rules(void **state)
     BALLOT_IS(1, "no such proposal is open");
     b = good;
     b.kind = BALLOT_SECRET;
-    BALLOT_IS(1, "it is not of this enclave's kind of ballot");
+    BALLOT_IS(1, "it is not of this vote's kind of ballot");
     b = good;
     b.form = BYTES(zeros, 2);
     BALLOT_IS(1, "its body is malformed");

@@ -283,7 +283,9 @@ struct group_propose {
 };
 enum status group_make_propose(struct group *g, const struct group_propose *a,
                                const struct group_now *now, struct group_draft *ret) MUST_USE;
-/* The body of a ballot is made once for each proposal and kept; another choice later: ST_CONFLICT. */
+/* The body of a ballot is made once for each proposal and kept till it lands or the vote is over; another
+ * choice meanwhile: ST_CONFLICT. ST_LOCKED: the key for it is on this machine no more. ST_BUSY:
+ * GROUP_BALLOTS_MAX wait to land. */
 enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
                               const struct group_now *now, struct group_draft *ret) MUST_USE;
 struct group_propose_policy {

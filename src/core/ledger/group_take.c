@@ -395,6 +395,18 @@ static void watch_dispute(struct group *g, uint64_t index, struct bytes sealed, 
     if (!group_quiet(g, index)) group_emit_fork(g, index, author, &g->fork_mine, &g->fork_theirs);
 }
 
+/* A vote is over: a ballot of ours that never arrived, and the key for it, are kept no longer. */
+static void forget_vote(struct group *g, const struct ledger_proposal *p)
+{
+    group_ballot_landed(g, p->hash);
+    if (p->ballot->kind != BALLOT_SECRET) return;
+    for (size_t i = 0; i < p->n_voters; i++) {
+        if (p->voters[i].leaf != g->leaf) continue;
+        struct group_veto *key = group_veto_find(g, p->voters[i].serial);
+        if (key != NULL) group_veto_drop(g, key);
+    }
+}
+
 /* Which votes there are, since when, and since when they wait for their outcome. */
 static void watch_votes(struct group *g, const struct ledger_judged *j, uint64_t now_ms)
 {
@@ -407,6 +419,7 @@ static void watch_votes(struct group *g, const struct ledger_judged *j, uint64_t
             i++;
             continue;
         }
+        if (p != NULL) forget_vote(g, p);
         g->n_clocks--;
         memmove(c, c + 1, (g->n_clocks - i) * sizeof *c);
     }

@@ -153,6 +153,7 @@ static enum status new_ballot(struct group *g, const struct ledger_proposal *p,
 {
     struct buf text = BUF_INIT;
     uint8_t form[BALLOT_FORM_MAX];
+    if (g->n_ballots == GROUP_BALLOTS_MAX) return ST_BUSY; /* all of open votes, none has landed */
     enum status st = make_form(g, p, v, yes, seed, form);
     if (st != ST_OK) return st;
     struct ballot_body b = {
@@ -164,10 +165,6 @@ static enum status new_ballot(struct group *g, const struct ledger_proposal *p,
     st = fields_encode(&ballot_body_fields, &b, &text);
     if (st == ST_OK && text.n > GROUP_BODY_MAX) st = ST_BUG;
     if (st == ST_OK) {
-        if (g->n_ballots == GROUP_BALLOTS_MAX) { /* of votes long over */
-            g->n_ballots--;
-            memmove(&g->ballots[0], &g->ballots[1], g->n_ballots * sizeof g->ballots[0]);
-        }
         struct group_ballot *kept = &g->ballots[g->n_ballots++];
         memcpy(kept->hash, p->hash, 32);
         kept->yes = yes;
@@ -193,6 +190,8 @@ enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
     for (size_t i = 0; i < p->n_voters; i++)
         if (p->voters[i].leaf == g->leaf) self = &p->voters[i];
     if (self == NULL) return ST_DENIED;
+    if (self->cast.choice != BALLOT_NONE) /* it has landed */
+        return self->cast.choice == (yes ? BALLOT_NO : BALLOT_YES) ? ST_CONFLICT : ST_DENIED;
     enum status st =
         kept != NULL ? ST_OK : new_ballot(g, p, self, yes, now->random + RANDOM_VETO, &kept);
     if (st != ST_OK) return st;
