@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A person at a terminal: prompts, three words asked back, Ctrl-C, what is shown and what is not."""
+import codecs
 import contextlib
 import fcntl
 import os
@@ -17,6 +18,7 @@ class Terminal:
 
     def __init__(self, member, *words, **more):
         self.shown = ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")  # pieces end anywhere
         self.fd, other = os.openpty()
         line = [member.world.program("enclave"), "--home", member.home, *words]
         self.child = member.world.spawn(
@@ -30,7 +32,7 @@ class Terminal:
             return True
         with contextlib.suppress(OSError):
             piece = os.read(self.fd, 65536)
-            self.shown += piece.decode("utf-8", "replace").replace("\r\n", "\n")
+            self.shown += self.decoder.decode(piece).replace("\r\n", "\n")
             return bool(piece)
         return False
 
