@@ -11,21 +11,21 @@ _Static_assert(VETO_SCALAR == crypto_core_ristretto255_SCALARBYTES, "scalar");
 _Static_assert(VETO_RANDOM == crypto_core_ristretto255_NONREDUCEDSCALARBYTES, "random");
 _Static_assert(VETO_RANDOM == SHA512_SIZE, "H2S");
 
-/* H2S(label, parts) = SHA-512(u8 len | label | parts), little-endian, mod q. parts[0] and parts[1]
- * are filled in here. */
-static void h2s(const char *label, struct bytes *parts, size_t n, uint8_t ret[VETO_SCALAR])
+/* SHA-512 of the parts, little-endian, mod q. */
+static void hash_to_scalar(const struct bytes *parts, size_t n, uint8_t ret[VETO_SCALAR])
 {
     uint8_t wide[SHA512_SIZE];
-    const uint8_t len = (uint8_t)strlen(label);
-    parts[0] = BYTES(&len, 1);
-    parts[1] = bytes_str(label);
     sha512_parts(parts, n, wide);
     crypto_core_ristretto255_scalar_reduce(ret, wide);
     bytes_wipe(wide, sizeof wide);
 }
-#define H2S_OF(ret, label, ...)                                       \
-    h2s(label, (struct bytes[]){BYTES_NONE, BYTES_NONE, __VA_ARGS__}, \
-        sizeof((struct bytes[]){BYTES_NONE, BYTES_NONE, __VA_ARGS__}) / sizeof(struct bytes), ret)
+/* H2S(label, parts) = SHA-512(u8 len | label | parts) mod q */
+#define H2S_PARTS(label, ...)                                                                \
+    ((const struct bytes[]){BYTES(&(const uint8_t){sizeof(label) - 1}, 1), BYTES_LIT(label), \
+                            __VA_ARGS__})
+#define H2S_OF(ret, label, ...)                   \
+    hash_to_scalar(H2S_PARTS(label, __VA_ARGS__), \
+                   sizeof H2S_PARTS(label, __VA_ARGS__) / sizeof(struct bytes), ret)
 
 /* libsodium says -1 for a product that is the identity, which is no fault here (its 32 zero bytes
  * are what we want). point must have been checked. */
