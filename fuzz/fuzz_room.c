@@ -217,6 +217,35 @@ static void make_seats(const struct conn *c, uint8_t type, uint8_t param, struct
     }
 }
 
+/* A list of one to three of the seats, in the order of their bytes; those of it sign that a bit of
+ * param names. */
+static void make_rehome(uint8_t param, struct buf *out)
+{
+    uint8_t list[3 * 32], sigs[3 * ROOM_SIG_ITEM], seats_hash[32], spkis_hash[32];
+    struct room_rehome m = {.req = 1, .version = (uint64_t)(param / 3 % 8) + 1};
+    m.seats = (struct list){list, 0};
+    m.used = (struct list){list, 0};
+    m.spkis = (struct list){spki, 1};
+    m.sigs = (struct list){sigs, 0};
+    memcpy(m.room, room, 32);
+    for (size_t i = 0; i <= param % 3; i++) {
+        size_t at = m.seats.n++;
+        for (; at > 0 && memcmp(list + (at - 1) * 32, seats()[i].pk, 32) > 0; at--)
+            memcpy(list + at * 32, list + (at - 1) * 32, 32);
+        memcpy(list + at * 32, seats()[i].pk, 32);
+    }
+    room_list_hash(m.seats, seats_hash);
+    room_list_hash(m.spkis, spkis_hash);
+    for (size_t i = 0; i <= param % 3; i++) {
+        uint8_t *item = sigs + m.sigs.n * ROOM_SIG_ITEM;
+        if (param / 24 >> i & 1) continue;
+        memcpy(item, seats()[i].pk, 32);
+        room_sign_rehome(seats()[i].seed, room, m.version, seats_hash, spkis_hash, item + 32);
+        m.sigs.n++;
+    }
+    put(&room_rehome_fields, &m, out);
+}
+
 static void make_append(struct world *w, uint8_t param, struct buf *out)
 {
     static const uint8_t sealed[2048];
@@ -274,6 +303,7 @@ static void make(struct world *w, struct conn *c, uint8_t type, uint8_t param, s
     case ROOM_ADD_SEAT:
     case ROOM_DROP_SEAT:
     case ROOM_SEAT_VOTE: make_seats(c, type, param, out); break;
+    case ROOM_REHOME: make_rehome(param, out); break;
     case ROOM_APPEND: make_append(w, param, out); break;
     case ROOM_READ: put(&room_read_fields, &read, out); break;
     case ROOM_DOOR_OPEN:

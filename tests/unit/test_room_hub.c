@@ -257,6 +257,106 @@ static void circuits_are_counted(void **state)
     world_end(&w);
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, 32);
+}
+
+/* Client i brings a list of seats 0 .. n - 1, signed by all of them. */
+static void tell_rehome(struct world *w, int i, uint64_t version, unsigned n)
+{
+    uint8_t seats[4 * 32], sigs[4 * ROOM_SIG_ITEM], seats_hash[32], spkis_hash[32], seed[32];
+    struct room_rehome m = {.req = 50,
+                            .version = version,
+                            .seats = {seats, n},
+                            .spkis = {w->f.who.spki, 1},
+                            .sigs = {sigs, n}};
+    memcpy(m.room, w->f.room, 32);
+    for (unsigned k = 0; k < n; k++) seat_key(k, seats + k * 32);
+    qsort(seats, n, 32, by_bytes);
+    room_list_hash(m.seats, seats_hash);
+    room_list_hash(m.spkis, spkis_hash);
+    for (unsigned k = 0; k < n; k++) {
+        seat_seed(k, seed);
+        seat_key(k, sigs + k * ROOM_SIG_ITEM);
+        room_sign_rehome(seed, m.room, version, seats_hash, spkis_hash,
+                         sigs + k * ROOM_SIG_ITEM + 32);
+    }
+    tell(w, i, ROOM_REHOME, &room_rehome_fields, &m);
+    work(w);
+}
+
+static void a_room_built_again_shows_out_who_was_in_it(void **state)
+{
+    (void)state;
+    struct world w;
+    struct room_seats_changed s;
+    struct hub_numbers n;
+    world_start(&w);
+    memset(w.f.room, 7, 32);
+    join(&w, 5); /* a stranger may, where the room is not */
+    tell_rehome(&w, 5, 4, 3);
+    assert_int_equal(get_u64(reply_body(&w, 5, 50, ST_OK).p), 4);
+    for (int i = 0; i < 3; i++) arrive(&w, i, 0x0F);
+    append(&w, 0, 20, 1, NULL);
+    work(&w);
+    reply_body(&w, 0, 20, ST_OK);
+    next_frame(&w, 1, ROOM_ENTRY);
+    next_frame(&w, 2, ROOM_ENTRY);
+    tell_rehome(&w, 5, 4, 3);
+    assert_int_equal(get_u64(reply_body(&w, 5, 50, ST_EXISTS).p), 4);
+    tell_rehome(&w, 0, 5, 2); /* one that is attached may not */
+    reply_body(&w, 0, 50, ST_PROTOCOL);
+    tell_rehome(&w, 5, 5, 2);
+    assert_int_equal(get_u64(reply_body(&w, 5, 50, ST_OK).p), 5);
+    nothing_more(&w, 5);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            fields_decode(&room_seats_changed_fields, next_frame(&w, i, ROOM_SEATS_CHANGED), &s),
+            ST_OK);
+        assert_int_equal(s.version, 5);
+        assert_int_equal(s.kind, ROOM_RECORD_REHOME);
+        nothing_more(&w, i);
+        assert_false(w.clients[i].open);
+        gone(&w, i);
+    }
+    hub_numbers(w.hub, &n);
+    assert_int_equal(n.attached, 0);
+    assert_int_equal(n.rooms, 0);
+    assert_int_equal(n.connections, 1);
+    try_attach(&w, 5, 0); /* the same connection goes on as a member's */
+    struct room_attached a;
+    assert_int_equal(fields_decode(&room_attached_fields, reply_body(&w, 5, 7, ST_OK), &a), ST_OK);
+    assert_int_equal(a.version, 5);
+    assert_int_equal(room_head_at(a.heads, 1).count, 0);
+    join(&w, 2);
+    try_attach(&w, 2, 2);
+    reply_body(&w, 2, 7, ST_NOT_FOUND);
+    world_end(&w);
+}
+
+/* It counts as a stranger's request, of which there are few. */
+static void rehome_is_rated(void **state)
+{
+    (void)state;
+    struct world w;
+    struct room_limits limits;
+    room_limits_default(&limits);
+    limits.strangers_minute = 3;
+    world_start_with(&w, &limits);
+    memset(w.f.room, 8, 32);
+    join(&w, 0);
+    tell_rehome(&w, 0, 4, 3);
+    reply_body(&w, 0, 50, ST_OK);
+    for (int i = 0; i < 2; i++) {
+        tell_rehome(&w, 0, 4, 3);
+        reply_body(&w, 0, 50, ST_EXISTS);
+    }
+    tell_rehome(&w, 0, 4, 3);
+    reply_body(&w, 0, 50, ST_BUSY);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +367,8 @@ int main(void)
         cmocka_unit_test(the_newer_connection_wins),
         cmocka_unit_test(circuits_carry_bytes_and_credit),
         cmocka_unit_test(circuits_are_counted),
+        cmocka_unit_test(a_room_built_again_shows_out_who_was_in_it),
+        cmocka_unit_test(rehome_is_rated),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

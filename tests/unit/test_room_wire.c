@@ -2,6 +2,7 @@
 /* uses: base crypto core/feed core/room */
 #include "core/feed/chain.h"
 #include "core/room/room_wire.h"
+#include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "crypto/sign.h"
 
@@ -40,6 +41,12 @@ static void seats_messages(void **state)
     fields_mutate(
         &room_record_fields,
         &(struct room_record){.version = 1, .kind = 2, .proof = VIEW(32), .sigs = ITEMS(2)});
+    fields_mutate(&room_rehome_fields, &(struct room_rehome){.req = 8,
+                                                             .version = 9,
+                                                             .seats = ITEMS(3),
+                                                             .used = ITEMS(2),
+                                                             .spkis = ITEMS(1),
+                                                             .sigs = ITEMS(2)});
     fields_mutate(&room_plain_fields, &(struct room_plain){8});
     fields_mutate(&room_time_fields, &(struct room_time){8});
     fields_mutate(&room_seat_set_fields, &(struct room_seat_set){ITEMS(3)});
@@ -103,6 +110,11 @@ static void largest_frames_fit(void **state)
     assert_non_null(big);
     assert_true(fields_size(&room_append_fields, &a) <= LINK_FRAME_MAX - 5);
     assert_int_equal(fields_size(&room_reply_fields, &r), LINK_FRAME_MAX - 5);
+    struct room_rehome all = {.seats = {big, ROOM_SEATS_MAX},
+                              .used = {big, ROOM_USED_MAX},
+                              .spkis = {big, ROOM_SPKIS_MAX},
+                              .sigs = {big, ROOM_SEATS_MAX}};
+    assert_true(fields_size(&room_rehome_fields, &all) <= LINK_FRAME_MAX - 5);
     struct room_record rec = {.proof = BYTES(big, 64), .sigs = {big, ROOM_SEATS_MAX}};
     assert_true(fields_size(&room_record_fields, &rec) <= ROOM_RECORD_MAX);
     free(big);
@@ -176,6 +188,29 @@ static void create_is_bound_to_all(void **state)
     assert_int_equal(room_verify_create(seat, room, exporter, spki, sig), ST_BAD_SIGNATURE);
 }
 
+/* The bytes that docs/spec/room.md names, put together here by hand. */
+static void rehome_signs_lists_by_their_hashes(void **state)
+{
+    (void)state;
+    uint8_t seed[32] = {1}, seat[32], room[32] = {2}, seats[32], spkis[32], sig[64], want[64];
+    uint8_t text[19 + 1 + 32 + 8 + 64] = "ENCLAVE-SEAT rehome";
+    sign_public(seed, seat);
+    room_list_hash((struct list){some, 3}, seats);
+    room_list_hash((struct list){some, 0}, spkis);
+    memcpy(text + 20, room, 32);
+    put_u64(text + 52, 7);
+    sha256(BYTES(some, 96), text + 60);
+    sha256(BYTES_NONE, text + 92);
+    sign_message(seed, BYTES(text, 124), want);
+    room_sign_rehome(seed, room, 7, seats, spkis, sig);
+    assert_memory_equal(sig, want, 64);
+    assert_int_equal(room_verify_rehome(seat, room, 7, seats, spkis, sig), ST_OK);
+    assert_int_equal(room_verify_rehome(seat, room, 8, seats, spkis, sig), ST_BAD_SIGNATURE);
+    assert_int_equal(room_verify_rehome(seat, room, 7, spkis, seats, sig), ST_BAD_SIGNATURE);
+    room[0]++;
+    assert_int_equal(room_verify_rehome(seat, room, 7, seats, spkis, sig), ST_BAD_SIGNATURE);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -185,10 +220,15 @@ static int start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seats_messages),         cmocka_unit_test(feed_messages),
-        cmocka_unit_test(door_messages),          cmocka_unit_test(circuit_messages),
-        cmocka_unit_test(largest_frames_fit),     cmocka_unit_test(results_are_stable),
-        cmocka_unit_test(create_is_bound_to_all), cmocka_unit_test(seats_sign_as_the_vectors),
+        cmocka_unit_test(seats_messages),
+        cmocka_unit_test(feed_messages),
+        cmocka_unit_test(door_messages),
+        cmocka_unit_test(circuit_messages),
+        cmocka_unit_test(largest_frames_fit),
+        cmocka_unit_test(results_are_stable),
+        cmocka_unit_test(create_is_bound_to_all),
+        cmocka_unit_test(seats_sign_as_the_vectors),
+        cmocka_unit_test(rehome_signs_lists_by_their_hashes),
     };
     return !!cmocka_run_group_tests(tests, start, NULL);
 }

@@ -156,7 +156,8 @@ static enum status may_ask(struct hub *h, struct hub_conn *c, uint8_t type, stru
     if (h->draining) return ST_BUSY;
     if (!bucket_take(&c->rate, a_minute * 60, a_minute, 1, now.mono_ms)) return ST_BUSY;
     if (type == ROOM_APPEND) return append_now(h, c, payload, now);
-    if (type == ROOM_ATTACH && (c->room != NULL || c->attaching)) return ST_PROTOCOL;
+    if ((type == ROOM_ATTACH || type == ROOM_REHOME) && (c->room != NULL || c->attaching))
+        return ST_PROTOCOL;
     if (type == ROOM_DOOR_POLL && h->polls >= h->limits.waiting_polls) return ST_BUSY;
     return ST_OK;
 }

@@ -156,6 +156,10 @@ static void push_seats(struct hub *h, struct hub_room *r, const struct hub_job *
         next = c->room_next;
         hub_send_fields(h, c, ROOM_SEATS_CHANGED, &room_seats_changed_fields, &m);
         if (!e->erased) continue;
+        if (e->kind == ROOM_RECORD_REHOME) { /* it was attached to the room that was */
+            hub_kill(h, c, ST_CLOSED);
+            continue;
+        }
         bool last = next == NULL; /* the room's memory goes with its last connection */
         hub_leave(h, c);
         if (last) return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "core/room/room_wire.h"
 
+#include "crypto/hash.h"
 #include "crypto/sign.h"
 
 #include <string.h>
@@ -15,6 +16,7 @@ FIELDS_DEFINE(room_drop_voted, ROOM_DROP_VOTED_FIELDS);
 FIELDS_DEFINE(room_seat_vote, ROOM_SEAT_VOTE_FIELDS);
 FIELDS_DEFINE(room_seats, ROOM_SEATS_FIELDS);
 FIELDS_DEFINE(room_seat_list, ROOM_SEAT_LIST_FIELDS);
+FIELDS_DEFINE(room_rehome, ROOM_REHOME_FIELDS);
 FIELDS_DEFINE(room_record, ROOM_RECORD_FIELDS);
 FIELDS_DEFINE(room_plain, ROOM_PLAIN_FIELDS);
 FIELDS_DEFINE(room_time, ROOM_TIME_FIELDS);
@@ -124,6 +126,23 @@ void room_sign_drop(const uint8_t seed[32], const uint8_t room[32], const uint8_
     sign_labelled(seed, "ENCLAVE-SEAT drop", PARTS(BYTES(room, 32), BYTES(seat, 32)), ret_sig);
 }
 
+void room_list_hash(struct list items, uint8_t ret[32])
+{
+    sha256(BYTES(items.p, items.n * 32), ret);
+}
+
+void room_sign_rehome(const uint8_t seed[32], const uint8_t room[32], uint64_t version,
+                      const uint8_t seats_hash[32], const uint8_t spkis_hash[32],
+                      uint8_t ret_sig[64])
+{
+    uint8_t number[8];
+    put_u64(number, version);
+    sign_labelled(
+        seed, "ENCLAVE-SEAT rehome",
+        PARTS(BYTES(room, 32), BYTES_OF(number), BYTES(seats_hash, 32), BYTES(spkis_hash, 32)),
+        ret_sig);
+}
+
 enum status room_verify_create(const uint8_t seat[32], const uint8_t room[32],
                                const uint8_t exporter[32], const uint8_t spki[32],
                                const uint8_t sig[64])
@@ -154,4 +173,16 @@ enum status room_verify_drop(const uint8_t signer[32], const uint8_t room[32],
 {
     return sign_labelled_verify(signer, "ENCLAVE-SEAT drop",
                                 PARTS(BYTES(room, 32), BYTES(seat, 32)), sig);
+}
+
+enum status room_verify_rehome(const uint8_t signer[32], const uint8_t room[32], uint64_t version,
+                               const uint8_t seats_hash[32], const uint8_t spkis_hash[32],
+                               const uint8_t sig[64])
+{
+    uint8_t number[8];
+    put_u64(number, version);
+    return sign_labelled_verify(
+        signer, "ENCLAVE-SEAT rehome",
+        PARTS(BYTES(room, 32), BYTES_OF(number), BYTES(seats_hash, 32), BYTES(spkis_hash, 32)),
+        sig);
 }

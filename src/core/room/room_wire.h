@@ -10,7 +10,7 @@
  * Errors: of base/fields.h. A frame without a req, or of a push's type, ends the
  *     connection; a request that does not decode is answered BAD_MESSAGE, one of
  *     an unknown type VERSION.
- * Order: without a seat: CREATE, ATTACH, DROP_SEAT, DOOR_READ, KNOCK,
+ * Order: without a seat: CREATE, ATTACH, REHOME, DROP_SEAT, DOOR_READ, KNOCK,
  *     DOOR_POLL, PING. All else after ATTACH was answered with ROOM_OK.
  */
 #ifndef ENCLAVE_CORE_ROOM_WIRE_H
@@ -21,6 +21,9 @@
 
 #define ROOM_FEEDS 4
 #define ROOM_SEATS_MAX 128 /* protocol.md: at most 128 leaves */
+#define ROOM_USED_MAX 2048 /* seats that were, in one REHOME: half of a room's life */
+#define ROOM_SPKIS_MAX 8   /* sentinels that one REHOME is good for */
+#define ROOM_VERSION_MAX ((uint64_t)1 << 48)
 #define ROOM_SEALED_MAX ((size_t)512 << 10)
 #define ROOM_SIGNAL_MAX 4096
 #define ROOM_DOOR_RECORD_MAX 16384
@@ -60,7 +63,7 @@ enum room_type {
     ROOM_OFFERS = 0x28, /* reserved: storage nodes */
     ROOM_GRANT = 0x29,  /* reserved */
     ROOM_LIVE = 0x2A,   /* reserved */
-    ROOM_REHOME = 0x2B, /* reserved */
+    ROOM_REHOME = 0x2B,
     ROOM_CIRCUIT_OPEN = 0x30,
     ROOM_CIRCUIT_DATA = 0x31,   /* both ways, no reply */
     ROOM_CIRCUIT_CREDIT = 0x32, /* both ways, no reply */
@@ -200,11 +203,35 @@ FIELDS_DECLARE(room_seats, ROOM_SEATS_FIELDS);
     X(M, TAIL, records, ROOM_BODY_MAX, 0) /* room_record, one after the other */
 FIELDS_DECLARE(room_seat_list, ROOM_SEAT_LIST_FIELDS);
 
-enum room_record_kind { ROOM_RECORD_CREATE = 1, ROOM_RECORD_ADD = 2, ROOM_RECORD_DROP = 3 };
+/* Builds a room again at this sentinel, from any member's copy of the seat list; feeds begin empty.
+ * seats: who is in, used: who was (refused for ever); both ascending, no seat in both. spkis: SPKI
+ * hashes of the sentinels it is good for. sigs: (seat of the list | sig "rehome"), of more than half
+ * of seats. used is not signed: who leaves a seat out can win nothing that the members' daemons do
+ * not take away again. Only on a connection that is not attached. A room that is there goes with
+ * all it holds if its version is lower and more than half of its own seats signed, too. Reply:
+ * room_version, also with EXISTS (the room is there, this version or a higher one: attach).
+ * DENIED: too few signatures, or not for this sentinel. */
+#define ROOM_REHOME_FIELDS(X, M)            \
+    X(M, U32, req, 0, 0)                    \
+    X(M, FIX, room, 32, 0)                  \
+    X(M, U64, version, 0, 0)                \
+    X(M, LIST16, seats, 32, ROOM_SEATS_MAX) \
+    X(M, LIST16, used, 32, ROOM_USED_MAX)   \
+    X(M, LIST8, spkis, 32, ROOM_SPKIS_MAX)  \
+    X(M, LIST16, sigs, ROOM_SIG_ITEM, ROOM_SEATS_MAX)
+FIELDS_DECLARE(room_rehome, ROOM_REHOME_FIELDS);
+
+enum room_record_kind {
+    ROOM_RECORD_CREATE = 1,
+    ROOM_RECORD_ADD = 2,
+    ROOM_RECORD_DROP = 3,
+    ROOM_RECORD_REHOME = 4
+};
 
 /* One change of the seat list, with all that is needed to check it. proof: CREATE: exporter 32 |
  * SPKI hash 32; ADD: proposal hash 32; DROP: index of REMOVE u64 (the feed's count if the seat
- * left by itself). sigs as they were brought. Version 1 is CREATE. */
+ * left by itself); REHOME: list hash 32 | hash of the SPKI hashes 32, and seat is zeros. sigs as they
+ * were brought. The first record is CREATE with version 1, or REHOME with the version it set. */
 #define ROOM_RECORD_FIELDS(X, M) \
     X(M, U64, version, 0, 0)     \
     X(M, U8, kind, 0, 0)         \
@@ -464,6 +491,11 @@ void room_sign_add(const uint8_t seed[32], const uint8_t room[32], const uint8_t
                    const uint8_t proposal[32], uint8_t ret_sig[64]);
 void room_sign_drop(const uint8_t seed[32], const uint8_t room[32], const uint8_t seat[32],
                     uint8_t ret_sig[64]);
+/* What rehome signs of a list of seats or of SPKI hashes: H(all items, one after the other). */
+void room_list_hash(struct list items, uint8_t ret[32]);
+void room_sign_rehome(const uint8_t seed[32], const uint8_t room[32], uint64_t version,
+                      const uint8_t seats_hash[32], const uint8_t spkis_hash[32],
+                      uint8_t ret_sig[64]);
 
 enum status room_verify_create(const uint8_t seat[32], const uint8_t room[32],
                                const uint8_t exporter[32], const uint8_t spki[32],
@@ -476,5 +508,8 @@ enum status room_verify_add(const uint8_t signer[32], const uint8_t room[32],
                             const uint8_t sig[64]) MUST_USE;
 enum status room_verify_drop(const uint8_t signer[32], const uint8_t room[32],
                              const uint8_t seat[32], const uint8_t sig[64]) MUST_USE;
+enum status room_verify_rehome(const uint8_t signer[32], const uint8_t room[32], uint64_t version,
+                               const uint8_t seats_hash[32], const uint8_t spkis_hash[32],
+                               const uint8_t sig[64]) MUST_USE;
 
 #endif

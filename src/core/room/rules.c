@@ -20,6 +20,7 @@ static const struct rule *rule_of(uint8_t type)
         {ROOM_DROP_VOTED, true, &room_drop_voted_fields, rules_drop_voted},
         {ROOM_SEAT_VOTE, true, &room_seat_vote_fields, rules_seat_vote},
         {ROOM_SEATS, true, &room_seats_fields, rules_seats},
+        {ROOM_REHOME, false, &room_rehome_fields, rules_rehome},
         {ROOM_APPEND, true, &room_append_fields, rules_append},
         {ROOM_READ, false, &room_read_fields, rules_read}, /* a dropped seat may, a little */
         {ROOM_SUBSCRIBE, true, &room_subscribe_fields, rules_subscribe},
@@ -44,6 +45,7 @@ union any_request {
     struct room_drop_voted drop_voted;
     struct room_seat_vote seat_vote;
     struct room_seats seats;
+    struct room_rehome rehome;
     struct room_append append;
     struct room_read read;
     struct room_subscribe subscribe;

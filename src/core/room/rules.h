@@ -46,7 +46,7 @@ struct rules_effect {
     uint8_t reply[32]; /* KNOCKED */
     uint8_t kind;      /* SEATS: enum room_record_kind; REPLIED: outcome */
     bool dropped;      /* ATTACH of a dropped seat */
-    bool erased;       /* the room is gone: scrub the store after the commit */
+    bool erased;       /* the room, or what it was before REHOME, is gone: scrub after the commit */
 };
 
 /* A request that needs the store: every type below ROOM_CIRCUIT_OPEN but PING, SIGNAL, PRESENT.

@@ -7,40 +7,34 @@
 
 static const uint8_t nothing[32];
 
-struct seats {
-    uint8_t ids[ROOM_SEATS_MAX][32];
-    bool counted[ROOM_SEATS_MAX];
-    size_t n;
-};
-
 static bool collect_seat(void *arg, const uint8_t key[32])
 {
-    struct seats *s = arg;
+    struct seat_list *s = arg;
     memcpy(s->ids[s->n++], key, 32);
     return s->n < ROOM_SEATS_MAX;
 }
 
-static enum status load_seats(const struct call *c, const uint8_t room[32], struct seats *s)
+enum status rules_load_seats(const struct call *c, const uint8_t room[32], struct seat_list *s)
 {
     memset(s, 0, sizeof *s);
     return c->store->seats(c->ctx, room, collect_seat, s);
 }
 
-static size_t find_seat(const struct seats *s, const uint8_t seat[32])
+size_t rules_find_seat(const struct seat_list *s, const uint8_t seat[32])
 {
     for (size_t i = 0; i < s->n; i++)
         if (memcmp(s->ids[i], seat, 32) == 0) return i;
     return SIZE_MAX;
 }
 
-static enum status put_version(const struct call *c, uint64_t version)
+enum status rules_put_version(const struct call *c, uint64_t version)
 {
     struct room_version v = {version};
     return fields_encode(&room_version_fields, &v, c->body);
 }
 
-static enum status add_record(const struct call *c, const uint8_t room[32],
-                              const struct room_record *record)
+enum status rules_add_record(const struct call *c, const uint8_t room[32],
+                             const struct room_record *record)
 {
     struct buf bytes;
     buf_init(&bytes, ROOM_RECORD_MAX);
@@ -50,8 +44,8 @@ static enum status add_record(const struct call *c, const uint8_t room[32],
     return st;
 }
 
-static void tell_seats(const struct call *c, const uint8_t room[32], uint64_t version, uint8_t kind,
-                       const uint8_t seat[32])
+void rules_tell_seats(const struct call *c, const uint8_t room[32], uint64_t version, uint8_t kind,
+                      const uint8_t seat[32])
 {
     c->effect->event = RULES_SEATS;
     c->effect->number = version;
@@ -67,11 +61,25 @@ static uint64_t day_of(uint64_t now_ms)
     return now_ms - now_ms % ROOM_DAY_MS;
 }
 
+enum status rules_start_room(const struct call *c, const uint8_t room[32], uint64_t version)
+{
+    struct room_row row = {.version = version, .day_ms = day_of(c->who->now_ms)};
+    enum status st = ST_OK;
+    TRY(c->store->room_put(c->ctx, room, &row));
+    for (uint8_t feed = 0; feed < ROOM_FEEDS; feed++) {
+        struct room_feed_row f = {0};
+        chain_start(room, feed, f.chain);
+        memcpy(f.first_chain, f.chain, 32);
+        TRY(c->store->feed_put(c->ctx, room, feed, &f));
+    }
+out:
+    return st;
+}
+
 static enum status make_room(const struct call *c, const struct room_create *m)
 {
     uint8_t proof[64];
     uint8_t sig[ROOM_SIG_ITEM];
-    struct room_row row = {.version = 1, .day_ms = day_of(c->who->now_ms)};
     struct room_seat_row seat = {.current = 1};
     memcpy(proof, c->who->exporter, 32);
     memcpy(proof + 32, c->who->spki, 32);
@@ -81,15 +89,9 @@ static enum status make_room(const struct call *c, const struct room_create *m)
         .version = 1, .kind = ROOM_RECORD_CREATE, .proof = BYTES_OF(proof), .sigs = {sig, 1}};
     memcpy(record.seat, m->seat, 32);
     enum status st = ST_OK;
-    TRY(c->store->room_put(c->ctx, m->room, &row));
+    TRY(rules_start_room(c, m->room, 1));
     TRY(c->store->seat_put(c->ctx, m->room, m->seat, &seat));
-    TRY(add_record(c, m->room, &record));
-    for (uint8_t feed = 0; feed < ROOM_FEEDS; feed++) {
-        struct room_feed_row f = {0};
-        chain_start(m->room, feed, f.chain);
-        memcpy(f.first_chain, f.chain, 32);
-        TRY(c->store->feed_put(c->ctx, m->room, feed, &f));
-    }
+    TRY(rules_add_record(c, m->room, &record));
 out:
     return st;
 }
@@ -98,12 +100,12 @@ out:
 static enum status made_before(const struct call *c, const struct room_create *m,
                                const struct room_row *row)
 {
-    struct seats s;
+    struct seat_list s;
     struct room_feed_row f;
     enum status st = ST_OK;
-    TRY(load_seats(c, m->room, &s));
+    TRY(rules_load_seats(c, m->room, &s));
     TRY(c->store->feed_get(c->ctx, m->room, 0, &f));
-    if (row->version != 1 || s.n != 1 || find_seat(&s, m->seat) != 0 || f.count != 0)
+    if (row->version != 1 || s.n != 1 || rules_find_seat(&s, m->seat) != 0 || f.count != 0)
         st = ST_EXISTS;
 out:
     return st;
@@ -172,14 +174,14 @@ static enum status verify_drop(const uint8_t signer[32], const uint8_t room[32],
 
 /* Signatures of current seats, each counted once and copied to valid; others do not count. A false
  * signature under a current seat's name is refused as a whole: who brings it must be told. */
-static enum status count_sigs(verify_fn *verify, struct seats *s, const uint8_t room[32],
+static enum status count_sigs(verify_fn *verify, struct seat_list *s, const uint8_t room[32],
                               const uint8_t seat[32], const uint8_t *proposal, struct list sigs,
                               struct buf *valid)
 {
-    size_t target = find_seat(s, seat);
+    size_t target = rules_find_seat(s, seat);
     for (size_t i = 0; i < sigs.n; i++) {
         const uint8_t *item = list_at(sigs, i, ROOM_SIG_ITEM);
-        size_t at = find_seat(s, item);
+        size_t at = rules_find_seat(s, item);
         if (at == SIZE_MAX || at == target || s->counted[at]) continue;
         enum status st = verify(item, room, seat, proposal, item + 32);
         if (st != ST_OK) return st;
@@ -191,7 +193,7 @@ static enum status count_sigs(verify_fn *verify, struct seats *s, const uint8_t 
 
 /* What speaks against adding, in the order in which the caller can do something about it. */
 static enum status may_add(const struct call *c, const struct room_add_seat *m,
-                           const struct room_row *room, const struct seats *s)
+                           const struct room_row *room, const struct seat_list *s)
 {
     struct room_seat_row row;
     uint64_t ever = 0;
@@ -215,15 +217,15 @@ enum status rules_add_seat(const struct call *c, const void *msg)
     const struct room_add_seat *m = msg;
     const uint8_t *room = c->who->room;
     struct room_row row;
-    struct seats s;
+    struct seat_list s;
     struct buf valid;
     enum status st = ST_OK;
     buf_init(&valid, (size_t)ROOM_SEATS_MAX * ROOM_SIG_ITEM);
     TRY(c->store->room_get(c->ctx, room, &row));
-    TRY(load_seats(c, room, &s));
+    TRY(rules_load_seats(c, room, &s));
     st = may_add(c, m, &row, &s);
     if (st == ST_EXISTS || st == ST_CONFLICT) {
-        enum status put = put_version(c, row.version);
+        enum status put = rules_put_version(c, row.version);
         if (put != ST_OK) st = put;
     }
     if (st != ST_OK) goto out;
@@ -242,10 +244,10 @@ enum status rules_add_seat(const struct call *c, const void *msg)
                                  .sigs = {valid.p, yes}};
     memcpy(record.seat, m->seat, 32);
     TRY(c->store->seat_put(c->ctx, room, m->seat, &seat));
-    TRY(add_record(c, room, &record));
+    TRY(rules_add_record(c, room, &record));
     TRY(c->store->room_put(c->ctx, room, &row));
-    tell_seats(c, room, row.version, ROOM_RECORD_ADD, m->seat);
-    TRY(put_version(c, row.version));
+    rules_tell_seats(c, room, row.version, ROOM_RECORD_ADD, m->seat);
+    TRY(rules_put_version(c, row.version));
 out:
     buf_free(&valid);
     return st;
@@ -263,10 +265,10 @@ static enum status drop(const struct call *c, const uint8_t room[32], const uint
     uint8_t proof[8];
     enum status st = ST_OK;
     if (seats == 1) {
-        tell_seats(c, room, 0, ROOM_RECORD_DROP, seat);
+        rules_tell_seats(c, room, 0, ROOM_RECORD_DROP, seat);
         c->effect->erased = true;
         TRY(c->store->room_erase(c->ctx, room));
-        return put_version(c, 0);
+        return rules_put_version(c, 0);
     }
     TRY(c->store->room_get(c->ctx, room, &row));
     TRY(c->store->seat_get(c->ctx, room, seat, &gone));
@@ -280,10 +282,10 @@ static enum status drop(const struct call *c, const uint8_t room[32], const uint
     memcpy(record.seat, seat, 32);
     TRY(c->store->seat_put(c->ctx, room, seat, &gone));
     TRY(c->store->votes_drop(c->ctx, room, seat));
-    TRY(add_record(c, room, &record));
+    TRY(rules_add_record(c, room, &record));
     TRY(c->store->room_put(c->ctx, room, &row));
-    tell_seats(c, room, row.version, ROOM_RECORD_DROP, seat);
-    TRY(put_version(c, row.version));
+    rules_tell_seats(c, room, row.version, ROOM_RECORD_DROP, seat);
+    TRY(rules_put_version(c, row.version));
 out:
     return st;
 }
@@ -291,12 +293,12 @@ out:
 enum status rules_drop_seat(const struct call *c, const void *msg)
 {
     const struct room_drop_seat *m = msg;
-    struct seats s;
+    struct seat_list s;
     struct room_feed_row f;
     uint8_t item[ROOM_SIG_ITEM];
     enum status st = ST_OK;
-    TRY(load_seats(c, m->room, &s));
-    if (find_seat(&s, m->seat) == SIZE_MAX) return ST_NOT_FOUND;
+    TRY(rules_load_seats(c, m->room, &s));
+    if (rules_find_seat(&s, m->seat) == SIZE_MAX) return ST_NOT_FOUND;
     TRY(room_verify_drop(m->seat, m->room, m->seat, m->sig));
     TRY(c->store->feed_get(c->ctx, m->room, 0, &f));
     memcpy(item, m->seat, 32);
@@ -320,13 +322,13 @@ enum status rules_drop_voted(const struct call *c, const void *msg)
 {
     const struct room_drop_voted *m = msg;
     const uint8_t *room = c->who->room;
-    struct seats s;
+    struct seat_list s;
     struct buf valid;
     uint64_t below = 0;
     enum status st = ST_OK;
     buf_init(&valid, (size_t)ROOM_SEATS_MAX * ROOM_SIG_ITEM);
-    TRY(load_seats(c, room, &s));
-    if (find_seat(&s, m->seat) == SIZE_MAX) {
+    TRY(rules_load_seats(c, room, &s));
+    if (rules_find_seat(&s, m->seat) == SIZE_MAX) {
         st = ST_NOT_FOUND;
         goto out;
     }
@@ -344,7 +346,7 @@ out:
 }
 
 struct tally {
-    const struct seats *seats;
+    const struct seat_list *seats;
     struct buf valid;
     uint64_t index; /* the highest that was named: what it opens is capped by the feed */
 };
@@ -352,7 +354,7 @@ struct tally {
 static bool count_vote(void *arg, const uint8_t signer[32], uint64_t index, const uint8_t sig[64])
 {
     struct tally *t = arg;
-    if (find_seat(t->seats, signer) == SIZE_MAX) return true;
+    if (rules_find_seat(t->seats, signer) == SIZE_MAX) return true;
     buf_raw(&t->valid, signer, 32);
     buf_raw(&t->valid, sig, 64);
     if (index > t->index) t->index = index;
@@ -363,15 +365,15 @@ enum status rules_seat_vote(const struct call *c, const void *msg)
 {
     const struct room_seat_vote *m = msg;
     const uint8_t *room = c->who->room;
-    struct seats s;
+    struct seat_list s;
     struct room_row row;
     uint64_t below = 0;
     struct tally t = {.seats = &s};
     enum status st = ST_OK;
     buf_init(&t.valid, (size_t)ROOM_SEATS_MAX * ROOM_SIG_ITEM);
-    TRY(load_seats(c, room, &s));
+    TRY(rules_load_seats(c, room, &s));
     st = ST_NOT_FOUND;
-    if (find_seat(&s, m->seat) == SIZE_MAX) goto out;
+    if (rules_find_seat(&s, m->seat) == SIZE_MAX) goto out;
     st = ST_DENIED; /* its own seat a member drops by DROP_SEAT */
     if (memcmp(m->seat, c->who->seat, 32) == 0) goto out;
     TRY(room_verify_drop(c->who->seat, room, m->seat, m->sig));
@@ -384,7 +386,7 @@ enum status rules_seat_vote(const struct call *c, const void *msg)
         TRY(drop(c, room, m->seat, s.n, t.index, below, (struct list){t.valid.p, yes}));
     } else {
         TRY(c->store->room_get(c->ctx, room, &row));
-        TRY(put_version(c, row.version));
+        TRY(rules_put_version(c, row.version));
     }
 out:
     buf_free(&t.valid);
@@ -405,12 +407,12 @@ enum status rules_seats(const struct call *c, const void *msg)
 {
     const struct room_seats *m = msg;
     struct room_row row;
-    struct seats s;
+    struct seat_list s;
     struct buf records;
     enum status st = ST_OK;
     buf_init(&records, ROOM_BODY_MAX / 2);
     TRY(c->store->room_get(c->ctx, c->who->room, &row));
-    TRY(load_seats(c, c->who->room, &s));
+    TRY(rules_load_seats(c, c->who->room, &s));
     TRY(c->store->records(c->ctx, c->who->room, m->from, add_blob, &records));
     TRY(buf_status(&records));
     struct room_seat_list list = {
