@@ -11,10 +11,10 @@
 #define FILE_HEADER 100 /* at the start of page 1 */
 #define PTRMAP_EVERY (CLEAN_PAGE / 5 + 1)
 
-/* The real file lies behind it, in the same piece of memory. */
+/* The real file lies behind it, in the same piece of memory, which SQLite aligns to 8. */
 struct clean_file {
     sqlite3_file base;
-    max_align_t real[];
+    uint64_t real[];
 };
 
 static sqlite3_file *real_of(sqlite3_file *f)
