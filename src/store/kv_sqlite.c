@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "store/kv_sqlite.h"
 
+#include "store/clean_vfs.h"
 #include "store/private.h"
 #include "store/store_thread.h"
 
@@ -42,7 +43,8 @@ struct kv_sqlite {
     sqlite3_stmt *read[READS];
     struct store_thread *thread;
     int lock;
-    bool scrub;     /* store thread: this batch dropped a space */
+    bool dropped;   /* store thread: this batch drops a space */
+    bool scrub;     /* store thread: one is dropped for good, the log not yet emptied */
     size_t waiting; /* bytes of commits on their way */
     void (*closed)(void *arg);
     void *closed_arg;
@@ -102,7 +104,9 @@ static enum status attach(const char *path, sqlite3 **ret)
 {
     enum status st;
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-    TRY(from_code(NULL, sqlite3_open_v2(path, ret, flags, NULL)));
+    const char *vfs = clean_vfs();
+    if (!vfs) return ST_NO_MEMORY;
+    TRY(from_code(NULL, sqlite3_open_v2(path, ret, flags, vfs)));
     (void)sqlite3_extended_result_codes(*ret, 1);
     TRY(from_code(*ret, sqlite3_busy_timeout(*ret, BUSY_MS)));
     /* A file made by others could hold triggers and views that call functions. */
@@ -154,6 +158,8 @@ static enum status schema(sqlite3 *db, const char *path)
         TRY(check(db, path));
     }
     TRY(run(db, "PRAGMA journal_mode = WAL; PRAGMA journal_size_limit = 16777216"));
+    /* The process may have ended between the commit of an erasure and its scrub. */
+    TRY(from_code(db, clean_scrub(db)));
 out:
     return st;
 }
@@ -235,7 +241,7 @@ static enum status apply(struct kv_sqlite *s, const struct kv_write *w)
                                  SQLITE_STATIC);
     enum status st = code == SQLITE_OK ? step(s, q) : from_code(s->writer, code);
     sqlite3_clear_bindings(q);
-    if (w->verb == KV_DROP_SPACE) s->scrub = true;
+    if (w->verb == KV_DROP_SPACE) s->dropped = true;
     return st;
 }
 
@@ -257,10 +263,11 @@ static enum status batch_commit(void *ctx)
 {
     struct kv_sqlite *s = ctx;
     enum status st = step(s, s->write[COMMIT]);
-    /* secure_delete zeroes the pages, but the log may still hold older ones. Best effort: what was
-     * dropped is dropped. */
-    if (st == ST_OK && s->scrub) (void)run(s->writer, "PRAGMA wal_checkpoint(TRUNCATE)");
-    s->scrub = false;
+    /* secure_delete zeroes the pages, but the log may still hold older ones. What was dropped is
+     * dropped: if it does not go now, it goes with the next commit. */
+    if (st == ST_OK && s->dropped) s->scrub = true;
+    s->dropped = false;
+    if (st == ST_OK && s->scrub) s->scrub = clean_scrub(s->writer) != SQLITE_OK;
     return st;
 }
 
@@ -269,7 +276,7 @@ static void batch_rollback(void *ctx)
     struct kv_sqlite *s = ctx;
     /* On a full disk SQLite has rolled back by itself. */
     if (!sqlite3_get_autocommit(s->writer)) (void)step(s, s->write[ROLLBACK]);
-    s->scrub = false;
+    s->dropped = false;
 }
 
 /* ---- the port ---- */

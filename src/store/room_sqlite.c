@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/clean_vfs.h"
 #include "store/private.h"
 
 /* "ENRM": tells our file from another program's. */
@@ -202,10 +203,12 @@ static void undo(void *ctx)
 static enum status scrub(void *ctx)
 {
     struct room_sqlite *s = ctx;
-    /* Pages that are free were overwritten; giving them back is for the disk's sake. */
-    int code = sqlite3_exec(s->db, "PRAGMA incremental_vacuum", NULL, NULL, NULL);
-    if (code != SQLITE_OK) return room_sql_status(s, code);
-    code = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    /* Pages that are free are zeros in the log. They are overwritten in place before they are given
+     * back, which is for the disk's sake. */
+    int code = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(s->db, "PRAGMA incremental_vacuum", NULL, NULL, NULL);
+    if (code == SQLITE_OK) code = clean_scrub(s->db);
     return room_sql_status(s, code);
 }
 
@@ -406,12 +409,15 @@ enum status room_sqlite_open(const char *path, struct room_sqlite **ret)
     bool memory = strcmp(path, ":memory:") == 0;
     struct room_sqlite *s = calloc(1, sizeof *s);
     enum status st = ST_OK;
-    if (s == NULL) return ST_NO_MEMORY;
+    if (s == NULL || clean_vfs() == NULL) {
+        free(s);
+        return ST_NO_MEMORY;
+    }
     if (!memory) TRY(make_file(path));
     TRY(room_sql_status(s, sqlite3_open_v2(path, &s->db,
                                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
                                                SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-                                           NULL)));
+                                           clean_vfs())));
     /* Locked from the first access on; the index of the log then needs no shared memory file. */
     TRY(pragma(s, "PRAGMA locking_mode = EXCLUSIVE"));
     TRY(pragma(s, "PRAGMA trusted_schema = OFF"));
@@ -425,6 +431,8 @@ enum status room_sqlite_open(const char *path, struct room_sqlite **ret)
     TRY(pragma(s, "PRAGMA journal_size_limit = 16777216"));
     TRY(make_schema(s));
     if (!memory) TRY(check_file(s, path));
+    /* The process may have ended between the commit of an erasure and its scrub. */
+    if (!memory) TRY(room_sql_status(s, clean_scrub(s->db)));
     TRY(prepare(s));
     *ret = s;
     return ST_OK;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define BATCH_MAX 256
+#define OPEN_TRIES 8
 
 struct shard_put {
     struct shard_fs *fs;
@@ -148,6 +149,22 @@ static struct shard_put *fs_begin(void *ctx, const struct shard_key *key,
     return p;
 }
 
+/* Directory and file; a drop may take the empty directory away in between, so again. */
+static enum status make_file(struct shard_put *p, const char *path)
+{
+    enum status st = ST_BUG;
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        st = shard_path_parents(p->fs->dir, &p->key);
+        if (st == ST_OK) {
+            p->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+            if (p->fd >= 0) return ST_OK;
+            st = shard_errno(errno);
+        }
+        if (st != ST_NOT_FOUND) break;
+    }
+    return st;
+}
+
 /* Opens the temporary file at the first need. Called with the lock held, on a worker. */
 static void put_file(struct shard_put *p, uint64_t *ret_free)
 {
@@ -155,13 +172,8 @@ static void put_file(struct shard_put *p, uint64_t *ret_free)
     char path[SHARD_PATH_MAX];
     p->st = shard_path_temp(p->fs->dir, &p->key, p->number, path);
     if (p->st == ST_OK) p->st = shard_path_room(p->fs->dir, p->fs->floor, ret_free);
-    if (p->st == ST_OK) p->st = shard_path_parents(p->fs->dir, &p->key);
-    if (p->st != ST_OK) return;
-    p->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (p->fd < 0)
-        p->st = shard_errno(errno);
-    else
-        p->st = shard_write_all(p->fd, p->header, SHARD_HEADER, 0);
+    if (p->st == ST_OK) p->st = make_file(p, path);
+    if (p->st == ST_OK) p->st = shard_write_all(p->fd, p->header, SHARD_HEADER, 0);
 }
 
 static void append_run(uv_work_t *req)
@@ -194,6 +206,7 @@ static void discard_run(uv_work_t *req)
     if (t->put->fd < 0) return;
     close(t->put->fd);
     if (shard_path_temp(t->fs->dir, &t->put->key, t->put->number, path) == ST_OK) unlink(path);
+    shard_path_prune(t->fs->dir, &t->put->key);
 }
 
 static void discard_finish(struct task *t)
@@ -458,6 +471,8 @@ static void drop_run(uv_work_t *req)
     }
     t->bytes = (uint64_t)s.st_size;
     t->st = shard_dir_sync(t->fs->dir, &t->key);
+    if (t->st == ST_NOT_FOUND) t->st = ST_OK; /* another drop was first to find it empty */
+    shard_path_prune(t->fs->dir, &t->key);
 }
 
 static void drop_finish(struct task *t)

@@ -100,6 +100,17 @@ out:
     return st;
 }
 
+void shard_path_prune(const char *dir, const struct shard_key *key)
+{
+    char tag[SHARD_PATH_MAX];
+    char fan[SHARD_PATH_MAX];
+    if (print(fan, dir, key, 2, "") != ST_OK || rmdir(fan) != 0) return;
+    if (print(tag, dir, key, 1, "") != ST_OK) return;
+    /* What a crash brings back empty, the next scan takes away. */
+    enum status st = rmdir(tag) == 0 ? sync_dir(dir) : ST_OK;
+    (void)st;
+}
+
 bool shard_same_dir(const struct shard_key *a, const struct shard_key *b)
 {
     return a->segment_id[0] == b->segment_id[0] && memcmp(a->tag, b->tag, SHARD_TAG) == 0;
@@ -252,8 +263,12 @@ static enum status scan_tag(struct scan *scan, const char *dir, const char *name
     enum status st = ST_OK;
     const struct dirent *e;
     while (st == ST_OK && (e = readdir(d)) != NULL)
-        if (strlen(e->d_name) == 2 && e->d_name[0] != '.') st = scan_fan(scan, dirfd(d), e->d_name);
+        if (strlen(e->d_name) == 2 && e->d_name[0] != '.') {
+            st = scan_fan(scan, dirfd(d), e->d_name);
+            if (scan->clean) unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR); /* only if it is empty */
+        }
     closedir(d);
+    if (scan->clean) rmdir(path);
     return st;
 }
 

@@ -21,6 +21,9 @@ enum status shard_path_temp(const char *dir, const struct shard_key *key, uint64
                             char ret[SHARD_PATH_MAX]) MUST_USE;
 /* Makes the directories that the shard's file stands in, durably. */
 enum status shard_path_parents(const char *dir, const struct shard_key *key) MUST_USE;
+/* Takes away those of these directories that are empty: a tag whose last shard is gone leaves no
+ * trace. Another worker may make them at the same moment: see put_file. */
+void shard_path_prune(const char *dir, const struct shard_key *key);
 bool shard_same_dir(const struct shard_key *a, const struct shard_key *b);
 enum status shard_dir_sync(const char *dir, const struct shard_key *key) MUST_USE;
 /* Free bytes above the floor; ST_NO_SPACE when there are none. */

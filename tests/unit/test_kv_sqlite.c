@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base store */
+/* uses: base crypto store */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,8 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
+#include "crypto/hash.h"
+#include "raw_bytes.h"
 #include "store/kv_sqlite.h"
 
 #include <fcntl.h>
@@ -251,6 +253,62 @@ static void scans_may_nest_and_stop(void **state)
     close_box(&b);
 }
 
+#define SPACES 8
+#define SPACE_ROWS 500
+
+/* Sealed bytes of a row, which look random: of a daemon they are. */
+static struct bytes sealed_row(uint64_t space, uint64_t n, uint8_t to[1024])
+{
+    static const size_t sizes[] = {90, 120, 300, 300, 600, 1024};
+    uint8_t number[16];
+    put_u64(number, space);
+    put_u64(number + 8, n);
+    size_t size = sizes[(n * 7 + space) % 6];
+    shake256(BYTES_OF(number), to, size);
+    return BYTES(to, size);
+}
+
+/* Spaces grow side by side, as enclaves do, rows change, and one after the other is dropped. */
+static void a_dropped_space_is_in_no_file(void **state)
+{
+    struct box b;
+    struct place *p = *state;
+    struct raw_bytes gone = {0};
+    assert_int_equal(open_box(&b, p), ST_OK);
+    for (uint64_t n = 0; n < SPACE_ROWS; n++) {
+        uint8_t bytes[2 * SPACES][1024];
+        struct kv_write w[2 * SPACES];
+        for (uint8_t k = 0; k < SPACES; k++) {
+            w[k] = put(k + 1, n, sealed_row(k, n, bytes[k]));
+            /* and an older one is written anew */
+            w[SPACES + k] = put(k + 1, n / 2, sealed_row(k, 100000 + n, bytes[SPACES + k]));
+        }
+        assert_int_equal(commit(&b, w, 2 * SPACES), ST_OK);
+    }
+    for (uint8_t k = 0; k < SPACES; k++) {
+        uint8_t bytes[1024];
+        const uint8_t space = (uint8_t)(k * 3 % SPACES);
+        struct raw_bytes one = {0};
+        raw_add(&one, sealed_row(space, 100000 + SPACE_ROWS - 1, bytes));
+        assert_true(raw_found(&one, p->dir) > 0);
+        raw_free(&one);
+        const struct kv_write drop = {KV_DROP_SPACE, {(uint8_t)(space + 1)}, 0, BYTES_NONE};
+        assert_int_equal(commit(&b, &drop, 1), ST_OK);
+        for (uint64_t n = 0; n < SPACE_ROWS; n++) {
+            raw_add(&gone, sealed_row(space, n, bytes));
+            raw_add(&gone, sealed_row(space, 100000 + n, bytes));
+        }
+        assert_int_equal(raw_found(&gone, p->dir), 0);
+        /* the others go on, and nothing comes back out of memory */
+        const struct kv_write more = put((uint8_t)((k + 1) * 3 % SPACES + 1), 7777, BYTES_LIT("x"));
+        if (k + 1 < SPACES) assert_int_equal(commit(&b, &more, 1), ST_OK);
+        assert_int_equal(raw_found(&gone, p->dir), 0);
+    }
+    close_box(&b);
+    assert_int_equal(raw_found(&gone, p->dir), 0);
+    raw_free(&gone);
+}
+
 static void limits_hold(void **state)
 {
     struct box b;
@@ -460,10 +518,15 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_place, drop_place)
     const struct CMUnitTest tests[] = {
-        TEST(rows_come_back),          TEST(many_commits_share_transactions),
-        TEST(scans_may_nest_and_stop), TEST(limits_hold),
-        TEST(one_process_at_a_time),   TEST(bad_files_are_named),
-        TEST(full_disk_is_said),       TEST(killed_keeps_what_it_said),
+        TEST(rows_come_back),
+        TEST(many_commits_share_transactions),
+        TEST(scans_may_nest_and_stop),
+        TEST(a_dropped_space_is_in_no_file),
+        TEST(limits_hold),
+        TEST(one_process_at_a_time),
+        TEST(bad_files_are_named),
+        TEST(full_disk_is_said),
+        TEST(killed_keeps_what_it_said),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

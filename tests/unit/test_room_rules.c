@@ -371,6 +371,103 @@ static void the_dropped_may_read_why(void **state)
     fixture_end(&f);
 }
 
+/* Everything that a seat may ask, asked by one that was dropped. */
+static void the_dropped_may_nothing_else(struct fixture *f, int who)
+{
+    struct room_spot spot;
+    as(f, who);
+    for (uint8_t feed = 1; feed < ROOM_FEEDS; feed++)
+        assert_int_equal(ASK(f, ROOM_READ, room_read, .feed = feed, .max = 1), ST_DENIED);
+    for (uint8_t feed = 0; feed < ROOM_FEEDS; feed++)
+        assert_int_equal(append_at(f, feed, NULL, 1, 512, &spot), ST_DENIED);
+    assert_int_equal(add_seat_by(f, 30, 30, 0, 3), ST_DENIED);
+    assert_int_equal(ASK(f, ROOM_DROP_VOTED, room_drop_voted, .index = 0), ST_DENIED);
+    assert_int_equal(vote(f, who, 0, 0), ST_DENIED);
+    assert_int_equal(ASK(f, ROOM_SEATS, room_seats, .from = 0), ST_DENIED);
+    assert_int_equal(ASK(f, ROOM_SUBSCRIBE, room_subscribe, .mask = 0x3F), ST_DENIED);
+    assert_int_equal(ASK(f, ROOM_DOOR_OPEN, room_door_open, .expires_ms = f->who.now_ms + 1),
+                     ST_DENIED);
+    assert_int_equal(ASK(f, ROOM_DOOR_CLOSE, room_door_close, .door = {1}), ST_DENIED);
+    assert_int_equal(ASK(f, ROOM_DOOR_KNOCKS, room_door_knocks, .from = 0), ST_DENIED);
+    assert_int_equal(ASK(f, ROOM_DOOR_REPLY, room_door_reply, .reply = {1}), ST_DENIED);
+}
+
+static void reads_up_to_its_drop(struct fixture *f, int who, uint64_t count,
+                                 const uint8_t chain[32])
+{
+    size_t n = 0;
+    assert_int_equal(attach(f, (unsigned)who), ST_OK);
+    assert_true(f->effect.dropped);
+    struct room_attached a = attached(f);
+    assert_int_equal(a.dropped, 1);
+    assert_int_equal(a.drop_count, count);
+    assert_int_equal(room_head_at(a.heads, 0).count, count);
+    assert_memory_equal(room_head_at(a.heads, 0).chain, chain, 32);
+    for (size_t feed = 1; feed < ROOM_FEEDS; feed++) /* not even how much there is elsewhere */
+        assert_int_equal(room_head_at(a.heads, feed).count, 0);
+    as(f, who);
+    struct room_reading r = reading(f, 0, 0, 100, 1 << 20, &n);
+    assert_int_equal(n, count);
+    assert_int_equal(r.count, count);
+    r = reading(f, 0, count, 100, 1 << 20, &n); /* nor by asking for what came after */
+    assert_int_equal(n, 0);
+    assert_memory_equal(r.chain, chain, 32);
+    r = reading(f, 0, count + 1, 100, 1 << 20, &n);
+    assert_int_equal(n, 0);
+    assert_int_equal(r.start, count);
+}
+
+/* However it was dropped, for ninety days, and whatever is said in the meantime. */
+static void the_dropped_read_that_and_no_more(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct room_spot spot, spots[8], other;
+    uint8_t items[4 * ROOM_SIG_ITEM], seed[32];
+    fixture_start(&f, ":memory:");
+    fixture_room(&f, 19, 6);
+    spot.index = 0;
+    chain_start(f.room, 0, spot.chain);
+    for (uint8_t i = 0; i < 8; i++) {
+        if (i == 5) { /* by signatures that one member brings: REMOVE is entry 3 */
+            struct room_drop_voted m = {.req = 1, .index = 3, .sigs = {items, 3}};
+            seat_key(5, m.seat);
+            for (unsigned k = 0; k < 3; k++) {
+                seat_seed(k, seed);
+                seat_key(k, items + k * ROOM_SIG_ITEM);
+                room_sign_drop(seed, f.room, m.seat, items + k * ROOM_SIG_ITEM + 32);
+            }
+            assert_int_equal(ask(&f, ROOM_DROP_VOTED, &room_drop_voted_fields, &m), ST_OK);
+        }
+        if (i == 6) { /* by votes: entry 2 */
+            assert_int_equal(vote(&f, 0, 4, 2), ST_OK);
+            assert_int_equal(vote(&f, 1, 4, 2), ST_OK);
+            assert_int_equal(vote(&f, 2, 4, 2), ST_OK);
+            as(&f, 0);
+        }
+        if (i == 7) assert_int_equal(drop_own(&f, 3), ST_OK); /* by itself: what there was then */
+        assert_int_equal(append_at(&f, 0, &spot, i, 512, &spots[i]), ST_OK);
+        assert_int_equal(append_at(&f, 1, NULL, i, 512, &other), ST_OK);
+        spot = spots[i];
+        spot.index++;
+    }
+    uint64_t dropped_at = f.who.now_ms;
+    for (uint64_t day = 0; day <= 90; day += 45) {
+        f.who.now_ms = dropped_at + day * FIXTURE_DAY;
+        reads_up_to_its_drop(&f, 5, 4, spots[3].chain);
+        reads_up_to_its_drop(&f, 4, 3, spots[2].chain);
+        reads_up_to_its_drop(&f, 3, 7, spots[6].chain);
+        for (int who = 3; who < 6; who++) the_dropped_may_nothing_else(&f, who);
+    }
+    f.who.now_ms = dropped_at + 90 * FIXTURE_DAY + 1;
+    for (int who = 3; who < 6; who++) {
+        as(&f, who);
+        assert_int_equal(ASK(&f, ROOM_READ, room_read, .feed = 0, .max = 1), ST_DENIED);
+        assert_int_equal(attach(&f, (unsigned)who), ST_NOT_FOUND);
+    }
+    fixture_end(&f);
+}
+
 static void the_last_seat_takes_the_room(void **state)
 {
     (void)state;
@@ -636,6 +733,7 @@ int main(void)
         cmocka_unit_test(mail_makes_place_and_ages),
         cmocka_unit_test(a_room_has_a_measure),
         cmocka_unit_test(the_dropped_may_read_why),
+        cmocka_unit_test(the_dropped_read_that_and_no_more),
         cmocka_unit_test(the_last_seat_takes_the_room),
         cmocka_unit_test(idle_rooms_end),
         cmocka_unit_test(records_tell_the_whole_list),

@@ -252,6 +252,60 @@ static void many_at_once(void **state)
     assert_int_equal(count_files(w->dir, ".tmp"), 0);
 }
 
+static void to_drop(void *arg, const struct shard_key *key, uint64_t bytes, uint64_t stored_ms)
+{
+    struct world *w = arg;
+    visit(w, key, bytes, stored_ms);
+    w->waiting++;
+    w->store.ops->drop(w->store.ctx, key, done, w);
+}
+
+/* As when a member leaves an enclave: all shards of its tag go, and with them the file names and
+ * directories that would tell that there was one. Others are put at the same time. */
+static void a_dropped_tag_is_gone_from_the_disk(void **state)
+{
+    struct world *w = *state;
+    const char *ours = "07070707";
+    for (uint8_t i = 0; i < 12; i++) {
+        struct shard_key k = key_of(7, (uint8_t)(i / 3), i), other = key_of(8, i, 1);
+        memset(other.tag, 8, sizeof other.tag);
+        assert_int_equal(store_one(w, &k, 1, 9), ST_OK);
+        assert_int_equal(store_one(w, &other, 1, 9), ST_OK);
+    }
+    struct shard_key k = key_of(7, 99, 1); /* one that is given up half-way */
+    uint8_t *unit = calloc(1, SHARD_UNIT);
+    struct shard_put *p = w->store.ops->begin(w->store.ctx, &k, header);
+    w->store.ops->append(p, 0, unit, done, w);
+    assert_int_equal(wait_for(w), ST_OK);
+    w->store.ops->abandon(p);
+    assert_true(count_files(w->dir, ours) > 0);
+    w->seen = 0;
+    w->store.ops->list(w->store.ctx, k.tag, to_drop, done, w);
+    assert_int_equal(wait_for(w), ST_OK);
+    assert_int_equal(w->seen, 12);
+    stop(w);
+    assert_int_equal(count_files(w->dir, ours), 0);
+    start(w);
+    struct shard_space space;
+    w->store.ops->space(w->store.ctx, &space);
+    assert_int_equal(space.count, 12);
+    /* putting and dropping in one directory at once: neither makes the other fail */
+    for (unsigned round = 0; round < 200; round++) {
+        struct shard_key a = key_of(7, 1, 1), b = key_of(7, 1, 2);
+        assert_int_equal(store_one(w, &a, 1, 9), ST_OK);
+        p = w->store.ops->begin(w->store.ctx, &b, header);
+        w->waiting++;
+        w->store.ops->drop(w->store.ctx, &a, done, w);
+        w->store.ops->append(p, 0, unit, done, w);
+        assert_int_equal(wait_for(w), ST_OK);
+        w->store.ops->abandon(p);
+    }
+    free(unit);
+    stop(w);
+    assert_int_equal(count_files(w->dir, ours), 0);
+    start(w);
+}
+
 static void wrong_use_is_told(void **state)
 {
     struct world *w = *state;
@@ -360,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(many_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_dropped_tag_is_gone_from_the_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_use_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(no_space_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_told, setup, teardown),
