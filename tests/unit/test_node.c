@@ -37,6 +37,9 @@ static void everybody_says_yes_or_nobody_comes(void **state)
     person_vote(&t.people[0], "room", "dave", true);
     person_wait_open(&t.people[1], "room", "dave");
     person_vote(&t.people[1], "room", "dave", false);
+    /* A secret vote is open until the last ballot: nobody knows yet. */
+    person_wait_open(&t.people[2], "room", "dave");
+    person_vote(&t.people[2], "room", "dave", true);
     person_wait_state(&t.people[3], NODE_REFUSED);
     assert_int_equal(person_members(&t.people[2], "room"), 3);
     town_end(&t);

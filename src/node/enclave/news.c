@@ -105,6 +105,7 @@ static void on_added(struct enclave *e, const struct group_event *ev)
 {
     const struct ledger_proposal *p = ledger_proposal(group_ledger(e->group), ev->proposal);
     e->seats_due = true;
+    e->seats_again_ms = 0;
     if (p == NULL) return;
     line(e, "member", p->added_leaf, ev->index, "%s is in: everybody said yes%s", "");
     enclave_door_used(e, p->door);
@@ -220,6 +221,7 @@ static void on_removed(struct enclave *e, const struct group_event *ev)
                  : "%s was removed by vote%s",
          "");
     e->seats_due = true;
+    e->seats_again_ms = 0;
     enclave_roster(e); /* its links end at once */
 }
 
@@ -272,6 +274,7 @@ static void on_left(struct enclave *e, const struct group_event *ev)
 {
     line(e, "member", ev->leaf, ev->index, "%s left%s", "");
     e->seats_due = true;
+    e->seats_again_ms = 0;
     enclave_roster(e);
 }
 

@@ -11,7 +11,10 @@
 #define SEATS_AGAIN_MS 3000
 #define SEATS_SOON_MS 200  /* after a change that another member made first */
 #define SEATS_HEAD_MS 60000 /* our word for a new list comes at a random moment within this time */
-#define SEATS_ODD_MS 10000 /* a listed seat may be unexplained so long: its ADD may be on the way */
+/* A listed seat may be unexplained so long: its ADD may be on the way, or be kept from us by a sentinel
+ * that wants us to vote a member out. It opens nothing, so there is time. */
+#define SEATS_ODD_MS (UINT64_C(24) * 3600 * 1000)
+#define SEATS_LOOK_MS 60000
 
 static bool listed(const struct room_seat_list *list, const uint8_t seat[32])
 {
@@ -120,10 +123,11 @@ static void vote_odd_seat(struct enclave *e, const struct room_seat_list *list)
     if (memcmp(odd, e->odd_seat, 32) != 0) {
         memcpy(e->odd_seat, odd, 32);
         e->odd_since_ms = now;
+        enclave_recheck(e); /* is there more of the ledger than we were shown? */
     }
     if (now < e->odd_since_ms + SEATS_ODD_MS || !group_writable(e->group)) {
         e->seats_due = true;
-        e->seats_again_ms = now + SEATS_ODD_MS;
+        e->seats_again_ms = now + SEATS_LOOK_MS;
         return;
     }
     struct room_seat_vote msg = {.index = ledger_count(l) - 1};
