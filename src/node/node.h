@@ -191,8 +191,8 @@ enum status node_away(struct node *n, const char *enclave, uint64_t until_ms, no
  * changed. */
 enum status node_kit(struct node *n, struct buf *out) MUST_USE;
 /* Revokes the machine that a kit speaks of in all its enclaves, or in the named one: knocks at the
- * standing doors. Needs no node_start. data: struct node_revoked. Done when every sentinel has
- * answered or failed. rk: what the words stand for. */
+ * standing doors. Needs no node_start. data: struct node_revoked, ST_OK also when nothing was told. Done
+ * when every sentinel has answered or failed. ST_BAD_SEAL: other words; ST_NOT_FOUND: not in the kit. rk: what the words stand for. */
 struct node_revoked {
     unsigned enclaves; /* in the kit (or the named one) */
     unsigned told;     /* revocations that a sentinel took */

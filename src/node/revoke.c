@@ -226,12 +226,11 @@ static void finish(struct revoke *r)
         used += n < 0 ? 0 : (size_t)n;
     }
     const char *text = words[out.told == 0 ? 0 : out.told < out.enclaves ? 1 : 2];
-    enum status st = out.told == 0 ? ST_UNREACHABLE : ST_OK;
     node_done *done = r->done;
     void *arg = r->arg;
     r->node->revoke = NULL;
     revoke_free(r);
-    node_finish(done, arg, st, text, &out);
+    node_finish(done, arg, ST_OK, text, &out); /* also with nothing told: the detail says why */
     free(detail);
 }
 

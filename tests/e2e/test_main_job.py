@@ -33,9 +33,13 @@ def refused(people, stranger):
     shown = [p["state"] for p in people[0]("proposals")["proposals"]]
     expect(shown == ["open"], f"the inviter sees {shown}")
     people[1]("vote", "no")
+    for m in people[2:]:
+        m.until("a proposal", lambda m=m: lib.proposal_of(m, stranger.nick))
+        m("vote", "yes")
     stranger("join", code, "--as", stranger.nick, "--wait", code=REFUSED)
     expect(stranger.state() == "refused", stranger.state())
     for m in people:
+        m.until("the vote is over", lambda m=m: m("proposals")["proposals"] == [])
         expect(m.nicks() == set(NICKS), f"{m.nick} counts {m.nicks()}")
         expect(m("proposals")["proposals"] == [], "a vote is still open")
     closed = [p for p in people[2]("proposals", "--all")["proposals"]

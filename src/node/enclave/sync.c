@@ -214,6 +214,7 @@ void enclave_pump(struct enclave *e)
     enclave_write(e);
     enclave_mail_send(e);
     enclave_files_up(e);
+    enclave_standing_door(e);
 }
 
 static void on_entry(struct enclave *e, struct bytes payload)
@@ -395,7 +396,6 @@ static void on_subscribed(void *arg, enum status st, struct bytes body)
         e->seats_due = true;
         if (e->peers != NULL) peers_attached(e->peers);
         enclave_knocks_ask(e);
-        enclave_standing_door(e);
         enclave_tell(e, "sentinel", "", 0, "connected to the sentinel");
     }
     enclave_pump(e);
