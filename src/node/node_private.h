@@ -33,6 +33,8 @@ struct node {
     node_done *stop_done;
     void *stop_arg;
     struct later *later; /* answers that wait for the next tick */
+    uint64_t gate_ms;    /* gate.h: another enclave than the last dials not before */
+    uint64_t gate_last;  /* slot of the last one, 0: none yet */
 };
 
 struct enclave *node_find(struct node *n, const char *name);

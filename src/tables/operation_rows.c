@@ -77,9 +77,9 @@ static const struct op_param p_create[] = {
     FLAG("host", 0, 0, "meet at the sentinel inside this daemon (enclave daemon start --host)"),
     {"ballot", NULL, OP_OPTION, OP_CHOICE, 0, 0, "KIND", "open|secret",
      "how members vote on newcomers: open (signed) or secret"},
-    {"mode", NULL, OP_OPTION, OP_CHOICE, 0, 0, "MODE", "direct|relay",
+    {"mode", NULL, OP_OPTION, OP_CHOICE, 0, 0, "MODE", "direct|relay|tor",
      "direct: members connect to each other and see each other's addresses; relay: only the "
-     "sentinel does"}};
+     "sentinel does; tor: nobody does, through the proxy that socks in enclave.yaml names"}};
 static const struct op_param p_enclave[] = {ENCLAVE};
 static const struct op_param p_invite[] = {
     ENCLAVE, OPTION("ttl", "expires", OP_DURATION, 0, 0, "TIME", "how long it is good for (7d)")};
@@ -89,6 +89,8 @@ static const struct op_param p_join[] = {
     OPTION("name", NULL, OP_TEXT, 0, 0, "NAME",
            "what you call the enclave (default: its own name)"),
     OPTION("message", NULL, OP_TEXT, 0, 'm', "TEXT", "a word to those who vote"),
+    {"mode", NULL, OP_OPTION, OP_CHOICE, 0, 0, "MODE", "direct|tor",
+     "tor: go through the proxy from the first byte; an enclave that meets over tor wants it"},
     FLAG("wait", OP_ONLY_CLI, 0, "wait until everybody has voted")};
 static const struct op_param p_proposals[] = {ENCLAVE,
                                               FLAG("all", 0, 'a', "also those that are closed")};

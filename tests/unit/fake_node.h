@@ -145,7 +145,7 @@ enum status node_members(struct node *n, const char *enclave, node_member_visit 
 enum status node_proposals(struct node *n, const char *enclave, bool all,
                            node_proposal_visit *visit, void *arg)
 {
-    static const struct node_ballot ballots[] = {{"ada", "yes"}, {"eve", "waiting"}};
+    static const struct node_ballot ballots[] = {{"ada", "yes", 0}, {"eve", "waiting", 0}};
     struct node_proposal p = {.ref = "0011223344556677",
                               .kind = "add",
                               .state = "open",
