@@ -27,7 +27,7 @@ struct carrier {
     struct links *n;
     struct link *l;          /* NULL once the link ended */
     struct session *session; /* then kept here until the handle is closed */
-    struct socks *socks;     /* the talk with the proxy; a write may still be under way from it */
+    struct socks *socks;     /* the talk with the proxy */
     uv_tcp_t tcp;
     uv_connect_t connect;
     uv_write_t write;
