@@ -322,12 +322,19 @@ def all_by_proxy(w):
         ada("create", "choir", "--as", "ada", "--sentinel", at(sentinel))
         bob = w.member("bob")
         lib.admit([ada], bob)
-        ada("put", lib.random_file(w.path / "film", 100000), "--wait")
-        paths = {m["path"] for m in ada("members")["members"] if not m["self"]}
+        runs = 1
+        for turn in range(8):  # bob's address may be heard a moment after the circuit is taken
+            ada("put", lib.random_file(w.path / f"film-{turn}", 100000), "--wait")
+            paths = {m["path"] for m in ada("members")["members"] if not m["self"]}
+            if paths == {"direct"}:
+                break
+            ada.stop()
+            ada.start()
+            runs += 1
         expect(paths == {"direct"}, f"bob listens and is called through the proxy: {paths}")
         kinds = {a[2:4] for a in socks.asked}
         expect(kinds == {(3, "localhost"), (1, "127.0.0.1")}, f"asked: {kinds}")
-        expect(len({a[0] for a in socks.asked}) == 1, "one enclave has two users")
+        expect(len({a[0] for a in socks.asked}) == runs, "not a user for each run")
         expect("members may connect" not in ada.log(), "ada listens")
         straight(net, sentinel_port(sentinel), 1)  # bob's own
     socks.stop()
