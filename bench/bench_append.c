@@ -153,8 +153,9 @@ static void attach(struct client *c, const struct sentinel_told *told)
     sign_public(c->seed, c->seat);
     bench_ok(hex_decode(told->pin, 64, c->pin, 32, &n), "pin");
     c->m = (struct room_append){.feed = 1, .sealed = BYTES_OF(c->sealed)};
-    bench_ok(c->port.ops->dial_server(c->port.ctx, told->address, c->pin, &events, c, &c->link),
-             "dial");
+    bench_ok(
+        c->port.ops->dial_server(c->port.ctx, told->address, NULL, c->pin, &events, c, &c->link),
+        "dial");
     while (c->replies < 2) uv_run(&c->loop, UV_RUN_ONCE);
 }
 

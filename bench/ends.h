@@ -132,8 +132,9 @@ static inline struct link *end_dial(struct end *e, uint16_t leaf, uint16_t port,
     end_identity(e->town, leaf, &who);
     sni_build(e->door, leaf, end_window(e), nonce, sni);
     snprintf(address, sizeof address, "127.0.0.1:%u", port);
-    bench_ok(e->port.ops->dial_peer(e->port.ctx, address, sni, &e->self, who.id, events, arg, &l),
-             "dial");
+    bench_ok(
+        e->port.ops->dial_peer(e->port.ctx, address, NULL, sni, &e->self, who.id, events, arg, &l),
+        "dial");
     return l;
 }
 

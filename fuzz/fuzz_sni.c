@@ -21,8 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     sni_build(doors[data[0] & 1], 7, window, nonce, name);
     size_t at = data[1] % (SNI_TEXT + 1U);
-    bool turned = at < SNI_TEXT && data[0] > 127 && (name[at] | 0x20) != (data[0] | 0x20);
-    if (turned) name[at] = (char)data[0];
+    bool turned = at < SNI_TEXT && (data[0] & 0x40) != 0 && name[at] != (char)(data[0] & 0x7F);
+    if (turned) name[at] = (char)(data[0] & 0x7F);
     enum status st = sni_check(BYTES(name, SNI_TEXT), doors, 2, 7, now, &hit);
     bool in_time = window + 1 >= now && window <= now + 1;
     FUZZ_CHECK((st == ST_OK) == (!turned && in_time));

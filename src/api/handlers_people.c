@@ -282,11 +282,8 @@ void api_handle_join(struct call *c)
     struct node_join req = {.code = call_text(c, "code"),
                             .nick = call_text(c, "nick"),
                             .name = call_text(c, "name"),
-                            .message = call_text(c, "message")};
-    if (call_given(c, "mode")) {
-        call_fail(c, ST_USAGE, "this daemon cannot knock through Tor", "the same without --mode");
-        return;
-    }
+                            .message = call_text(c, "message"),
+                            .mode = call_text(c, "mode")};
     c->result = created;
     enum status st = node_join(c->api->o.node, &req, call_done, c);
     if (st == ST_PENDING)

@@ -39,6 +39,7 @@
     X(UNREACHABLE, TRANSIENT, 13, 503, "cannot be reached")                             \
     X(TIMEOUT, TRANSIENT, 13, 504, "no answer in time")                                 \
     X(CLOSED, TRANSIENT, 13, 503, "connection closed")                                  \
+    X(PROXY, TRANSIENT, 13, 503, "the proxy does not answer, or is none")               \
     X(QUOTA, TRANSIENT, 9, 507, "quota is used up")                                     \
     X(NO_SPACE, TRANSIENT, 9, 507, "no space left")                                     \
     X(IO, TRANSIENT, 1, 500, "input or output failed")                                  \

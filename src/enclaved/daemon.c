@@ -297,12 +297,21 @@ static void fill_node_options(struct daemon *d)
              (unsigned long long)options_number(d->o.values, "node.port"));
     if (*announce == '\0' && !any) announce = host;
     snprintf(d->announce, sizeof d->announce, "%s", announce);
+    const char *socks = options_text(d->o.values, "socks");
     d->node_options = (struct node_options){
         .listen = *host == '\0' ? NULL : d->listen,
         .announce = d->announce,
         .offer = options_number(d->o.values, "node.max_storage_gb") * UINT64_C(1000000000),
         .hosted = d->hosted[0] == '\0' ? NULL : d->hosted,
-        .ballot_ms = options_ms(d->o.values, "node.ballot_delay")};
+        .ballot_ms = options_ms(d->o.values, "node.ballot_delay"),
+        .socks = *socks == '\0' ? NULL : socks,
+        .socks_all = options_flag(d->o.values, "socks_all"),
+        .start_gap_ms = options_number(d->o.values, "start_gap") * 1000};
+    if (*host != '\0' && options_number(d->o.values, "node.port") != 0)
+        env_log(
+            &d->env, ENV_WARN, "daemon",
+            "node.port is fixed: whoever meets you there in two enclaves sees that they are one "
+            "person's");
 }
 
 static enum status make_node(struct daemon *d, struct daemon_fault *fault)

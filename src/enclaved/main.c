@@ -26,6 +26,8 @@ static const char help[] =
     "  --listen HOST:PORT  members may connect here directly; port 0 lets the system choose\n"
     "  --announce HOSTS    under these hosts, with commas (default: the host of --listen)\n"
     "  --host HOST:PORT    runs a sentinel inside\n"
+    "  --socks ADDR:PORT   enclaves of mode tor go through this SOCKS5 proxy (tor: "
+    "127.0.0.1:9050)\n"
     "  --config FILE       YAML (default: enclave.yaml in the home, if it is there)\n"
     "  --set KEY=VALUE     one key of the configuration\n"
     "  --profile NAME      high-throughput or low-latency\n"
@@ -45,6 +47,7 @@ enum {
     LISTEN,
     ANNOUNCE,
     HOST,
+    SOCKS,
     CONFIG,
     SET,
     PROFILE,
@@ -62,6 +65,7 @@ static const struct option long_options[] = {{"home", required_argument, NULL, H
                                              {"listen", required_argument, NULL, LISTEN},
                                              {"announce", required_argument, NULL, ANNOUNCE},
                                              {"host", required_argument, NULL, HOST},
+                                             {"socks", required_argument, NULL, SOCKS},
                                              {"config", required_argument, NULL, CONFIG},
                                              {"set", required_argument, NULL, SET},
                                              {"profile", required_argument, NULL, PROFILE},
@@ -144,6 +148,7 @@ static enum status take_option(struct program *p, int option, struct options_fau
     case LISTEN: return set_address(p, optarg, "node", "--listen", fault);
     case ANNOUNCE: return options_set(p->options, "node.announce", optarg, "--announce", fault);
     case HOST: return set_host(p, optarg, fault);
+    case SOCKS: return options_set(p->options, "socks", optarg, "--socks", fault);
     case CONFIG: p->config = optarg; return ST_OK;
     case SET: return set_pair(p, optarg, fault);
     case PROFILE: return options_set(p->options, "profile", optarg, "--profile", fault);

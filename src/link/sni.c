@@ -45,6 +45,9 @@ enum status sni_check(struct bytes text, const uint8_t (*doors)[32], size_t n, u
         base32_decode((const char *)text.p, text.n, hit.token, sizeof hit.token, &got) != ST_OK ||
         got != SNI_TOKEN)
         return ST_BAD_MESSAGE;
+    /* base32_decode takes capitals too: a name has one form. */
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] >= 'A' && text.p[i] <= 'Z') return ST_BAD_MESSAGE;
     if (n > SNI_DOORS_MAX) n = SNI_DOORS_MAX;
     for (size_t i = 0; i < n; i++)
         for (int off = -1; off <= 1; off++) {

@@ -19,6 +19,8 @@ static void closed(uv_handle_t *h)
     struct carrier *c = h->data;
     struct links *n = c->n;
     session_free(c->session);
+    if (c->socks) bytes_wipe(c->socks, sizeof *c->socks);
+    free(c->socks);
     free(c);
     links_gone(n);
 }
@@ -55,10 +57,18 @@ static struct carrier *carrier_new(struct link *l)
 
 /* ---- bytes ---- */
 
+/* The proxy is reached, the other side not yet. */
+static bool with_proxy(const struct carrier *c)
+{
+    return c->l && c->l->dial && c->socks;
+}
+
+static void proxy_said(struct link *l, ssize_t n);
+
 /* What comes after the end goes to the scrap. */
 static bool wanted(const struct carrier *c)
 {
-    return c->l && !session_over(c->l->session);
+    return c->l && c->l->session && !session_over(c->l->session);
 }
 
 static void offer_room(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
@@ -66,7 +76,11 @@ static void offer_room(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
     (void)suggested;
     struct carrier *c = h->data;
     size_t room = sizeof c->n->scrap;
-    uint8_t *p = wanted(c) ? session_space(c->l->session, &room) : c->n->scrap;
+    uint8_t *p = c->n->scrap;
+    if (with_proxy(c))
+        p = socks_space(c->socks, &room);
+    else if (wanted(c))
+        p = session_space(c->l->session, &room);
     *ret = uv_buf_init((char *)p, (unsigned)(p ? room : 0));
 }
 
@@ -85,6 +99,11 @@ static void arrived(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
         if (n < 0) carrier_close(c);
         return;
     }
+    if (with_proxy(c)) {
+        proxy_said(l, n);
+        return;
+    }
+    if (!l->session) return; /* over before it began */
     if (n == UV_ENOBUFS)
         session_close(l->session, ST_NO_MEMORY, NULL);
     else if (n < 0)
@@ -162,21 +181,10 @@ void carrier_let_go(struct link *l)
 
 static void connect_next(struct link *l, enum status why);
 
-static void connected(uv_connect_t *req, int status)
+/* The other side is reached. */
+static void start_session(struct link *l)
 {
-    struct carrier *c = req->data;
-    struct link *l = c->l;
-    if (!l) return;
-    if (status != 0) {
-        c->l = NULL;
-        l->carrier = NULL;
-        carrier_close(c);
-        connect_next(l, ST_UNREACHABLE);
-        links_pump_one(l);
-        return;
-    }
     carrier_dial_stop(l);
-    uv_tcp_nodelay(&c->tcp, 1);
     struct tls_config config = {
         .role = l->role, .pin = l->key, .expect = l->key, .seed = l->seed, .sni = l->sni};
     enum status st = links_session(l, &config);
@@ -186,6 +194,73 @@ static void connected(uv_connect_t *req, int status)
     else
         carrier_read(l, true);
     links_pump_one(l);
+}
+
+/* Each message is far smaller than a socket's buffer, and the proxy answers it before the next. */
+static void tell_proxy(struct link *l)
+{
+    struct carrier *c = l->carrier;
+    struct bytes out = socks_output(c->socks);
+    if (out.n == 0) return;
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)out.p, (unsigned)out.n);
+    /* Who has closed may have said why: that is read all the same, and then the end. */
+    if (uv_try_write((uv_stream_t *)&c->tcp, &buf, 1) != (int)out.n) c->broken = true;
+    socks_sent(c->socks, out.n);
+}
+
+static void proxy_said(struct link *l, ssize_t n)
+{
+    struct carrier *c = l->carrier;
+    if (l->over) return;
+    if (n < 0)
+        socks_eof(c->socks);
+    else
+        socks_filled(c->socks, (size_t)n);
+    if (c->socks->state == SOCKS_OPEN) {
+        if (c->socks->nameless)
+            env_log(l->n->env, ENV_WARN, "link",
+                    "the proxy takes no user names: it does not keep enclaves apart");
+        start_session(l);
+        return;
+    }
+    if (c->socks->state == SOCKS_FAILED)
+        links_over(l, c->socks->status, c->socks->reason);
+    else
+        tell_proxy(l);
+    links_pump_one(l);
+}
+
+static void proxy_reached(struct link *l)
+{
+    struct carrier *c = l->carrier;
+    c->socks = l->dial->socks;
+    l->dial->socks = NULL;
+    if (uv_read_start((uv_stream_t *)&c->tcp, offer_room, arrived) != 0)
+        links_over(l, ST_PROXY, "the proxy cannot be read from");
+    else
+        tell_proxy(l);
+    c->reading = !l->over;
+    links_pump_one(l);
+}
+
+static void connected(uv_connect_t *req, int status)
+{
+    struct carrier *c = req->data;
+    struct link *l = c->l;
+    if (!l) return;
+    if (status != 0) {
+        c->l = NULL;
+        l->carrier = NULL;
+        carrier_close(c);
+        connect_next(l, l->dial->routed ? ST_PROXY : ST_UNREACHABLE);
+        links_pump_one(l);
+        return;
+    }
+    uv_tcp_nodelay(&c->tcp, 1);
+    if (l->dial->routed)
+        proxy_reached(l);
+    else
+        start_session(l);
 }
 
 /* Tries the next address; why is what the last one gave. */
@@ -208,7 +283,10 @@ static void connect_next(struct link *l, enum status why)
         l->carrier = NULL;
         carrier_close(c);
     }
-    links_over(l, why, why == ST_TIMEOUT ? "no answer in time" : "nobody answers at that address");
+    links_over(l, why,
+               why == ST_TIMEOUT ? "no answer in time"
+               : why == ST_PROXY ? "the proxy does not answer"
+                                 : "nobody answers at that address");
 }
 
 static void resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
@@ -254,7 +332,29 @@ static enum status resolve(struct link *l, const char *host, uint16_t port)
     return ST_OK;
 }
 
-enum status carrier_dial(struct link *l, const char *address)
+/* Through a proxy: it gets the host as it was written, and nothing is looked up here. */
+static enum status dial_route(struct link *l, const char *host, uint16_t port,
+                              const struct link_route *route)
+{
+    char proxy[LINK_ADDRESS_MAX + 1];
+    uint16_t proxy_port;
+    struct dialling *d = l->dial;
+    enum status st = address_split(route->proxy, proxy, &proxy_port);
+    const char *at = strcmp(proxy, "localhost") == 0 ? "127.0.0.1" : proxy;
+    if (st == ST_OK) st = address_numeric(at, proxy_port, &d->addresses[0]);
+    if (st != ST_OK) return st;
+    d->socks = calloc(1, sizeof *d->socks);
+    if (!d->socks) return ST_NO_MEMORY;
+    st = socks_init(d->socks, host, port, route->user, route->pass);
+    if (st != ST_OK) return st;
+    d->routed = true;
+    d->until = d->address_until = links_now(l->n) + LINKS_PROXY_MS;
+    d->n = 1;
+    connect_next(l, ST_PROXY);
+    return ST_OK;
+}
+
+enum status carrier_dial(struct link *l, const char *address, const struct link_route *route)
 {
     char host[LINK_ADDRESS_MAX + 1];
     uint16_t port;
@@ -263,6 +363,7 @@ enum status carrier_dial(struct link *l, const char *address)
     if (port == 0) return ST_USAGE;
     l->dial = calloc(1, sizeof *l->dial);
     if (!l->dial) return ST_NO_MEMORY;
+    if (route) return dial_route(l, host, port, route);
     l->dial->until = l->dial->address_until = links_now(l->n) + LINKS_CONNECT_MS;
     if (address_numeric(host, port, &l->dial->addresses[0]) != ST_OK) return resolve(l, host, port);
     l->dial->n = 1;
@@ -279,7 +380,9 @@ void carrier_dial_tick(struct link *l, uint64_t now)
         carrier_close(l->carrier);
         l->carrier = NULL;
     }
-    if (now >= d->until || d->resolving)
+    if (d->routed && d->socks)
+        links_over(l, ST_PROXY, "the proxy does not answer");
+    else if (now >= d->until || d->resolving)
         links_over(l, ST_TIMEOUT, "no answer in time");
     else
         connect_next(l, ST_TIMEOUT);
@@ -293,6 +396,8 @@ void carrier_dial_stop(struct link *l)
         d->resolving->l = NULL;
         uv_cancel((uv_req_t *)&d->resolving->req);
     }
+    if (d->socks) bytes_wipe(d->socks, sizeof *d->socks);
+    free(d->socks);
     free(d);
     l->dial = NULL;
 }

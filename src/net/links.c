@@ -234,8 +234,8 @@ void links_timer(struct links *n)
 /* ---- the port ---- */
 
 static enum status dial(struct links *n, enum tls_role role, const char *address,
-                        const struct link_pipe *pipe, const char *sni,
-                        const struct link_identity *self, const uint8_t key[32],
+                        const struct link_route *route, const struct link_pipe *pipe,
+                        const char *sni, const struct link_identity *self, const uint8_t key[32],
                         const struct link_events *events, void *arg, struct link **ret)
 {
     if (n->closing) return ST_CLOSED;
@@ -254,7 +254,7 @@ static enum status dial(struct links *n, enum tls_role role, const char *address
         st = links_session(l, &config);
         bytes_wipe(l->seed, sizeof l->seed);
     } else {
-        st = carrier_dial(l, address);
+        st = carrier_dial(l, address, route);
     }
     if (st != ST_OK) {
         forget(l);
@@ -264,24 +264,26 @@ static enum status dial(struct links *n, enum tls_role role, const char *address
     return ST_OK;
 }
 
-static enum status dial_server(void *ctx, const char *address, const uint8_t pin[32],
-                               const struct link_events *events, void *arg, struct link **ret)
+static enum status dial_server(void *ctx, const char *address, const struct link_route *route,
+                               const uint8_t pin[32], const struct link_events *events, void *arg,
+                               struct link **ret)
 {
-    return dial(ctx, TLS_TO_SERVER, address, NULL, NULL, NULL, pin, events, arg, ret);
+    return dial(ctx, TLS_TO_SERVER, address, route, NULL, NULL, NULL, pin, events, arg, ret);
 }
 
-static enum status dial_peer(void *ctx, const char *address, const char *sni,
-                             const struct link_identity *self, const uint8_t expect[32],
-                             const struct link_events *events, void *arg, struct link **ret)
+static enum status dial_peer(void *ctx, const char *address, const struct link_route *route,
+                             const char *sni, const struct link_identity *self,
+                             const uint8_t expect[32], const struct link_events *events, void *arg,
+                             struct link **ret)
 {
-    return dial(ctx, TLS_TO_PEER, address, NULL, sni, self, expect, events, arg, ret);
+    return dial(ctx, TLS_TO_PEER, address, route, NULL, sni, self, expect, events, arg, ret);
 }
 
 static enum status dial_pipe(void *ctx, const struct link_pipe *pipe, const char *sni,
                              const struct link_identity *self, const uint8_t expect[32],
                              const struct link_events *events, void *arg, struct link **ret)
 {
-    return dial(ctx, TLS_TO_PEER, NULL, pipe, sni, self, expect, events, arg, ret);
+    return dial(ctx, TLS_TO_PEER, NULL, NULL, pipe, sni, self, expect, events, arg, ret);
 }
 
 static enum status accept_pipe(void *ctx, const struct link_pipe *pipe,

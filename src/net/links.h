@@ -6,9 +6,10 @@
  *
  * Owns: itself, its links and listeners until links_close. loop and env are
  *     borrowed and outlive it.
- * Errors: those of the port. dial: ST_USAGE for an address that is no host:port;
- *     what happens later comes by closed: ST_UNREACHABLE, ST_TIMEOUT, ST_UNTRUSTED
- *     (another key), ST_DENIED (they do not want us), ST_PROTOCOL, ST_VERSION.
+ * Errors: those of the port. dial: ST_USAGE for an address that is no host:port,
+ *     or a proxy that is no numeric one; what happens later comes by closed:
+ *     ST_UNREACHABLE, ST_TIMEOUT, ST_PROXY (net/socks.h), ST_UNTRUSTED (another key),
+ *     ST_DENIED (they do not want us, or the proxy's rules), ST_PROTOCOL, ST_VERSION.
  *     listen: ST_EXISTS (port in use), ST_DENIED, ST_UNREACHABLE (no such address).
  *     send before opened: ST_CLOSED.
  * Order: links_new, links_port, use; links_close closes every link (their closed
@@ -22,9 +23,10 @@
 
 #include <uv.h>
 
-#define LINKS_CONNECT_MS 10000    /* name, all addresses, TCP */
-#define LINKS_ADDRESS_MS 4000     /* one address, while others are left to try */
-#define LINKS_ADDRESSES_MAX 16    /* addresses tried of one name */
+#define LINKS_CONNECT_MS 10000 /* name, all addresses, TCP */
+#define LINKS_PROXY_MS 60000   /* the same through a proxy: tor may have to build a circuit first */
+#define LINKS_ADDRESS_MS 4000  /* one address, while others are left to try */
+#define LINKS_ADDRESSES_MAX 16 /* addresses tried of one name */
 #define LINKS_HALF_OPEN_MAX 256   /* handshakes at once per listener; the oldest gives way */
 #define LINKS_HALF_OPEN_PER_IP 64 /* of these from one address (IPv6: one /64) */
 #define LINKS_PER_LISTENER 8192   /* links at once per listener */

@@ -15,6 +15,7 @@
 #include "link/session.h"
 #include "net/links.h"
 #include "net/server.h"
+#include "net/socks.h"
 
 #define LINKS_TICK_MS 500
 #define LINKS_DRAIN_MS 2000 /* reading on after our end, so that no reset cuts off our last words */
@@ -26,6 +27,7 @@ struct carrier {
     struct links *n;
     struct link *l;          /* NULL once the link ended */
     struct session *session; /* then kept here until the handle is closed */
+    struct socks *socks;     /* the talk with the proxy */
     uv_tcp_t tcp;
     uv_connect_t connect;
     uv_write_t write;
@@ -43,6 +45,8 @@ struct dialling {
     struct sockaddr_storage addresses[LINKS_ADDRESSES_MAX];
     size_t n, next;
     struct resolving *resolving;
+    struct socks *socks; /* of a route, until the proxy is reached: then the carrier's */
+    bool routed;
 };
 
 struct link {
@@ -120,7 +124,8 @@ void links_gone(struct links *n); /* a closing port may be done now */
 void links_timer(struct links *n);
 
 /* carrier.c */
-enum status carrier_dial(struct link *l, const char *address) MUST_USE;
+enum status carrier_dial(struct link *l, const char *address,
+                         const struct link_route *route) MUST_USE;
 void carrier_dial_tick(struct link *l, uint64_t now);
 void carrier_dial_stop(struct link *l);
 enum status carrier_accept(struct link *l, uv_stream_t *listener) MUST_USE;

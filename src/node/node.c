@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/enclave/enclave.h"
+#include "node/gate.h"
 
 #include "base/encode.h"
 #include "crypto/hash.h"
@@ -89,7 +90,7 @@ static bool name_byte(char c)
            c == '_' || c == '.';
 }
 
-struct enclave *node_find(struct node *n, const char *name)
+static struct enclave *by_name(struct node *n, const char *name)
 {
     struct enclave *found = NULL;
     char id[65];
@@ -103,6 +104,14 @@ struct enclave *node_find(struct node *n, const char *name)
         if (found != NULL) return NULL; /* not unique */
         found = n->enclaves[i];
     }
+    return found;
+}
+
+/* Every call that names an enclave comes by here. */
+struct enclave *node_find(struct node *n, const char *name)
+{
+    struct enclave *found = by_name(n, name);
+    if (found != NULL) gate_hurry(found);
     return found;
 }
 
@@ -223,6 +232,7 @@ uint64_t node_next_ms(const struct node *n)
 {
     uint64_t next = UINT64_MAX, now = env_mono_ms(n->ports.env);
     if (n->later != NULL || (n->stop_done != NULL && n->commits == 0)) return now;
+    next = gate_next_ms(n);
     for (size_t i = 0; i < n->n; i++) {
         uint64_t at = enclave_next_ms(n->enclaves[i]);
         if (n->enclaves[i]->removed) at = n->enclaves[i]->commits == 0 ? now : UINT64_MAX;
@@ -236,6 +246,7 @@ void node_tick(struct node *n)
 {
     uint64_t now = env_mono_ms(n->ports.env);
     run_later(n);
+    gate_tick(n, now);
     for (size_t i = 0; i < n->n; i++) enclave_tick(n->enclaves[i], now);
     if (n->revoke != NULL) revoke_tick(n->revoke, now);
     free_removed(n);

@@ -47,12 +47,14 @@ struct node_ports {
 };
 
 struct node_options {
-    const char *listen;   /* "host:0" to listen for members on; NULL: circuits only */
-    const char *announce; /* hosts under which members reach it, comma-separated, "" if none */
-    uint64_t offer;       /* most bytes of shards this machine keeps */
-    const char *hosted;   /* "host:port#pin" of the sentinel inside this daemon, or NULL */
-    uint64_t ballot_ms;   /* a ballot leaves at a random moment within this time */
-    const char *socks;    /* "host:port" of a SOCKS5 proxy (tor mode goes through it), or NULL */
+    const char *listen;    /* "host:0" to listen for members on; NULL: circuits only */
+    const char *announce;  /* hosts under which members reach it, comma-separated, "" if none */
+    uint64_t offer;        /* most bytes of shards this machine keeps */
+    const char *hosted;    /* "host:port#pin" of the sentinel inside this daemon, or NULL */
+    uint64_t ballot_ms;    /* a ballot leaves at a random moment within this time */
+    const char *socks;     /* "host:port" of a SOCKS5 proxy (tor mode goes through it), or NULL */
+    bool socks_all;        /* every enclave goes through it */
+    uint64_t start_gap_ms; /* most time between two enclaves' first diallings; 0: all at once */
 };
 
 struct node_result {
@@ -153,6 +155,7 @@ struct node_join {
     const char *nick;
     const char *name;    /* local name; NULL: the name its creator gave it, once known */
     const char *message; /* to those who vote; may be NULL */
+    const char *mode;    /* NULL, or "tor": through the proxy from the first byte */
 };
 /* Done when the knock is at the door (data: struct node_enclave_info with the safety code). The
  * joining goes on by itself, over restarts; event "join" tells how it ends. A second call with

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Revoking a machine from anywhere, by the recovery words and its kit: a knock at each standing door
  * (core/door/revoke). Needs no vault and no enclave here. */
+#include "base/encode.h"
 #include "core/door/revoke.h"
 #include "core/ledger/ledger.h"
 #include "crypto/hash.h"
@@ -20,6 +21,8 @@ struct target {
     uint8_t room[32], seat[32];
     struct ledger_sentinel sentinels[REVOKE_SENTINELS_MAX];
     size_t n_sentinels, at;
+    bool proxied;
+    char user[33]; /* at the proxy: no two enclaves are one there */
     struct uplink up;
     uint64_t until_ms;
     bool over, told;
@@ -125,11 +128,29 @@ static void on_down(void *arg, enum status why)
     t->until_ms = 0; /* the next sentinel at the next tick */
 }
 
-static const struct uplink_events events = {on_ready, on_push, on_down};
+/* Whoever has a proxy set wants it used; what meets over tor is never dialled straight. */
+static enum status route(void *arg, struct link_route *ret, bool *ret_routed)
+{
+    const struct target *t = arg;
+    const char *proxy = t->of->node->options.socks;
+    *ret_routed = proxy != NULL;
+    if (proxy == NULL) return t->proxied ? ST_PROXY : ST_OK;
+    *ret = (struct link_route){.proxy = ""};
+    snprintf(ret->proxy, sizeof ret->proxy, "%s", proxy);
+    snprintf(ret->user, sizeof ret->user, "%s", t->user);
+    snprintf(ret->pass, sizeof ret->pass, "0");
+    return ST_OK;
+}
+
+static const struct uplink_events events = {on_ready, on_push, on_down, route};
 
 static void dial(struct target *t, uint64_t now_ms)
 {
     uplink_stop(&t->up);
+    if (t->proxied && t->of->node->options.socks == NULL) {
+        end(t, false, "it meets over tor only: set socks in enclave.yaml and try again");
+        return;
+    }
     if (t->at == t->n_sentinels) {
         end(t, false, "none of its sentinels can be reached now: try again later");
         return;
@@ -170,7 +191,11 @@ static enum status read_kit(struct revoke *r, struct bytes kit, const char *name
         t->of = r;
         memcpy(t->room, item.room, 32);
         memcpy(t->seat, item.seat, 32);
+        t->proxied = item.proxied != 0;
         env_random(r->node->ports.env, t->reply_token, sizeof t->reply_token);
+        uint8_t user[16];
+        env_random(r->node->ports.env, user, sizeof user);
+        hex_encode(BYTES_OF(user), t->user);
         r->n++;
     }
     buf_free(&plain);

@@ -92,7 +92,7 @@ static const struct op_param p_create[] = {
      "open (each vote is signed with its name)"},
     {"mode", NULL, OP_OPTION, OP_CHOICE, 0, 0, "MODE", "direct|relay|tor",
      "direct: members connect to each other and see each other's addresses; relay: only the "
-     "sentinel does; tor: nobody does, everything goes through a Tor on this machine"}};
+     "sentinel does; tor: nobody does, through the proxy that socks in enclave.yaml names"}};
 static const struct op_param p_enclave[] = {ENCLAVE};
 static const struct op_param p_status[] = {QR_FLAGS};
 static const struct op_param p_invite[] = {
@@ -103,8 +103,8 @@ static const struct op_param p_join[] = {
     OPTION("name", NULL, OP_TEXT, 0, 0, "NAME",
            "what you call the enclave (default: its own name)"),
     OPTION("message", NULL, OP_TEXT, 0, 'm', "TEXT", "a word to those who vote"),
-    {"mode", NULL, OP_OPTION, OP_CHOICE, 0, 0, "MODE", "tor",
-     "tor: knock through a Tor on this machine, so that the sentinel never sees your address"},
+    {"mode", NULL, OP_OPTION, OP_CHOICE, 0, 0, "MODE", "direct|tor",
+     "tor: go through the proxy from the first byte; an enclave that meets over tor wants it"},
     FLAG("wait", OP_ONLY_CLI, 0, "wait until everybody has voted"),
     QR_FLAGS};
 static const struct op_param p_proposals[] = {

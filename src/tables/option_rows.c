@@ -11,6 +11,19 @@ static const struct option_row rows[] = {
     {"profile", OPTION_TEXT, 0, 32, "",
      "a set of defaults: high-throughput (more workers and buffers) or low-latency", ALL},
 
+    {"socks", OPTION_TEXT, 0, 255, "",
+     "SOCKS5 proxy as ADDRESS:PORT, such as 127.0.0.1:9050 (tor); enclaves of mode tor go through "
+     "it, each with its own user and password",
+     MEMBER},
+    {"socks_all", OPTION_FLAG, 0, 0, "false",
+     "every enclave goes through the proxy, whatever its mode; nobody may connect here then",
+     MEMBER},
+    {"start_gap", OPTION_NUMBER, 0, 3600, "30",
+     "at a start and after an outage your enclaves connect one after the other, at random from 2 "
+     "to "
+     "so many seconds apart; 0: all at once, which shows that they are one person's",
+     MEMBER},
+
     {"coordinator.host", OPTION_TEXT, 1, 255, "0.0.0.0", "address that the sentinel listens on",
      HOSTS},
     {"coordinator.port", OPTION_NUMBER, 0, 65535, "8000",

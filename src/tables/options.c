@@ -4,6 +4,7 @@
 #include "tables/nearest.h"
 #include "tables/options_inner.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -361,8 +362,39 @@ static uint64_t number_if_known(const struct options *o, const char *key, uint64
     return i == o->table->n ? otherwise : o->values[i].number;
 }
 
+static const char *text_if_known(const struct options *o, const char *key)
+{
+    size_t i = row_find(o->table, key);
+    return i == o->table->n ? "" : o->values[i].text;
+}
+
+/* ADDRESS:PORT. A name would have to be looked up, and the look-up would go around the proxy. */
+static bool proxy_ok(const char *text)
+{
+    char host[256];
+    uint64_t port = 0;
+    uint8_t address[16];
+    const char *colon = strrchr(text, ':');
+    size_t n = colon == NULL ? 0 : (size_t)(colon - text);
+    bool bracket = n > 2 && text[0] == '[' && text[n - 1] == ']';
+    if (n == 0 || n >= sizeof host || !parse_number(colon + 1, &port)) return false;
+    memcpy(host, text + bracket, n - 2 * (size_t)bracket);
+    host[n - 2 * (size_t)bracket] = '\0';
+    if (port == 0 || port > 65535) return false;
+    if (bracket) return inet_pton(AF_INET6, host, address) == 1;
+    return strcmp(host, "localhost") == 0 || inet_pton(AF_INET, host, address) == 1;
+}
+
 enum status options_check(const struct options *o, struct options_fault *fault)
 {
+    const char *socks = text_if_known(o, "socks");
+    if (*socks != '\0' && !proxy_ok(socks))
+        return options_say(fault,
+                           "socks must be ADDRESS:PORT with a numeric address, such as "
+                           "127.0.0.1:9050, not \"%.100s\"",
+                           socks);
+    if (*socks == '\0' && number_if_known(o, "socks_all", 0) != 0)
+        return options_say(fault, "socks_all needs a proxy: set socks, such as 127.0.0.1:9050");
     uint64_t n = number_if_known(o, "node.shards_total", 0);
     uint64_t k = number_if_known(o, "node.shards_required", 0);
     if ((n == 0) != (k == 0))

@@ -6,6 +6,7 @@ event of a daemon, or at the end of a process, until a deadline.
 """
 import base64
 import contextlib
+import copy
 import ctypes
 import hashlib
 import json
@@ -109,6 +110,8 @@ class Member:
         self.password = password + nick
         self.password_file = world.path / (nick + ".password")
         self.words = []
+        # ENCLAVE_... of every command, and so of the daemon. Those who wait want all enclaves at once.
+        self.settings, self.name = {"START_GAP": "0"}, None
         self.write_password(self.password)
 
     def write_password(self, password):
@@ -122,6 +125,8 @@ class Member:
         """Runs `enclave` and returns its Answer, whatever its exit status."""
         line = [self.world.program("enclave"), "--home", self.home]
         line += (["--json"] if json_flag else []) + list(words)
+        env = self.world.environment()
+        more.setdefault("env", {**env, **{"ENCLAVE_" + k: v for k, v in self.settings.items()}})
         return self.world.run(line, stdin=stdin, seconds=seconds, **more)
 
     def __call__(self, *words, code=OK, **more):
@@ -131,6 +136,12 @@ class Member:
         if a.code not in codes:
             raise Failure(f"{self.nick}: {a}, {' or '.join(map(str, codes))} was expected")
         return a.json if a.out.strip() or a.err.strip() else {}
+
+    def of(self, enclave):
+        """The same person, with one of several enclaves in mind."""
+        m = copy.copy(self)
+        m.name, m.settings = enclave, {**self.settings, "NAME": enclave}
+        return m
 
     def secret(self):
         return ["--password-file", self.password_file]
@@ -190,6 +201,7 @@ class Member:
 
     def enclave(self, name=None):
         all_of_them = self("status")["enclaves"]
+        name = name or self.name
         if name is None:
             return all_of_them[0] if all_of_them else None
         return next((e for e in all_of_them if e["name"] == name), None)

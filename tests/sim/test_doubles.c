@@ -285,7 +285,7 @@ static struct end dial(struct pair *p, const char *sni, const uint8_t expect[32]
     e = (struct end){.order = true};
     struct link *l = NULL;
     assert_int_equal(
-        p->pa.ops->dial_peer(p->pa.ctx, p->address, sni, &p->ia, expect, &end_events, &e, &l),
+        p->pa.ops->dial_peer(p->pa.ctx, p->address, NULL, sni, &p->ia, expect, &end_events, &e, &l),
         ST_OK);
     assert_int_equal(e.opened, 0);
     run_all(&p->t);
@@ -323,7 +323,7 @@ static void frames_keep_their_order(void **state)
     struct link *l = NULL;
     pair_start(&p);
     e = (struct end){.order = true};
-    assert_int_equal(p.pa.ops->dial_peer(p.pa.ctx, p.address, "the-name", &p.ia, p.g.self.id,
+    assert_int_equal(p.pa.ops->dial_peer(p.pa.ctx, p.address, NULL, "the-name", &p.ia, p.g.self.id,
                                          &end_events, &e, &l),
                      ST_OK);
     run_all(&p.t);
@@ -346,7 +346,7 @@ static void back_pressure_holds(void **state)
     struct link *l = NULL;
     pair_start(&p);
     e = (struct end){.order = true};
-    assert_int_equal(p.pa.ops->dial_peer(p.pa.ctx, p.address, "the-name", &p.ia, p.g.self.id,
+    assert_int_equal(p.pa.ops->dial_peer(p.pa.ctx, p.address, NULL, "the-name", &p.ia, p.g.self.id,
                                          &end_events, &e, &l),
                      ST_OK);
     run_all(&p.t);
@@ -373,7 +373,7 @@ static void partitions_and_crashes_break_links(void **state)
     struct link *l = NULL;
     pair_start(&p);
     e = (struct end){.order = true};
-    assert_int_equal(p.pa.ops->dial_peer(p.pa.ctx, p.address, "the-name", &p.ia, p.g.self.id,
+    assert_int_equal(p.pa.ops->dial_peer(p.pa.ctx, p.address, NULL, "the-name", &p.ia, p.g.self.id,
                                          &end_events, &e, &l),
                      ST_OK);
     run_all(&p.t);
@@ -386,7 +386,7 @@ static void partitions_and_crashes_break_links(void **state)
     assert_int_equal(dial(&p, "the-name", p.g.self.id).why, ST_UNREACHABLE);
     vnet_partition(&p.net, 0);
     e = (struct end){.order = true};
-    assert_int_equal(p.pa.ops->dial_peer(p.pa.ctx, p.address, "the-name", &p.ia, p.g.self.id,
+    assert_int_equal(p.pa.ops->dial_peer(p.pa.ctx, p.address, NULL, "the-name", &p.ia, p.g.self.id,
                                          &end_events, &e, &l),
                      ST_OK);
     run_all(&p.t);

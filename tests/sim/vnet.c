@@ -289,7 +289,9 @@ static void connect_server(void *arg)
     for (size_t i = 0; i < n->n_servers; i++)
         if (strcmp(n->servers[i].address, l->address) == 0) s = &n->servers[i];
     if (l->state != VLINK_DIALLING) goto out;
-    if (!s || !reachable(n, l->m, s->m)) {
+    if (l->routed && n->proxy_dead) {
+        vlink_over(l, ST_PROXY);
+    } else if (!s || !reachable(n, l->m, s->m)) {
         vlink_over(l, ST_UNREACHABLE);
     } else if (memcmp(s->pin, l->expect, 32) != 0) {
         vlink_over(l, ST_UNTRUSTED);
@@ -335,8 +337,8 @@ static void connect_peer(void *arg)
     struct link_listener *s = l->net->listeners;
     while (s && strcmp(s->address, l->address) != 0) s = s->next;
     if (l->state != VLINK_DIALLING) goto out;
-    if (!s || !reachable(l->net, l->m, s->m)) {
-        vlink_over(l, ST_UNREACHABLE);
+    if (!s || !reachable(l->net, l->m, s->m) || (l->routed && l->net->proxy_dead)) {
+        vlink_over(l, l->routed && l->net->proxy_dead ? ST_PROXY : ST_UNREACHABLE);
         goto out;
     }
     enum status st = handshake(l, s);
@@ -358,13 +360,25 @@ static struct link *dial(struct vnet_host *h, const char *address, const struct 
     return l;
 }
 
-static enum status op_dial_server(void *ctx, const char *address, const uint8_t pin[32],
-                                  const struct link_events *events, void *arg, struct link **ret)
+static void note_dial(struct vnet_host *h, bool peer, const struct link_route *route)
+{
+    struct vnet *n = h->net;
+    struct vnet_dial *d = &n->log[n->dials++ % VNET_DIALS];
+    *d = (struct vnet_dial){
+        .machine = h->m->index, .ms = n->time->now_ms, .peer = peer, .routed = route != NULL};
+    if (route) d->route = *route;
+}
+
+static enum status op_dial_server(void *ctx, const char *address, const struct link_route *route,
+                                  const uint8_t pin[32], const struct link_events *events,
+                                  void *arg, struct link **ret)
 {
     struct vnet_host *h = ctx;
     if (!h->m->up) return ST_CLOSED;
+    note_dial(h, false, route);
     struct link *l = dial(h, address, events, arg);
     memcpy(l->expect, pin, 32);
+    l->routed = route != NULL;
     at(l, latency(h->net), connect_server);
     *ret = l;
     return ST_OK;
@@ -379,17 +393,20 @@ static enum status set_self(struct link *l, const struct link_identity *self)
     return memcmp(id, self->id, 32) == 0 ? ST_OK : ST_BUG;
 }
 
-static enum status op_dial_peer(void *ctx, const char *address, const char *sni,
-                                const struct link_identity *self, const uint8_t expect[32],
-                                const struct link_events *events, void *arg, struct link **ret)
+static enum status op_dial_peer(void *ctx, const char *address, const struct link_route *route,
+                                const char *sni, const struct link_identity *self,
+                                const uint8_t expect[32], const struct link_events *events,
+                                void *arg, struct link **ret)
 {
     struct vnet_host *h = ctx;
     if (!h->m->up) return ST_CLOSED;
+    note_dial(h, true, route);
     if (strlen(sni) >= VLINK_SNI) return ST_USAGE;
     struct link *l = dial(h, address, events, arg);
     if (set_self(l, self) != ST_OK) abort();
     memcpy(l->expect, expect, 32);
     snprintf(l->sni, sizeof l->sni, "%s", sni);
+    l->routed = route != NULL;
     at(l, latency(h->net), connect_peer);
     *ret = l;
     return ST_OK;

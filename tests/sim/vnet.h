@@ -20,6 +20,7 @@
 
 #define VNET_MACHINES 16
 #define VNET_SERVERS 4
+#define VNET_DIALS 256
 
 struct vnet;
 
@@ -30,6 +31,15 @@ struct vnet_server {
     /* caller: index of the machine that dials. */
     const struct link_events *(*accept)(void *arg, struct link *l, unsigned caller, void **ret_arg);
     void *arg;
+};
+
+/* A dialling, to a server or a member: how it went out. */
+struct vnet_dial {
+    unsigned machine;
+    uint64_t ms;
+    bool peer;
+    bool routed;
+    struct link_route route;
 };
 
 struct vnet_host {
@@ -49,6 +59,10 @@ struct vnet {
     uint16_t next_port;
     uint64_t latency_ms; /* of one way, at most */
     uint64_t frames, bytes;
+    /* The last VNET_DIALS of dials diallings, in a ring. */
+    struct vnet_dial log[VNET_DIALS];
+    size_t dials;
+    bool proxy_dead; /* whoever dials through a proxy gets ST_PROXY; else a route changes nothing */
 };
 
 void vnet_init(struct vnet *n, struct vtime *time, uint64_t seed);

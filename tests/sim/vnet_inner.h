@@ -39,6 +39,7 @@ struct link {
     char address[LINK_ADDRESS_MAX + 1];
     bool paused, pumping, want_writable, ending;
     bool fin; /* the other end closed */
+    bool routed;
     bool cut; /* nothing arrives here any more */
     uint64_t over_ms, fifo_ms;
     /* over the network */

@@ -157,24 +157,24 @@ static inline struct tamper_line *tamper_wrap(struct tamper *t, const struct lin
 static const struct link_events tamper_events = {tamper_opened, tamper_frame, tamper_writable,
                                                  tamper_closed};
 
-static inline enum status tamper_dial_server(void *ctx, const char *address, const uint8_t pin[32],
+static inline enum status tamper_dial_server(void *ctx, const char *address,
+                                             const struct link_route *route, const uint8_t pin[32],
                                              const struct link_events *events, void *arg,
                                              struct link **ret)
 {
     struct tamper *t = ctx;
     struct tamper_line *line = tamper_wrap(t, events, arg);
     line->server = true;
-    return t->real.ops->dial_server(t->real.ctx, address, pin, &tamper_events, line, ret);
+    return t->real.ops->dial_server(t->real.ctx, address, route, pin, &tamper_events, line, ret);
 }
 
-static inline enum status tamper_dial_peer(void *ctx, const char *address, const char *sni,
-                                           const struct link_identity *self,
-                                           const uint8_t expect[32],
-                                           const struct link_events *events, void *arg,
-                                           struct link **ret)
+static inline enum status
+tamper_dial_peer(void *ctx, const char *address, const struct link_route *route, const char *sni,
+                 const struct link_identity *self, const uint8_t expect[32],
+                 const struct link_events *events, void *arg, struct link **ret)
 {
     struct tamper *t = ctx;
-    return t->real.ops->dial_peer(t->real.ctx, address, sni, self, expect, &tamper_events,
+    return t->real.ops->dial_peer(t->real.ctx, address, route, sni, self, expect, &tamper_events,
                                   tamper_wrap(t, events, arg), ret);
 }
 

@@ -196,7 +196,7 @@ static void dial(struct bench *b, int i)
     struct link_port port = links_port(b->links);
     m->open = m->closed = false;
     assert_int_equal(
-        port.ops->dial_server(port.ctx, host_address(b->host), b->pin, &events, m, &m->link),
+        port.ops->dial_server(port.ctx, host_address(b->host), NULL, b->pin, &events, m, &m->link),
         ST_OK);
 }
 

@@ -118,8 +118,12 @@ static void names_of_the_model(void **state)
         assert_int_equal(sni_check(bytes_str(text), doors, 2, leaf, w, &hit), ST_OK);
         assert_int_equal(hit.door, 1);
         assert_int_equal(hit.window, w);
-        for (char *p = text; *p; p++)
-            if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 32); /* without regard to case */
+        for (char *p = text; *p; p++) {
+            if (*p < 'a' || *p > 'z') continue;
+            *p = (char)(*p - 32); /* one capital is one too many */
+            assert_int_equal(sni_check(bytes_str(text), doors, 2, leaf, w, &hit), ST_BAD_MESSAGE);
+            *p = (char)(*p + 32);
+        }
         assert_int_equal(sni_check(bytes_str(text), doors, 2, leaf, w + 1, &hit), ST_OK);
         if (w) assert_int_equal(sni_check(bytes_str(text), doors, 2, leaf, w - 1, &hit), ST_OK);
         assert_int_equal(sni_check(bytes_str(text), doors, 2, leaf, w + 2, &hit), ST_DENIED);

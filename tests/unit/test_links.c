@@ -253,9 +253,9 @@ static uint16_t listen_peer(struct world *w)
 static void dial_peer(struct world *w, const char *address, const char *name,
                       const struct link_identity *self, const struct link_identity *to)
 {
-    assert_int_equal(
-        w->port.ops->dial_peer(w->port.ctx, address, name, self, to->id, &events, &w->a, &w->a.l),
-        ST_OK);
+    assert_int_equal(w->port.ops->dial_peer(w->port.ctx, address, NULL, name, self, to->id, &events,
+                                            &w->a, &w->a.l),
+                     ST_OK);
     assert_int_equal(w->a.opened + w->a.closed, 0); /* no event inside the call */
 }
 
@@ -349,7 +349,8 @@ static void sentinel_and_its_pin(void **state)
                      ST_OK);
     snprintf(address, sizeof address, "localhost:%u", port); /* a name, both families */
     assert_int_equal(
-        w->port.ops->dial_server(w->port.ctx, address, w->key.pin, &events, &w->a, &w->a.l), ST_OK);
+        w->port.ops->dial_server(w->port.ctx, address, NULL, w->key.pin, &events, &w->a, &w->a.l),
+        ST_OK);
     RUN_UNTIL(w, w->a.opened && w->b.opened);
     assert_memory_equal(w->a.peer.spki, w->key.pin, 32);
     assert_memory_equal(w->b.peer.spki, w->key.pin, 32);
@@ -369,8 +370,8 @@ static void wrong_pin(void **state)
                      ST_OK);
     address_of(port, address);
     uint8_t pin[32] = {1};
-    assert_int_equal(w->port.ops->dial_server(w->port.ctx, address, pin, &events, &w->a, &w->a.l),
-                     ST_OK);
+    assert_int_equal(
+        w->port.ops->dial_server(w->port.ctx, address, NULL, pin, &events, &w->a, &w->a.l), ST_OK);
     RUN_UNTIL(w, w->a.closed);
     assert_int_equal(w->a.why, ST_UNTRUSTED);
     assert_int_equal(w->a.opened, 0);
@@ -436,7 +437,7 @@ static void nobody_there(void **state)
     const char *wrong[] = {"", "host", ":1", "host:", "host:x", "host:99999", "::1:5", "1.2.3.4:0"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_int_equal(
-            w->port.ops->dial_server(w->port.ctx, wrong[i], w->key.pin, &events, &w->a, &l),
+            w->port.ops->dial_server(w->port.ctx, wrong[i], NULL, w->key.pin, &events, &w->a, &l),
             ST_USAGE);
     address_of(listen_peer(w), address);
     assert_int_equal(w->port.ops->listen(w->port.ctx, address, &w->gate, &ls, &port), ST_EXISTS);

@@ -31,10 +31,11 @@ struct busy {
 
 static struct busy *busy; /* a hook of a link port has no argument of ours */
 
-static enum status dial_server(void *ctx, const char *address, const uint8_t pin[32],
-                               const struct link_events *events, void *arg, struct link **ret)
+static enum status dial_server(void *ctx, const char *address, const struct link_route *route,
+                               const uint8_t pin[32], const struct link_events *events, void *arg,
+                               struct link **ret)
 {
-    enum status st = busy->real.ops->dial_server(ctx, address, pin, events, arg, ret);
+    enum status st = busy->real.ops->dial_server(ctx, address, route, pin, events, arg, ret);
     busy->server = st == ST_OK ? *ret : NULL;
     busy->events = events;
     busy->arg = arg;

@@ -230,6 +230,33 @@ static void near_words_are_found(void **state)
     assert_null(far.best);
 }
 
+static void a_proxy_is_a_numeric_address(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool good;
+    } cases[] = {{"127.0.0.1:9050", true},   {"localhost:9050", true},
+                 {"[::1]:9050", true},       {"tor.example:9050", false},
+                 {"127.0.0.1", false},       {"127.0.0.1:0", false},
+                 {"127.0.0.1:70000", false}, {"::1:9050", false},
+                 {":9050", false},           {"[]:1", false}};
+    struct options_fault fault;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct options *o = fresh();
+        assert_int_equal(options_set(o, "socks", cases[i].text, "--socks", &fault), ST_OK);
+        assert_int_equal(options_check(o, &fault) == ST_OK, cases[i].good);
+        if (!cases[i].good) assert_non_null(strstr(fault.text, "127.0.0.1:9050"));
+        options_free(o);
+    }
+    struct options *o = fresh();
+    assert_int_equal(options_number(o, "start_gap"), 30);
+    assert_int_equal(options_set(o, "socks_all", "true", "--set", &fault), ST_OK);
+    assert_int_equal(options_check(o, &fault), ST_CONFIG);
+    assert_non_null(strstr(fault.text, "socks_all needs a proxy"));
+    options_free(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +268,7 @@ int main(void)
         cmocka_unit_test(hostile_files_are_refused),
         cmocka_unit_test(mutated_files_never_crash),
         cmocka_unit_test(near_words_are_found),
+        cmocka_unit_test(a_proxy_is_a_numeric_address),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

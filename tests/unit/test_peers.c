@@ -69,19 +69,23 @@ static struct link *take(struct world *w, const struct link_events *events, void
     return l;
 }
 
-static enum status dial_server(void *ctx, const char *address, const uint8_t pin[32],
-                               const struct link_events *events, void *arg, struct link **ret)
+static enum status dial_server(void *ctx, const char *address, const struct link_route *route,
+                               const uint8_t pin[32], const struct link_events *events, void *arg,
+                               struct link **ret)
 {
     (void)address;
+    (void)route;
     (void)pin;
     *ret = take(ctx, events, arg);
     return ST_OK;
 }
 
-static enum status dial_peer(void *ctx, const char *address, const char *sni,
-                             const struct link_identity *self, const uint8_t expect[32],
-                             const struct link_events *events, void *arg, struct link **ret)
+static enum status dial_peer(void *ctx, const char *address, const struct link_route *route,
+                             const char *sni, const struct link_identity *self,
+                             const uint8_t expect[32], const struct link_events *events, void *arg,
+                             struct link **ret)
 {
+    (void)route;
     struct world *w = ctx;
     (void)sni;
     (void)self;
@@ -205,7 +209,7 @@ static void begin(struct world *w, bool direct)
     w->env =
         (struct env){.ctx = w, .mono_ms = mono, .wall_ms = mono, .random = draw, .log = keep_quiet};
     w->port = (struct link_port){&ops, w};
-    w->events = (struct uplink_events){up_ready, up_push, up_down};
+    w->events = (struct uplink_events){up_ready, up_push, up_down, NULL};
     uplink_init(&w->up, &w->env, &w->port, &w->events, w);
     struct peers_env penv = {.arg = w,
                              .direct = direct,

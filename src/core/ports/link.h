@@ -11,7 +11,8 @@
  *     event has run; then the handle is dead. Frames given to send are copied.
  *     Views handed to events are valid during the call.
  * Errors: send: ST_BUSY when more than LINK_HIGH_WATER bytes wait (nothing was
- *     taken; the writable event follows), ST_CLOSED, ST_TOO_BIG.
+ *     taken; the writable event follows), ST_CLOSED, ST_TOO_BIG. closed with
+ *     ST_PROXY: the proxy of its route was at fault, not the other side.
  * Order: dial or accept, then opened or closed; frames only after opened;
  *     closed is last and comes exactly once, also after link_close. No event
  *     runs inside a call to the port.
@@ -25,8 +26,17 @@
 #define LINK_FRAME_MAX ((size_t)1 << 20) /* whole frame, header of 5 bytes included */
 #define LINK_HIGH_WATER ((size_t)4 << 20)
 #define LINK_ADDRESS_MAX 255 /* host:port */
+#define LINK_CREDENTIAL_MAX 63
 
 struct link;
+
+/* The way of a dialled link through a SOCKS5 proxy: names are resolved by it, and links with another
+ * user or password share no path behind it. Nothing is ever dialled around a route that is given. */
+struct link_route {
+    char proxy[LINK_ADDRESS_MAX + 1]; /* "host:port", a numeric address or "localhost" */
+    char user[LINK_CREDENTIAL_MAX + 1];
+    char pass[LINK_CREDENTIAL_MAX + 1];
+};
 
 /* What the other side proved. */
 struct link_peer {
@@ -76,13 +86,15 @@ struct link_gate {
 struct link_listener;
 
 struct link_ops {
-    /* address "host:port" (IPv6 in brackets), pin = SHA-256 of SPKI. */
-    enum status (*dial_server)(void *ctx, const char *address, const uint8_t pin[32],
-                               const struct link_events *events, void *arg, struct link **ret);
+    /* address "host:port" (IPv6 in brackets), pin = SHA-256 of SPKI; route NULL: straight there. */
+    enum status (*dial_server)(void *ctx, const char *address, const struct link_route *route,
+                               const uint8_t pin[32], const struct link_events *events, void *arg,
+                               struct link **ret);
     /* expect = the member's key; sni of 39 characters, built by link/sni. */
-    enum status (*dial_peer)(void *ctx, const char *address, const char *sni,
-                             const struct link_identity *self, const uint8_t expect[32],
-                             const struct link_events *events, void *arg, struct link **ret);
+    enum status (*dial_peer)(void *ctx, const char *address, const struct link_route *route,
+                             const char *sni, const struct link_identity *self,
+                             const uint8_t expect[32], const struct link_events *events, void *arg,
+                             struct link **ret);
     enum status (*dial_pipe)(void *ctx, const struct link_pipe *pipe, const char *sni,
                              const struct link_identity *self, const uint8_t expect[32],
                              const struct link_events *events, void *arg, struct link **ret);

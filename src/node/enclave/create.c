@@ -4,6 +4,7 @@
 #include "node/enclave/enclave.h"
 
 #include "base/encode.h"
+#include "node/gate.h"
 
 #include <string.h>
 
@@ -134,15 +135,23 @@ enum status node_create(struct node *n, const struct node_create *req, node_done
     uint8_t mode = LEDGER_DIRECT;
     if (req->mode != NULL && strcmp(req->mode, "relay") == 0)
         mode = LEDGER_RELAY;
+    else if (req->mode != NULL && strcmp(req->mode, "tor") == 0)
+        mode = LEDGER_TOR;
     else if (req->mode != NULL && strcmp(req->mode, "direct") != 0)
         return ST_USAGE;
     const char *sentinel = req->sentinel != NULL ? req->sentinel : n->options.hosted;
     if (sentinel == NULL) return ST_USAGE;
     TRY(enclave_parse_sentinels(sentinel, sentinels, &n_sentinels));
+    if (mode == LEDGER_TOR && n->options.socks == NULL) {
+        node_later(n, done, arg, ST_CONFIG, enclave_no_proxy(), NULL);
+        return ST_OK;
+    }
     TRY(enclave_new(n, req->name, req->nick, &e));
     memcpy(e->address, sentinels[0].address, sizeof e->address);
     memcpy(e->pin, sentinels[0].pin, 32);
     env_random(n->ports.env, e->room, 32);
+    e->via = mode == LEDGER_TOR ? ENCLAVE_VIA_TOR : ENCLAVE_VIA_ANY;
+    gate_hurry(e);
     enclave_spaces(e);
     TRY(node_add(n, e));
     st = make_group(e, ballot, mode, sentinels, n_sentinels);

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORD_VERSION 1
-
 FIELDS_DEFINE(enclave_record, ENCLAVE_RECORD_FIELDS);
 
 static const struct sm_state phases[ENCLAVE_PHASES] = {
@@ -53,6 +51,7 @@ static struct enclave *allocate(struct node *n)
     e->node = n;
     sm_init(&e->sm, &phase_table, ENCLAVE_CREATING);
     uplink_init(&e->up, n->ports.env, &n->ports.link, &enclave_uplink_events, e);
+    e->up.gated = true;
     e->next_message = 1;
     e->next_door = 1;
     for (int f = 0; f < FEEDS; f++) e->resend[f] = UINT64_MAX;
@@ -109,7 +108,7 @@ static struct bytes text_view(const char *text)
 void enclave_put_record(struct enclave *e, struct keep_batch *b)
 {
     struct buf row = BUF_INIT;
-    struct enclave_record r = {.version = RECORD_VERSION,
+    struct enclave_record r = {.version = ENCLAVE_RECORD_VERSION,
                                .phase = (uint8_t)e->phase,
                                .name = text_view(e->name),
                                .nick = text_view(e->nick),
@@ -117,7 +116,8 @@ void enclave_put_record(struct enclave *e, struct keep_batch *b)
                                .read_upto = e->read_upto,
                                .joined_ms = e->joined_ms,
                                .invitation = buf_view(&e->invitation),
-                               .knock = buf_view(&e->knock)};
+                               .knock = buf_view(&e->knock),
+                               .via = (uint8_t)e->via};
     memcpy(r.tag, e->tag, 16);
     memcpy(r.pin, e->pin, 32);
     memcpy(r.room, e->room, 32);
@@ -347,13 +347,27 @@ static void tell_no_listener(struct enclave *e, enum status why)
     enclave_tell(e, "warning", "", 0, line);
 }
 
+/* A port that is taken is no reason to stay away: the others come by circuit. */
+void enclave_listen(struct enclave *e)
+{
+    const struct node_options *o = &e->node->options;
+    if (o->listen == NULL || !enclave_direct(e) || enclave_routed(e)) return;
+    enum status st = peers_listen(e->peers, o->listen, o->announce);
+    const char *port = strrchr(o->listen, ':');
+    if (st != ST_OK)
+        tell_no_listener(e, st);
+    else if (port != NULL && strtoul(port + 1, NULL, 10) != 0)
+        enclave_tell(e, "warning", "", 0,
+                     "members connect to a fixed port (node.port): whoever meets you there in two "
+                     "enclaves sees that they are one person's. Port 0 gives each its own");
+}
+
 enum status enclave_peers_start(struct enclave *e)
 {
     if (e->peers != NULL) return ST_OK;
-    e->peers_mode = ledger_mode(group_ledger(e->group));
-    bool direct = e->peers_mode == LEDGER_DIRECT;
     struct peers_env penv = {.arg = e,
-                             .direct = direct,
+                             .direct = enclave_direct(e),
+                             .route = enclave_route,
                              .doors = doors_of,
                              .pair = pair_of,
                              .unix_s = unix_s_of,
@@ -369,14 +383,9 @@ enum status enclave_peers_start(struct enclave *e)
                                e->room, &e->peers);
     bytes_wipe(&self, sizeof self);
     if (st != ST_OK) return st;
-    st = peers_listen(e->peers, direct ? e->node->options.listen : NULL, e->node->options.announce);
+    enclave_listen(e);
     enclave_roster(e);
-    /* A port that is taken is no reason to stay away: the others come by circuit. */
-    if (st == ST_EXISTS || st == ST_DENIED || st == ST_UNREACHABLE) {
-        tell_no_listener(e, st);
-        st = ST_OK;
-    }
-    return st;
+    return ST_OK;
 }
 
 enum status enclave_connect(struct enclave *e)
@@ -449,6 +458,7 @@ uint64_t enclave_next_ms(const struct enclave *e)
 void enclave_tick(struct enclave *e, uint64_t now_ms)
 {
     if (e->removed || e->halted) return;
+    enclave_follow_mode(e);
     uplink_tick(&e->up, now_ms);
     if (e->peers != NULL) peers_tick(e->peers, now_ms);
     enclave_join_tick(e, now_ms);

@@ -28,6 +28,8 @@
 #define ENCLAVE_LOST_TEXT                                                                 \
     "this machine lost the thread of the keys (an old backup?): it has asked the others for " \
     "new ones and goes on by itself when one of them is there"
+#define ENCLAVE_RECORD_VERSION 2
+#define ENCLAVE_SOCKS_IDLE_MS 600000 /* then the proxy is given another password */
 #define ENCLAVE_STATE_ROW ((size_t)1 << 20)
 #define ENCLAVE_STATE_MAX ((size_t)32 << 20) /* 160 000 epochs: more than feed 0 has room for */
 
@@ -43,6 +45,9 @@ enum enclave_phase {
     ENCLAVE_REMOVED = 8, /* by the others, or by the recovery key: only read from now on */
     ENCLAVE_PHASES
 };
+
+/* How this machine goes to the enclave, whatever its mode. */
+enum enclave_via { ENCLAVE_VIA_ANY = 0, ENCLAVE_VIA_TOR = 1 };
 
 /* The row of an enclave in the space "enclaves"; sealed like every row. */
 #define ENCLAVE_RECORD_FIELDS(X, M)                         \
@@ -64,7 +69,8 @@ enum enclave_phase {
     X(M, FIX, reply_token, 32, 0)                           \
     X(M, FIX, safety, 32, 0)                                \
     X(M, VAR16, knock, 8192, 0)                             \
-    X(M, FIX, veto_seed, 32, 0)
+    X(M, FIX, veto_seed, 32, 0)                             \
+    X(M, U8, via, 0, 0) /* enum enclave_via */
 FIELDS_DECLARE(enclave_record, ENCLAVE_RECORD_FIELDS);
 
 struct enclave_keys { /* guarded */
@@ -186,6 +192,11 @@ struct enclave {
     uint8_t seat[32]; /* public */
     uint8_t id[32];
     struct enclave_keys *keys;
+    enum enclave_via via;
+    bool hurry; /* node/gate.h */
+    char socks_user[33];
+    uint32_t socks_count;
+    uint64_t socks_used_ms;
     char trouble[NODE_REASON_MAX];
     uint64_t joined_ms;
 
@@ -205,7 +216,6 @@ struct enclave {
     struct group *group;
     struct mail *mail;
     struct peers *peers;
-    uint8_t peers_mode; /* that it was started for */
     struct shelf *shelf;
     struct enclave_feed feeds[FEEDS];
     uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
@@ -314,7 +324,18 @@ uint64_t enclave_unix_ms(const struct enclave *e); /* the sentinel's clock where
 /* H(revocation key), for GENESIS and the knock; protocol.md 11. */
 void enclave_revocation(const struct enclave *e, uint8_t ret_hash[32]);
 enum status enclave_peers_start(struct enclave *e) MUST_USE;
+void enclave_listen(struct enclave *e);   /* for members, where the mode allows */
 bool enclave_in(const struct enclave *e); /* member with keys of the current epoch */
+
+/* ---- route.c: which way connections go ---- */
+bool enclave_routed(const struct enclave *e); /* all of them through the proxy */
+bool enclave_direct(const struct enclave *e); /* members may connect to each other */
+/* For uplink and peers; arg is the enclave. ST_PROXY: it must be the proxy and there is none. */
+enum status enclave_route(void *arg, struct link_route *ret, bool *ret_routed) MUST_USE;
+/* Each tick: a vote may have changed the mode; and the proxy's path is in use while we are up. */
+void enclave_follow_mode(struct enclave *e);
+void enclave_down_trouble(struct enclave *e, bool was_attached, enum status why);
+const char *enclave_no_proxy(void); /* "over tor only, and ...": what to do about it */
 
 /* ---- sync.c: attach, feeds ---- */
 extern const struct uplink_events enclave_uplink_events;

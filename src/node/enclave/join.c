@@ -10,6 +10,7 @@
 #include "core/door/safety.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
+#include "node/gate.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -217,6 +218,15 @@ static enum status make_knock(struct enclave *e, const struct invitation *inv,
     return st;
 }
 
+/* Before a byte of us is at the door: the members would see an address that tor was to hide. */
+static void not_over_tor(struct enclave *e)
+{
+    static const char text[] = "this enclave meets over tor only: join with --mode tor";
+    enclave_trouble(e, "%s", text);
+    answer(e, ST_USAGE, text);
+    enclave_shred(e, "not joined: it meets over tor only");
+}
+
 static void got_door(void *arg, enum status st, struct bytes body)
 {
     struct enclave *e = arg;
@@ -235,9 +245,14 @@ static void got_door(void *arg, enum status st, struct bytes body)
     if (st == ST_OK) st = fields_decode(&room_door_fields, body, &in);
     if (st == ST_OK) st = invitation_decode(buf_view(&e->invitation), &inv);
     if (st == ST_OK) st = door_record_open(&inv, in.record, &plain, &record);
-    if (st == ST_OK) st = make_knock(e, &inv, &record, buf_view(&plain));
+    bool alone = st == ST_OK && record.mode == LEDGER_TOR && !enclave_routed(e);
+    if (st == ST_OK && !alone) st = make_knock(e, &inv, &record, buf_view(&plain));
     invitation_wipe(&inv);
     buf_free(&plain);
+    if (alone) {
+        not_over_tor(e);
+        return;
+    }
     if (st != ST_OK) {
         failed(e, st,
                "what lies at the door was not made by who invited you: do not go on, ask "
@@ -348,6 +363,8 @@ static enum status begin_join(struct node *n, const struct invitation *inv,
     memcpy(e->pin, inv->pin, 32);
     memcpy(e->room, inv->room, 32);
     memcpy(e->enclave_id, inv->enclave_id, 32);
+    e->via = req->mode != NULL && strcmp(req->mode, "tor") == 0 ? ENCLAVE_VIA_TOR : ENCLAVE_VIA_ANY;
+    gate_hurry(e);
     e->phase = ENCLAVE_KNOCKING;
     sm_init(&e->sm, e->sm.table, ENCLAVE_KNOCKING);
     if (req->message != NULL) buf_str(&e->join_message, req->message);
@@ -378,9 +395,16 @@ enum status node_join(struct node *n, const struct node_join *req, node_done *do
     }
     if (invitation_expired(&inv, env_wall_ms(n->ports.env)))
         env_log(n->ports.env, ENV_WARN, "join", "by this clock the invitation has expired");
-    if (!knock_nick_ok(bytes_str(req->nick)) ||
+    bool tor = req->mode != NULL && strcmp(req->mode, "tor") == 0;
+    if ((!tor && req->mode != NULL && strcmp(req->mode, "direct") != 0) ||
+        !knock_nick_ok(bytes_str(req->nick)) ||
         (req->message != NULL && !knock_message_ok(bytes_str(req->message))))
         st = ST_USAGE;
+    if (st == ST_OK && tor && n->options.socks == NULL) {
+        invitation_wipe(&inv);
+        node_later(n, done, arg, ST_CONFIG, enclave_no_proxy(), NULL);
+        return ST_OK;
+    }
     if (st == ST_OK) st = begin_join(n, &inv, req, &e);
     invitation_wipe(&inv);
     if (st != ST_OK) return st;

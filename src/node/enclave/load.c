@@ -12,7 +12,8 @@
 
 static enum status from_record(struct enclave *e, const struct enclave_record *r)
 {
-    if (r->version != 1) return ST_VERSION;
+    if (r->version != ENCLAVE_RECORD_VERSION) return ST_VERSION;
+    if (r->via > ENCLAVE_VIA_TOR) return ST_INTEGRITY;
     if (r->phase >= ENCLAVE_PHASES || r->phase == ENCLAVE_GONE) return ST_INTEGRITY;
     memcpy(e->tag, r->tag, 16);
     memcpy(e->name, r->name.p, r->name.n);
@@ -33,6 +34,7 @@ static enum status from_record(struct enclave *e, const struct enclave_record *r
     e->joined_ms = r->joined_ms;
     buf_bytes(&e->invitation, r->invitation);
     buf_bytes(&e->knock, r->knock);
+    e->via = (enum enclave_via)r->via;
     e->phase = (enum enclave_phase)r->phase;
     sm_init(&e->sm, e->sm.table, r->phase);
     return ST_OK;
@@ -116,6 +118,8 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
     struct enclave_record r;
     struct enclave *e = NULL;
     enum status st;
+    /* Another version has other fields. */
+    if (record.n > 0 && record.p[0] != ENCLAVE_RECORD_VERSION) return ST_VERSION;
     TRY(fields_decode(&enclave_record_fields, record, &r));
     TRY(enclave_new(n, "", "?", &e));
     e->slot = slot;

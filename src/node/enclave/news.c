@@ -225,17 +225,12 @@ static void on_removed(struct enclave *e, const struct group_event *ev)
     enclave_roster(e); /* its links end at once */
 }
 
-/* The mode decides who may be reached how. */
 static void on_policed(struct enclave *e, const struct group_event *ev)
 {
     enclave_tell(e, "vote", "", ev->index,
                  "the rules of the enclave have changed by vote. Type: enclave policy");
     e->seats_due = true; /* our word for the room speaks of the list of sentinels */
-    if (e->peers == NULL || e->peers_mode == ledger_mode(group_ledger(e->group))) return;
-    peers_free(e->peers);
-    e->peers = NULL;
-    if (enclave_peers_start(e) != ST_OK) enclave_trouble(e, "cannot listen for members");
-    if (e->peers != NULL && e->subscribed) peers_attached(e->peers);
+    e->seats_again_ms = 0;
 }
 
 static void on_void(struct enclave *e, const struct group_event *ev)

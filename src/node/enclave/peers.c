@@ -72,6 +72,40 @@ enum status peers_listen(struct peers *p, const char *listen, const char *announ
     return st;
 }
 
+static void let_go_of_direct(struct peers *p)
+{
+    for (size_t i = 0; i < p->n_links;) {
+        struct peers_link *pl = p->links[i];
+        struct peer *peer = pl->known ? peers_find(p, pl->leaf) : NULL;
+        if (!pl->direct) {
+            i++;
+            continue;
+        }
+        bool used = peer != NULL && peer->link == pl;
+        if (peer != NULL && peer->attempt == pl) peer->attempt = NULL;
+        if (used) peer->link = NULL;
+        peers_link_drop(pl);
+        if (used) p->penv.change(p->penv.arg, peer->member.leaf, false);
+    }
+}
+
+bool peers_are_direct(const struct peers *p)
+{
+    return p->penv.direct;
+}
+
+void peers_direct(struct peers *p, bool direct)
+{
+    if (p->penv.direct == direct) return;
+    p->penv.direct = direct;
+    p->announce_due = true;
+    if (direct) return;
+    if (p->listener != NULL) p->port.ops->unlisten(p->port.ctx, p->listener);
+    p->listener = NULL;
+    for (size_t i = 0; i < p->n; i++) p->list[i].n_addresses = 0;
+    let_go_of_direct(p);
+}
+
 /* ---- links ---- */
 
 struct peers_link *peers_link_new(struct peers *p, bool direct)
@@ -258,14 +292,19 @@ const struct link_events peers_link_events = {on_opened, on_frame, on_writable, 
 static bool dial_address(struct peers *p, struct peer *peer)
 {
     char sni[SNI_TEXT + 1];
+    struct link_route route;
+    bool routed = false;
+    const char *address = peer->addresses[peer->address_at++];
     struct peers_link *pl = peers_link_new(p, true);
     if (pl == NULL) return false;
     peers_sni(p, peer->member.leaf, sni);
     pl->known = true;
     pl->leaf = peer->member.leaf;
-    enum status st =
-        p->port.ops->dial_peer(p->port.ctx, peer->addresses[peer->address_at++], sni, p->self,
-                               peer->member.id, &peers_link_events, pl, &pl->link);
+    enum status st = p->penv.route == NULL ? ST_OK : p->penv.route(p->penv.arg, &route, &routed);
+    if (st == ST_OK)
+        st = p->port.ops->dial_peer(p->port.ctx, address, routed ? &route : NULL, sni, p->self,
+                                    peer->member.id, &peers_link_events, pl, &pl->link);
+    if (routed) bytes_wipe(&route, sizeof route);
     if (st != ST_OK) {
         unlist(pl);
         free(pl);

@@ -44,6 +44,8 @@ struct peers_env {
     /* The enclave's mode lets members see each other's addresses. If not, nothing is dialled but
      * circuits, whatever address a member tells. */
     bool direct;
+    /* As in struct uplink_events: the way of a direct dialling. NULL: straight. */
+    enum status (*route)(void *arg, struct link_route *ret, bool *ret_routed);
     /* Door keys, newest first; returns how many. */
     size_t (*doors)(void *arg, uint8_t ret[SNI_DOORS_MAX][32]);
     /* export("pair") of *epoch; UINT64_MAX asks for the newest and gets its number. */
@@ -63,6 +65,9 @@ enum status peers_new(const struct env *env, const struct link_port *port, struc
                       const uint8_t room[32], struct peers **ret) MUST_USE;
 /* listen: "host:0" or NULL; announce: hosts under which others reach it, comma-separated. */
 enum status peers_listen(struct peers *p, const char *listen, const char *announce) MUST_USE;
+/* The mode changed. No longer direct: the listener, addresses heard and direct links are let go. */
+void peers_direct(struct peers *p, bool direct);
+bool peers_are_direct(const struct peers *p);
 void peers_free(struct peers *p); /* closes all; no event after it */
 
 void peers_roster(struct peers *p, uint16_t self, const struct peers_member *members, size_t n);

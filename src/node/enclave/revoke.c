@@ -90,7 +90,7 @@ enum status enclave_kit_item(const struct enclave *e, struct buf *out)
 {
     const struct ledger_sentinel *list;
     size_t n = ledger_sentinels(group_ledger(e->group), &list);
-    struct revoke_item item = {.name = bytes_str(e->name)};
+    struct revoke_item item = {.name = bytes_str(e->name), .proxied = enclave_routed(e)};
     struct buf sentinels = BUF_INIT;
     uint8_t used = 1;
     buf_u8(&sentinels, 0);

@@ -568,14 +568,7 @@ static void on_down(void *arg, enum status why)
     if (e->shelf != NULL) enclave_files_down(e);
     if (e->removed) return;
     if (was) enclave_tell(e, "sentinel", "", 0, "the connection to the sentinel is lost");
-    if (why == ST_UNTRUSTED)
-        enclave_trouble(e,
-                        "the server at %s has another key than this enclave's sentinel: nothing "
-                        "was sent to it",
-                        e->address);
-    else if (!was && e->trouble[0] == '\0' && why != ST_CLOSED && why != ST_OK)
-        enclave_trouble(e, "the sentinel at %s: %s. Trying again by itself.", e->address,
-                        status_text(why));
+    enclave_down_trouble(e, was, why);
     if (e->create_done != NULL) {
         node_done *done = e->create_done;
         e->create_done = NULL;
@@ -586,4 +579,4 @@ static void on_down(void *arg, enum status why)
     if (e->join_done != NULL) enclave_join_down(e, why);
 }
 
-const struct uplink_events enclave_uplink_events = {on_ready, on_push, on_down};
+const struct uplink_events enclave_uplink_events = {on_ready, on_push, on_down, enclave_route};

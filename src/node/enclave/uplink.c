@@ -26,6 +26,11 @@ bool uplink_up(const struct uplink *u)
     return u->sm.state == UPLINK_UP;
 }
 
+bool uplink_waiting(const struct uplink *u)
+{
+    return u->sm.table != NULL && u->sm.state == UPLINK_WAITING;
+}
+
 static void drop_frames(struct uplink *u)
 {
     while (u->first != NULL) {
@@ -147,16 +152,21 @@ static void on_closed(void *arg, struct link *l, enum status why)
 
 static const struct link_events link_events = {on_opened, on_frame, on_writable, on_closed};
 
-static void dial(struct uplink *u)
+void uplink_dial(struct uplink *u)
 {
+    struct link_route route;
+    bool routed = false;
     sm_move(&u->sm, UPLINK_DIALLING);
     u->line = calloc(1, sizeof *u->line);
     enum status st = u->line == NULL ? ST_NO_MEMORY : ST_OK;
+    if (st == ST_OK && u->events->route != NULL) st = u->events->route(u->arg, &route, &routed);
     if (st == ST_OK) {
         u->line->owner = u;
-        st = u->port.ops->dial_server(u->port.ctx, u->address, u->pin, &link_events, u->line,
-                                      &u->link);
+        st = u->port.ops->dial_server(u->port.ctx, u->address, routed ? &route : NULL, u->pin,
+                                      &link_events, u->line, &u->link);
     }
+    if (routed) bytes_wipe(&route, sizeof route);
+    u->routed = routed;
     if (st != ST_OK) {
         free(u->line);
         u->line = NULL;
@@ -257,7 +267,7 @@ out:
 
 uint64_t uplink_next_ms(const struct uplink *u)
 {
-    if (u->sm.state == UPLINK_WAITING) return u->dial_at_ms;
+    if (u->sm.state == UPLINK_WAITING) return u->gated ? UINT64_MAX : u->dial_at_ms;
     uint64_t next = UINT64_MAX;
     for (size_t i = 0; i < u->n_requests; i++)
         if (u->requests[i].until_ms < next) next = u->requests[i].until_ms;
@@ -266,8 +276,8 @@ uint64_t uplink_next_ms(const struct uplink *u)
 
 void uplink_tick(struct uplink *u, uint64_t now_ms)
 {
-    if (u->sm.state == UPLINK_WAITING && now_ms >= u->dial_at_ms)
-        dial(u);
+    if (u->sm.state == UPLINK_WAITING && !u->gated && now_ms >= u->dial_at_ms)
+        uplink_dial(u);
     else if (u->sm.state == UPLINK_UP && uplink_next_ms(u) <= now_ms)
         uplink_redial(u, ST_TIMEOUT);
 }

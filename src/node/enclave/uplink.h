@@ -36,6 +36,9 @@ struct uplink_events {
     void (*ready)(void *arg, const struct link_peer *peer);
     void (*push)(void *arg, uint8_t type, struct bytes payload);
     void (*down)(void *arg, enum status why);
+    /* The way out of the next dialling; ST_OK and *ret_routed false: straight. NULL: always so. An
+     * error: nothing is dialled now. */
+    enum status (*route)(void *arg, struct link_route *ret, bool *ret_routed);
 };
 
 struct uplink_request {
@@ -74,7 +77,9 @@ struct uplink {
     struct uplink_frame *first, *last;
     size_t waiting;
     uint64_t pause_ms;
-    uint64_t dial_at_ms;
+    uint64_t dial_at_ms; /* while waiting: not before */
+    bool routed;         /* the last dialling went through a proxy */
+    bool gated;          /* its owner says when, by uplink_dial: uplink_tick never dials */
 };
 
 void uplink_init(struct uplink *u, const struct env *env, const struct link_port *port,
@@ -82,6 +87,8 @@ void uplink_init(struct uplink *u, const struct env *env, const struct link_port
 enum status uplink_start(struct uplink *u, const char *address, const uint8_t pin[32]) MUST_USE;
 void uplink_stop(struct uplink *u);
 bool uplink_up(const struct uplink *u);
+bool uplink_waiting(const struct uplink *u); /* wants to be dialled, from dial_at_ms on */
+void uplink_dial(struct uplink *u);          /* while waiting only */
 
 /* msg's first field is req: it is filled in here. */
 enum status uplink_request(struct uplink *u, uint8_t type, const struct fields *f, const void *msg,
