@@ -43,6 +43,7 @@ json_t *json_enclave(const struct node_enclave_info *e)
     json_set_text(o, "mode", e->mode);
     json_set_number(o, "confirmed", e->confirmed);
     json_set_bool(o, "doubtful", e->doubtful);
+    json_set_bool(o, "movable", e->movable);
     json_set_text(o, "removed", e->removed);
     json_set_number(o, "outbox", e->outbox);
     json_set_number(o, "held_bytes", e->held_bytes);

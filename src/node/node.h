@@ -117,6 +117,7 @@ struct node_enclave_info {
     unsigned confirmed;  /* members, us included, whose signed words show our history as it stood
                             when an epoch last was a day old; doubtful: under half */
     bool doubtful;
+    bool movable; /* if its sentinel were lost now, the room could be made again at another one */
     const char *removed; /* "" or why we were removed: the proposal's reason, by whom */
     uint64_t outbox;     /* entries not yet acknowledged by the sentinel */
     uint64_t held_bytes; /* shards kept here for this enclave */

@@ -74,6 +74,7 @@ static const struct op_field f_enclave[] = {
     TEXT("mode", "direct, relay or tor"),
     NUMBER("confirmed", "members, you included, who have confirmed your history"),
     BOOL("doubtful", "these are fewer than half: somebody may be shown another history"),
+    BOOL("movable", "if its sentinel is lost, the enclave can move to another one of its list"),
     TEXT("removed", "why and by whom you were removed, or empty"),
     NUMBER("outbox", "entries that the sentinel has not yet acknowledged"),
     NUMBER("held_bytes", "bytes of shards kept here"),

@@ -453,6 +453,10 @@ enum status group_rejoin(const struct group *old, const struct group_welcome *w,
     memcpy(g->seed_pks, old->seed_pks, GROUP_SEEDS_MAX * sizeof *g->seed_pks);
     g->n_seeds = old->n_seeds;
     memcpy(g->id, old->id, 32);
+    /* The epochs that passed meanwhile must not age the key that we showed. */
+    for (size_t i = 0; i < g->n_seeds; i++)
+        if (g->secrets->seeds[i].role == GROUP_SEED_UPDATE)
+            g->secrets->seeds[i].until = w->epoch + 1;
     group_veto_kill(g);
     bytes_wipe(g->secrets->attempts, sizeof g->secrets->attempts);
     memcpy(g->agreed, old->agreed, sizeof g->agreed);

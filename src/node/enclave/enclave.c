@@ -452,6 +452,7 @@ uint64_t enclave_next_ms(const struct enclave *e)
         next = earlier(next, e->seats_again_ms);
     if (e->mail_again_ms != 0) next = earlier(next, e->mail_again_ms);
     if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
+    if (e->rejoin != NULL && e->commits == 0 && !e->posting) return 0;
     return earlier(next, enclave_rehome_next_ms(e));
 }
 
@@ -472,6 +473,7 @@ void enclave_tick(struct enclave *e, uint64_t now_ms)
         e->intents_dirty = false;
     }
     if (e->shelf != NULL) enclave_files_tick(e, now_ms);
+    if (e->rejoin != NULL) enclave_rejoin(e);
     enclave_rehome_tick(e, now_ms);
     enclave_remind(e, env_wall_ms(e->node->ports.env));
 }

@@ -421,6 +421,7 @@ uint64_t enclave_rehome_next_ms(const struct enclave *e);
 void enclave_rehomed(struct enclave *e); /* a REHOME is in the ledger */
 bool enclave_rehome_up(struct enclave *e, const struct link_peer *peer); /* true: it took over */
 void enclave_rehome_free(struct enclave *e);
+bool enclave_movable(const struct enclave *e);
 /* Our seat's word for the seat list as it is, for HEAD; false: there is none to give. */
 bool enclave_rehome_sign(const struct enclave *e, uint64_t *ret_version, uint8_t ret_sig[64]);
 

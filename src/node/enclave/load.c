@@ -218,6 +218,7 @@ static void count_members(struct enclave *e, struct node_enclave_info *info)
     for (size_t i = 0; i < ledger_proposals(l); i++)
         info->open_proposals += ledger_is_current(ledger_proposal_at(l, i));
     count_confirmed(e, info);
+    info->movable = enclave_movable(e);
     info->epoch = group_epoch(e->group);
     info->ledger_count = ledger_count(l);
     hex_encode(BYTES(ledger_chain(l), 8), info->head);

@@ -144,6 +144,17 @@ static enum status collect(const struct enclave *e, struct words *w)
     return 2 * w->msg.sigs.n > w->msg.seats.n ? ST_OK : ST_DENIED;
 }
 
+bool enclave_movable(const struct enclave *e)
+{
+    const struct ledger_sentinel *list;
+    if (e->phase != ENCLAVE_MEMBER || ledger_sentinels(group_ledger(e->group), &list) < 2)
+        return false;
+    struct words *w = calloc(1, sizeof *w);
+    bool can = w != NULL && collect(e, w) == ST_OK;
+    free(w);
+    return can;
+}
+
 bool enclave_rehome_up(struct enclave *e, const struct link_peer *peer)
 {
     (void)peer;

@@ -10,7 +10,9 @@
 
 #define SEATS_AGAIN_MS 3000
 #define SEATS_SOON_MS 200  /* after a change that another member made first */
-#define SEATS_HEAD_MS 60000 /* our word for a new list comes at a random moment within this time */
+/* Our word for a new list comes at a random moment within this time for each member, so that not all
+ * write to the ledger at once. */
+#define SEATS_HEAD_MS 1000
 /* A listed seat may be unexplained so long: its ADD may be on the way, or be kept from us by a sentinel
  * that wants us to vote a member out. It opens nothing, so there is time. */
 #define SEATS_ODD_MS (UINT64_C(24) * 3600 * 1000)
@@ -104,7 +106,8 @@ static void keep_list(struct enclave *e, const struct room_seat_list *list)
     if (self == NULL || e->head_at_ms != 0 || !enclave_rehome_sign(e, &version, sig)) return;
     if (self->head_version == version && memcmp(self->head_sig, sig, sizeof sig) == 0) return;
     env_random(e->node->ports.env, random, sizeof random);
-    e->head_at_ms = env_mono_ms(e->node->ports.env) + 1 + get_u64(random) % SEATS_HEAD_MS;
+    uint64_t within = SEATS_HEAD_MS * ledger_members(group_ledger(e->group));
+    e->head_at_ms = env_mono_ms(e->node->ports.env) + 1 + get_u64(random) % within;
 }
 
 /* A listed seat that no ADD explains, as the yes of a majority in a vote that did not pass can bring

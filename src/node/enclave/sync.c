@@ -204,7 +204,6 @@ void enclave_pump(struct enclave *e)
         /* Feed 0 first, so that all judge the others alike. */
         if (f == FEED_LEDGER && (!enclave_synced(e, f) || e->phase == ENCLAVE_ENTERING)) return;
     }
-    if (e->rejoin != NULL) enclave_rejoin(e);
     if (!all_synced(e)) return;
     enclave_news(e); /* words may have shown another ledger than ours */
     if (e->removed) return;
