@@ -113,7 +113,7 @@ static enum status bases(const struct ledger *l, const uint16_t *voters, size_t 
                          uint8_t ret_ids[LEDGER_MEMBERS_MAX * 32],
                          uint8_t ret_ys[LEDGER_MEMBERS_MAX * VETO_POINT])
 {
-    uint8_t xs[LEDGER_MEMBERS_MAX * VETO_POINT];
+    uint8_t xs[LEDGER_MEMBERS_MAX * VETO_POINT] = {0};
     for (size_t i = 0; i < n; i++) {
         const struct ledger_leaf *leaf = l->leaves[voters[i]];
         uint16_t place = 0;
@@ -123,7 +123,11 @@ static enum status bases(const struct ledger *l, const uint16_t *voters, size_t 
         memcpy(ret_ids + place * 32, leaf->id, 32);
         memcpy(xs + place * VETO_POINT, leaf->stock.x[0], VETO_POINT);
     }
-    return veto_bases(xs, n, ret_ys);
+    enum status st = veto_bases(xs, n, ret_ys);
+    /* Nobody can vote on the identity: two could show X and -X, and the third would look silent. */
+    for (size_t i = 0; i < n && st == ST_OK; i++)
+        if (bytes_zero(BYTES(ret_ys + i * VETO_POINT, VETO_POINT))) st = ST_BAD_KEY;
+    return st;
 }
 
 const char *ledger_check_serials(const struct ledger *l, const struct ledger_judged *j,
