@@ -155,7 +155,7 @@ static enum status revoke_apply(struct ledger *l, const struct ledger_judged *j)
     uint16_t leaf = j->body.self_revoke.leaf;
     ledger_depart(l, leaf, j->index, LEDGER_SELF_REVOKE);
     ledger_push_pending(l, j->index, LEDGER_SELF_REVOKE, leaf);
-    ledger_void_votes(l, j->index, leaf);
+    ledger_void_votes(l, j->index, j->verdict.author);
     return ST_OK;
 }
 
