@@ -81,6 +81,8 @@ struct group_next group_next(const struct group *g, uint64_t now_ms, bool used)
         earlier(&next, GROUP_POST_UPDATE, now_ms, 0, LEDGER_NEVER);
     if (!group_in(g)) return next;
     if (needs_veto_keys(g, self)) earlier(&next, GROUP_POST_VETO_KEYS, now_ms, 0, LEDGER_NEVER);
+    /* The others take us for silent: one word, and we are not removed with those that are. */
+    if (self->missed) earlier(&next, GROUP_POST_HEAD, now_ms, 0, LEDGER_NEVER);
     duty_of_epoch(g, turn, used, now_ms, &next);
     return next;
 }

@@ -144,6 +144,7 @@ static void note_author(struct ledger *l, const struct ledger_judged *j)
     leaf->last = j->index;
     leaf->last_ms = j->entry.time_ms;
     leaf->missed = false;
+    ledger_heard(l, leaf->leaf, j->index);
 }
 
 enum status ledger_apply(struct ledger *l, const struct ledger_judged *j)

@@ -65,6 +65,15 @@ void ledger_void_votes(struct ledger *l, uint64_t index, uint16_t by)
     }
 }
 
+void ledger_heard(struct ledger *l, uint16_t leaf, uint64_t index)
+{
+    for (size_t i = 0; i < l->n_proposals; i++) {
+        struct ledger_proposal *p = l->proposals[i];
+        if (ledger_is_current(p) && p->n_targets > 1 && is_target(p, leaf))
+            ledger_close(l, p, LEDGER_VOTE_VOIDED, index, leaf);
+    }
+}
+
 void ledger_depart(struct ledger *l, uint16_t leaf, uint64_t index, uint8_t type)
 {
     struct ledger_leaf *f = ledger_leaf_rw(l, leaf);
