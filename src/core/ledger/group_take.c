@@ -442,7 +442,9 @@ static void after_commit(struct group *g, const struct group_commit *c, uint64_t
         if (g->head_ms == 0) g->head_ms = now_ms;
         group_commit_install(g, c, now_ms);
     }
-    if (ledger_count(g->ledger) > g->saved_count) {
+    /* Epochs that a renewed member reads over again say nothing of the keys that it holds now. */
+    bool past = g->renewed && ledger_count(g->ledger) <= g->add_index;
+    if (ledger_count(g->ledger) > g->saved_count && !past) {
         group_seeds_turn(g);
         settle_restored(g);
     }
@@ -457,7 +459,7 @@ static enum status check_history(struct group *g, uint64_t index)
         if (memcmp(ledger_chain(l), g->add_chain, 32) != 0) return ST_FORK;
         if (ledger_epoch(l) != g->add_epoch || g->leaf == LEDGER_NOBODY) return ST_INTEGRITY;
         const struct ledger_leaf *self = ledger_leaf(l, g->leaf);
-        if (g->renewed ? !self->renewed || self->last != index : self->added != index)
+        if (g->renewed ? !self->renewed || self->renewed_at != index : self->added != index)
             return ST_INTEGRITY;
     }
     if (index + 1 == g->saved_count) {

@@ -52,6 +52,8 @@ struct ledger_leaf {
     unsigned updates;         /* not yet taken in */
     bool renewed;             /* its last RENEW is not taken in: it holds no keys till then */
     uint64_t renewals;
+    uint64_t renewed_at;    /* index of its last RENEW, if there was one */
+    uint64_t renewed_epoch; /* and the epoch then */
     struct ledger_stock stock; /* of veto keys */
     char nick[LEDGER_NICK_MAX + 1];
     uint64_t added;       /* index of GENESIS or ADD */

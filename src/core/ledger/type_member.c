@@ -214,6 +214,8 @@ static enum status renew_apply(struct ledger *l, const struct ledger_judged *j)
     memcpy(leaf->revoke_hash, r->revoke_hash, 32);
     leaf->updates++;
     leaf->renewals = r->count;
+    leaf->renewed_at = j->index;
+    leaf->renewed_epoch = l->epoch;
     leaf->renewed = true;
     leaf->stock.n = 0;
     ledger_push_pending(l, j->index, LEDGER_RENEW, leaf->leaf);
