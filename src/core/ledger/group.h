@@ -138,7 +138,7 @@ struct seen group_seen(const struct group *g); /* our head, for entries of other
 enum status group_check_seen(struct group *g, uint16_t leaf, const struct seen *claim) MUST_USE;
 
 /* Two sealed entries for one place, ours and what the sentinel showed instead: kept as a proof if a
- * member signed each. ST_EXISTS: there is one already. */
+ * member signed each. ST_EXISTS: there is one already; ST_UNTRUSTED: somebody else signed. */
 enum status group_prove(struct group *g, uint64_t index, struct bytes mine,
                         struct bytes theirs) MUST_USE;
 

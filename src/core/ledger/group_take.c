@@ -174,6 +174,9 @@ enum status group_prove(struct group *g, uint64_t index, struct bytes mine, stru
     if (g->proof.n > 0) goto out;
     TRY(open_entry(g, mine, index, &a, &one));
     TRY(open_entry(g, theirs, index, &b, &other));
+    st = ST_UNTRUSTED;
+    if (ledger_by_id(g->ledger, one.actor) == NULL || ledger_by_id(g->ledger, other.actor) == NULL)
+        goto out;
     TRY(proof_make(g->enclave_id, &one, &other, &g->proof));
     st = proof_check(buf_view(&g->proof), &view);
     if (st != ST_OK) buf_clear(&g->proof);
