@@ -135,6 +135,30 @@ static void twice_is_another_time(void **state)
     end(w);
 }
 
+/* The same backup is brought back twice: the secret of the first RENEW is lost, too. */
+static void lost_again_on_the_way(void **state)
+{
+    (void)state;
+    for (int taken_in = 0; taken_in < 2; taken_in++) {
+        struct world *w = begin(BALLOT_OPEN, 3);
+        struct buf saved = BUF_INIT;
+        lose(w, 2);
+        assert_int_equal(group_save(w->m[2].g, &saved), ST_OK);
+        (void)post_renewal(w, 2);
+        if (taken_in) world_duties(w);
+        world_restore(w, 2, buf_view(&saved));
+        assert_true(group_lost(w->m[2].g));
+        assert_true(ledger_leaf(group_ledger(w->m[2].g), 2)->renewed); /* as far as it can see */
+        assert_int_equal(group_next(w->m[2].g, w->now_ms, false).duty, GROUP_POST_RENEW);
+        world_duties(w);
+        assert_true(group_in(w->m[2].g));
+        assert_int_equal(ledger_leaf(ledger_of(w), 2)->renewals, 2);
+        world_agree(w);
+        buf_free(&saved);
+        end(w);
+    }
+}
+
 /* The answer may be given late: the epoch has gone on, and the new key with it. */
 static void an_answer_may_come_late(void **state)
 {
@@ -320,7 +344,9 @@ static void what_a_renewal_must_be(void **state)
         {1, 0, w->m[0].g->rows[0].log, LEDGER_NOBODY, "it is sealed under another epoch"},
         {1, 0, w->m[0].g->rows[2].log, LEDGER_NOBODY, "it is sealed under another epoch"},
         {1, 0, key, 2, NULL},
-        {2, 0, key, 2, "too much waits for a COMMIT"},
+        {1, 0, key, 2, "it was made for another time"},
+        {3, 0, key, 2, "it was made for another time"},
+        {2, 0, key, 2, NULL}, /* it takes the place of the first */
     };
     struct buf last = BUF_INIT;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -405,15 +431,11 @@ static void who_is_out_renews_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_who_is_lost_comes_back),
-        cmocka_unit_test(twice_is_another_time),
-        cmocka_unit_test(an_answer_may_come_late),
-        cmocka_unit_test(a_restart_on_the_way_back),
-        cmocka_unit_test(a_false_answer),
-        cmocka_unit_test(a_false_entrance_is_noticed),
-        cmocka_unit_test(no_vote_before_the_commit),
-        cmocka_unit_test(what_a_renewal_must_be),
-        cmocka_unit_test(who_is_out_renews_nothing),
+        cmocka_unit_test(one_who_is_lost_comes_back),  cmocka_unit_test(twice_is_another_time),
+        cmocka_unit_test(lost_again_on_the_way),       cmocka_unit_test(an_answer_may_come_late),
+        cmocka_unit_test(a_restart_on_the_way_back),   cmocka_unit_test(a_false_answer),
+        cmocka_unit_test(a_false_entrance_is_noticed), cmocka_unit_test(no_vote_before_the_commit),
+        cmocka_unit_test(what_a_renewal_must_be),      cmocka_unit_test(who_is_out_renews_nothing),
     };
     return !!cmocka_run_group_tests(tests, start, NULL);
 }

@@ -199,8 +199,9 @@ static const char *renew_check(const struct ledger *l, struct ledger_judged *j)
 {
     const struct ledger_leaf *leaf = ledger_leaf(l, j->verdict.author);
     if (j->body.renew.count != leaf->renewals + 1) return "it was made for another time";
-    if (leaf->renewed || l->n_pending >= LEDGER_PENDING_UPDATES)
-        return "too much waits for a COMMIT";
+    /* A second one replaces the first: its author may have lost that one's secret as well, and does not
+     * see that it was taken in. */
+    if (l->n_pending >= LEDGER_PENDING_UPDATES) return "too much waits for a COMMIT";
     if (kem_check_public(j->body.renew.kem_pk) != ST_OK) return "its KEM key is not valid";
     return NULL;
 }
