@@ -321,12 +321,10 @@ static void what_a_renewal_must_be(void **state)
 {
     (void)state;
     struct world *w = begin(BALLOT_OPEN, 3);
-    struct world_member stranger = {.nick = "stranger"};
     struct renew_body r = {.count = 1};
     struct buf text = BUF_INIT;
     uint8_t key[32], wrong[32] = {5}, seed[32];
     ledger_renew_key(w->m[0].g->rows[0].log, key);
-    world_random(w, stranger.id_seed, 96);
     world_random(w, seed, 32);
     kem_public(seed, r.kem_pk);
     struct {
@@ -362,7 +360,32 @@ static void what_a_renewal_must_be(void **state)
             buf_bytes(&last, buf_view(&w->feed[w->n - 1]));
         }
     }
-    /* while it waits, its author makes no epoch and proposes nothing, whatever it still holds */
+    /* the same bytes again stand for another place */
+    world_append_raw(w, buf_view(&last));
+    world_forget(w);
+    world_sync(w);
+    expect_void(w, LEDGER_NOBODY, "it is sealed under another epoch");
+    buf_free(&text);
+    buf_free(&last);
+    end(w);
+}
+
+/* While it waits, its author makes no epoch and proposes nothing, whatever it still holds. */
+static void who_renews_waits(void **state)
+{
+    (void)state;
+    struct world *w = begin(BALLOT_OPEN, 3);
+    struct renew_body r = {.count = 1};
+    struct buf text = BUF_INIT;
+    uint8_t key[32], seed[32];
+    ledger_renew_key(w->m[0].g->rows[0].log, key);
+    world_random(w, seed, 32);
+    kem_public(seed, r.kem_pk);
+    assert_int_equal(fields_encode(&renew_body_fields, &r, &text), ST_OK);
+    struct entry0 e = entry_of(w, 2, LEDGER_RENEW, buf_view(&text));
+    e.epoch = 0;
+    seal_renewal(w, 2, &e, key);
+    expect_void(w, 2, NULL);
     WORLD_REFUSED(w, ST_DENIED, group_make_commit(w->m[2].g, 0, &now, &draft));
     uint8_t commit[8 + 2 + 2 + 2 + 1216] = {0};
     put_u64(commit, group_epoch(w->m[0].g) + 1);
@@ -374,14 +397,24 @@ static void what_a_renewal_must_be(void **state)
         .kind = PROPOSE_POLICY, .ballot_kind = LEDGER_AS_IS, .mode = LEDGER_AS_IS};
     post_body(w, 2, LEDGER_PROPOSE, &propose_policy_fields, &p,
               "its author does not hold the keys of this epoch yet");
-    /* the same bytes again stand for another place */
-    world_append_raw(w, buf_view(&last));
-    world_forget(w);
-    world_sync(w);
-    expect_void(w, LEDGER_NOBODY, "it is sealed under another epoch");
+    buf_free(&text);
+    end(w);
+}
+
+/* Under the key of RENEW: what is no RENEW, or of nobody, or brings no key. */
+static void what_else_stands_under_that_key(void **state)
+{
+    (void)state;
+    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world_member stranger = {.nick = "stranger"};
+    struct renew_body r = {.count = 1};
+    struct buf text = BUF_INIT;
+    uint8_t key[32], seed[32];
+    ledger_renew_key(w->m[0].g->rows[0].log, key);
+    world_random(w, stranger.id_seed, 96);
+    world_random(w, seed, 32);
+    kem_public(seed, r.kem_pk);
     /* a stranger that knows the key all the same */
-    buf_clear(&text);
-    r.count = 1;
     assert_int_equal(fields_encode(&renew_body_fields, &r, &text), ST_OK);
     struct entry0 e = entry_of(w, 2, LEDGER_RENEW, buf_view(&text));
     e.epoch = 0;
@@ -406,7 +439,6 @@ static void what_a_renewal_must_be(void **state)
     seal_renewal(w, 1, &e, key);
     expect_void(w, 1, "its KEM key is not valid");
     buf_free(&text);
-    buf_free(&last);
     end(w);
 }
 
@@ -431,11 +463,18 @@ static void who_is_out_renews_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_who_is_lost_comes_back),  cmocka_unit_test(twice_is_another_time),
-        cmocka_unit_test(lost_again_on_the_way),       cmocka_unit_test(an_answer_may_come_late),
-        cmocka_unit_test(a_restart_on_the_way_back),   cmocka_unit_test(a_false_answer),
-        cmocka_unit_test(a_false_entrance_is_noticed), cmocka_unit_test(no_vote_before_the_commit),
-        cmocka_unit_test(what_a_renewal_must_be),      cmocka_unit_test(who_is_out_renews_nothing),
+        cmocka_unit_test(one_who_is_lost_comes_back),
+        cmocka_unit_test(twice_is_another_time),
+        cmocka_unit_test(lost_again_on_the_way),
+        cmocka_unit_test(an_answer_may_come_late),
+        cmocka_unit_test(a_restart_on_the_way_back),
+        cmocka_unit_test(a_false_answer),
+        cmocka_unit_test(a_false_entrance_is_noticed),
+        cmocka_unit_test(no_vote_before_the_commit),
+        cmocka_unit_test(what_a_renewal_must_be),
+        cmocka_unit_test(who_renews_waits),
+        cmocka_unit_test(what_else_stands_under_that_key),
+        cmocka_unit_test(who_is_out_renews_nothing),
     };
     return !!cmocka_run_group_tests(tests, start, NULL);
 }
