@@ -183,13 +183,17 @@ static void a_restart_on_the_way_back(void **state)
     struct world *w = begin(BALLOT_SECRET, 3);
     struct group_welcome welcome;
     struct group *fresh;
+    uint8_t x[VETO_SCALAR] = {7};
     lose(w, 1);
     uint64_t renewal = post_renewal(w, 1);
+    assert_int_equal(group_veto_add(w->m[1].g, 99, x), ST_OK); /* whatever is still there ... */
     assert_int_equal(group_welcome(w->m[0].g, 1, &welcome), ST_OK);
     assert_int_equal(welcome.add_index, renewal);
     assert_int_equal(group_rejoin(w->m[1].g, &welcome, &fresh), ST_OK);
     group_free(w->m[1].g);
     w->m[1].g = fresh;
+    assert_int_equal(fresh->n_veto, 0); /* ... is not good any more */
+    assert_true(fresh->veto_dead);
     for (uint64_t i = 0; i < 5; i++)
         assert_int_equal(group_take(fresh, i, buf_view(&w->feed[i]), w->now_ms), ST_OK);
     world_restart(w, 1);
