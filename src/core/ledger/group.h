@@ -42,7 +42,8 @@
 #define GROUP_VETO_MAX 64   /* secrets of veto keys that we showed and did not use yet */
 #define GROUP_VETO_LOW 8    /* of them left: more are shown */
 #define GROUP_CLOCKS_MAX 66 /* votes watched at once: one, and a removal of each member */
-#define GROUP_UPDATE_MS ((uint64_t)7 * 24 * 3600 * 1000) /* our KEM key is changed at least so often */
+#define GROUP_UPDATE_MS \
+    ((uint64_t)7 * 24 * 3600 * 1000) /* our KEM key is changed at least so often */
 #define GROUP_PROOF_MAX ((size_t)1 << 20)
 
 struct group; /* opaque */
@@ -279,9 +280,9 @@ enum status group_make_propose(struct group *g, const struct group_propose *a,
 enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
                               const struct group_now *now, struct group_draft *ret) MUST_USE;
 struct group_propose_policy {
-    uint8_t ballot_kind; /* LEDGER_AS_IS */
-    uint8_t mode;        /* LEDGER_AS_IS */
-    struct list policy;  /* LEDGER_POLICY_ITEM each, ascending */
+    uint8_t ballot_kind;    /* LEDGER_AS_IS */
+    uint8_t mode;           /* LEDGER_AS_IS */
+    struct list policy;     /* LEDGER_POLICY_ITEM each, ascending */
     struct bytes sentinels; /* as in GENESIS; empty: unchanged */
     struct bytes reason;
 };
@@ -320,7 +321,7 @@ enum status group_make_withdraw(struct group *g, uint64_t proposal, const struct
                                 struct group_draft *ret) MUST_USE;
 /* epoch, next: of our own mail chain. version, rehome_sig: bodies.h; 0 and NULL: none. */
 enum status group_make_head(struct group *g, uint64_t epoch, uint64_t next, uint64_t version,
-                            const uint8_t *rehome_sig,
-                            const struct group_now *now, struct group_draft *ret) MUST_USE;
+                            const uint8_t *rehome_sig, const struct group_now *now,
+                            struct group_draft *ret) MUST_USE;
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define EVENTS_AN_ENTRY (GROUP_CLOCKS_MAX + 8) /* a change of the roster ends every vote */
-#define ROOM_FOR_ONE PAD_MAX /* no stored entry is larger */
+#define ROOM_FOR_ONE PAD_MAX                   /* no stored entry is larger */
 
 uint64_t group_wants(const struct group *g)
 {
@@ -248,8 +248,7 @@ static void emit_removed(struct group *g, const struct ledger_judged *j)
 {
     const struct ledger_proposal *p = ledger_proposal(g->ledger, j->body.outcome.proposal);
     for (size_t i = 0; p != NULL && i < p->n_targets; i++)
-        if (ledger_leaf(g->ledger, p->targets[i])->left == j->index)
-            emit_gone(g, j, p->targets[i]);
+        if (ledger_leaf(g->ledger, p->targets[i])->left == j->index) emit_gone(g, j, p->targets[i]);
 }
 
 static void emit_valid(struct group *g, const struct ledger_judged *j, bool was_in)
@@ -328,8 +327,8 @@ static void settle_own(struct group *g, const struct ledger_judged *j)
 {
     if (j->verdict.author != g->leaf) return;
     if (j->entry.type == LEDGER_BALLOT) group_ballot_landed(g, j->body.ballot.hash);
-    if (j->entry.type == LEDGER_VETO_KEYS && group_veto_find(
-            g, ledger_leaf(g->ledger, g->leaf)->stock.next - 1) != NULL) {
+    if (j->entry.type == LEDGER_VETO_KEYS &&
+        group_veto_find(g, ledger_leaf(g->ledger, g->leaf)->stock.next - 1) != NULL) {
         bytes_wipe(g->secrets->veto_seed, sizeof g->secrets->veto_seed);
         g->veto_from = UINT32_MAX;
         if (j->body.veto_keys.dead != 0) g->veto_dead = false;

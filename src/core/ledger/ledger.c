@@ -7,10 +7,10 @@
 #include <string.h>
 
 static const struct ledger_type *const types[] = {
-    &ledger_type_genesis, &ledger_type_propose,  &ledger_type_ballot, &ledger_type_add,
-    &ledger_type_leave,   &ledger_type_update,   &ledger_type_commit, &ledger_type_expire,
-    &ledger_type_head,    &ledger_type_withdraw, &ledger_type_veto_keys, &ledger_type_remove,
-    &ledger_type_policy, &ledger_type_self_revoke, &ledger_type_renew, &ledger_type_away,
+    &ledger_type_genesis, &ledger_type_propose,     &ledger_type_ballot,    &ledger_type_add,
+    &ledger_type_leave,   &ledger_type_update,      &ledger_type_commit,    &ledger_type_expire,
+    &ledger_type_head,    &ledger_type_withdraw,    &ledger_type_veto_keys, &ledger_type_remove,
+    &ledger_type_policy,  &ledger_type_self_revoke, &ledger_type_renew,     &ledger_type_away,
     &ledger_type_rehome,
 };
 

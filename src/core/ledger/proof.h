@@ -21,9 +21,9 @@
 
 #define PROOF_ENTRY_MAX ((size_t)512 << 10)
 
-#define PROOF_FIELDS(X, M)                  \
-    X(M, FIX, magic, 8, 0) /* "ENCFORK1" */ \
-    X(M, FIX, enclave_id, 32, 0)            \
+#define PROOF_FIELDS(X, M)                                                               \
+    X(M, FIX, magic, 8, 0) /* "ENCFORK1" */                                              \
+    X(M, FIX, enclave_id, 32, 0)                                                         \
     X(M, VAR32, one, PROOF_ENTRY_MAX, 0) /* plain entries with signature, without pad */ \
     X(M, VAR32, other, PROOF_ENTRY_MAX, 0)
 FIELDS_DECLARE(proof, PROOF_FIELDS);

@@ -73,7 +73,8 @@ static enum status add_apply(struct ledger *l, const struct ledger_judged *j)
     return ST_OK;
 }
 
-const struct ledger_type ledger_type_add = {LEDGER_ADD, "ADD", outcome_decode, add_check, add_apply};
+const struct ledger_type ledger_type_add = {LEDGER_ADD, "ADD", outcome_decode, add_check,
+                                            add_apply};
 
 static enum status leave_decode(struct ledger_judged *j)
 {
@@ -115,8 +116,8 @@ static const char *remove_check(const struct ledger *l, struct ledger_judged *j)
 static enum status remove_apply(struct ledger *l, const struct ledger_judged *j)
 {
     const char *why;
-    struct ledger_proposal *p = ledger_named(l, j->body.outcome.proposal, j->body.outcome.hash,
-                                             LEDGER_VOTE_PASSED, &why);
+    struct ledger_proposal *p =
+        ledger_named(l, j->body.outcome.proposal, j->body.outcome.hash, LEDGER_VOTE_PASSED, &why);
     if (p == NULL) return ST_BUG;
     p->state = LEDGER_VOTE_REMOVED;
     p->added = j->index;

@@ -20,8 +20,7 @@ struct ledger_proposal *ledger_named(const struct ledger *l, uint64_t index, con
         struct ledger_proposal *p = l->proposals[i];
         if (p->index != index || memcmp(p->hash, hash, 32) != 0 || !ledger_is_current(p)) continue;
         if (p->state == state) return p;
-        *ret_why =
-            p->state == LEDGER_VOTE_OPEN ? "the vote has not passed" : "the vote is closed";
+        *ret_why = p->state == LEDGER_VOTE_OPEN ? "the vote has not passed" : "the vote is closed";
         return NULL;
     }
     *ret_why = "no such proposal is open";
@@ -60,8 +59,7 @@ void ledger_void_votes(struct ledger *l, uint64_t index, uint16_t by)
         if (!ledger_is_current(p)) continue;
         bool any = p->kind != PROPOSE_REMOVE;
         for (size_t k = 0; k < p->n_targets; k++) any |= l->leaves[p->targets[k]]->member_now;
-        if (p->state == LEDGER_VOTE_OPEN || !any)
-            ledger_close(l, p, LEDGER_VOTE_VOIDED, index, by);
+        if (p->state == LEDGER_VOTE_OPEN || !any) ledger_close(l, p, LEDGER_VOTE_VOIDED, index, by);
     }
 }
 
