@@ -10,6 +10,7 @@
 #include "core/feed/entry23.h"
 #include "core/files/manifest.h"
 #include "core/files/segment.h"
+#include "core/ledger/proof.h"
 #include "core/mail/envelope.h"
 
 #include <stdio.h>
@@ -110,6 +111,28 @@ static void entry(void)
     buf_free(&b);
 }
 
+static void proof(void)
+{
+    static const uint8_t enclave[32] = {3}, seed[32] = {4}, edits[] = {1, 0, 9, 1, 1, 200, 0, 0, 0};
+    struct entry0 one = {.index = 2, .rules = 1, .type = 17, .body = BYTES_LIT("here")};
+    struct buf b = BUF_INIT;
+    sign_public(seed, one.actor);
+    struct entry0 other = one;
+    other.prev_chain[0] = 1;
+    entry0_sign(&one, enclave, seed);
+    entry0_sign(&other, enclave, seed);
+    must(proof_make(enclave, &one, &other, &b) == ST_OK, "proof");
+    save("proof", "two-histories", BYTES_LIT("\0"), buf_view(&b));
+    save("proof", "edited", BYTES_NONE, BYTES(edits, sizeof(edits)));
+    buf_clear(&b);
+    other = one;
+    other.body = BYTES_LIT("there");
+    entry0_sign(&other, enclave, seed);
+    must(proof_make(enclave, &one, &other, &b) == ST_OK, "proof of two words");
+    save("proof", "two-words", BYTES_LIT("\0"), buf_view(&b));
+    buf_free(&b);
+}
+
 /* Runs in the folder that holds one folder a target. */
 int main(void)
 {
@@ -117,5 +140,6 @@ int main(void)
     manifest();
     shard();
     entry();
+    proof();
     return 0;
 }

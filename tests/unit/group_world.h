@@ -42,8 +42,9 @@ struct world {
     struct buf feed[WORLD_ENTRIES];
     size_t n;
     struct world_member m[WORLD_MEMBERS];
-    size_t members;    /* places used */
-    size_t knock_keys; /* veto keys that a candidate brings */
+    size_t members;                     /* places used */
+    size_t knock_keys;                  /* veto keys that a candidate brings */
+    uint64_t (*clock)(struct world *w); /* what members write as the time; NULL: now_ms */
 };
 
 static inline void world_random(struct world *w, uint8_t *out, size_t n)
@@ -59,7 +60,8 @@ static inline void world_random(struct world *w, uint8_t *out, size_t n)
 static inline struct group_now world_now(struct world *w, uint8_t random[GROUP_RANDOM])
 {
     world_random(w, random, GROUP_RANDOM);
-    return (struct group_now){.now_ms = w->now_ms, .random = random};
+    uint64_t told = w->clock == NULL ? w->now_ms : w->clock(w);
+    return (struct group_now){.now_ms = told, .random = random};
 }
 
 static inline void world_collect(struct world_member *m)

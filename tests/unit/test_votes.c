@@ -172,20 +172,20 @@ static void silence_is_seen(void **state)
     struct group_next next = group_next(w->m[1].g, w->now_ms, false);
     assert_int_equal(next.duty, GROUP_POST_EXPIRE);
     assert_true(next.at_ms >= w->now_ms + UINT64_C(72) * 3600 * 1000);
+    WORLD_POST(w, group_make_away(w->m[1].g, 5, &now, &draft));
     w->now_ms = next.at_ms;
-    WORLD_POST(w, group_make_expire(w->m[1].g, p, &now, &draft));
+    WORLD_POST(w, group_make_expire(w->m[0].g, p, &now, &draft));
     for (size_t i = 0; i < 4; i++) {
         const struct ledger_proposal *q = seen_by(w, i, p);
         assert_int_equal(q->state, LEDGER_VOTE_EXPIRED);
-        assert_int_equal(q->closed_by, 1);
+        assert_int_equal(q->closed_by, 0);
         assert_int_equal(q->voters[0].cast.choice, BALLOT_HIDDEN);
         assert_int_equal(q->voters[1].cast.choice, BALLOT_NONE);
         assert_int_equal(q->voters[2].cast.choice, BALLOT_HIDDEN);
         assert_int_equal(q->voters[3].cast.choice, BALLOT_NONE);
         const struct ledger *l = group_ledger(w->m[i].g);
         assert_false(ledger_leaf(l, 0)->missed);
-        assert_false(
-            ledger_leaf(l, 1)->missed); /* cast none, but it is there: it expired the vote */
+        assert_false(ledger_leaf(l, 1)->missed); /* cast none, but it has written since */
         assert_true(ledger_leaf(l, 3)->missed);
     }
     WORLD_REFUSED(w, ST_DENIED, group_make_ballot(w->m[3].g, p, true, &now, &draft));

@@ -72,21 +72,21 @@ enum ledger_policy {
 };
 
 /* sentinels: count u8, count x (len u8 | ASCII host:port | SPKI pin 32). */
-#define LEDGER_GENESIS_FIELDS(X, M)                                                     \
-    X(M, FIX, random, 32, 0)                                                            \
-    X(M, U16, suite, 0, 0)                                                              \
-    X(M, U16, rules, 0, 0)                                                              \
-    X(M, FIX, room, 32, 0)                                                              \
-    X(M, FIX, id, 32, 0)                                                                \
-    X(M, FIX, kem_pk, 1216, 0)                                                          \
-    X(M, FIX, seat, 32, 0)                                                              \
-    X(M, FIX, revoke_hash, 32, 0)                                                       \
-    X(M, LIST8, veto_keys, LEDGER_VETO_KEY, LEDGER_VETO_KEYS_MAX)                       \
-    X(M, U8, ballot_kind, 0, 0)                                                         \
-    X(M, U8, mode, 0, 0)                                                                \
-    X(M, LIST8, policy, LEDGER_POLICY_ITEM, LEDGER_POLICY_MAX)                          \
-    X(M, VAR16, sentinels, LEDGER_SENTINELS_BYTES, 0) \
-    X(M, VAR8, nick, LEDGER_NICK_MAX, 0)                                                \
+#define LEDGER_GENESIS_FIELDS(X, M)                               \
+    X(M, FIX, random, 32, 0)                                      \
+    X(M, U16, suite, 0, 0)                                        \
+    X(M, U16, rules, 0, 0)                                        \
+    X(M, FIX, room, 32, 0)                                        \
+    X(M, FIX, id, 32, 0)                                          \
+    X(M, FIX, kem_pk, 1216, 0)                                    \
+    X(M, FIX, seat, 32, 0)                                        \
+    X(M, FIX, revoke_hash, 32, 0)                                 \
+    X(M, LIST8, veto_keys, LEDGER_VETO_KEY, LEDGER_VETO_KEYS_MAX) \
+    X(M, U8, ballot_kind, 0, 0)                                   \
+    X(M, U8, mode, 0, 0)                                          \
+    X(M, LIST8, policy, LEDGER_POLICY_ITEM, LEDGER_POLICY_MAX)    \
+    X(M, VAR16, sentinels, LEDGER_SENTINELS_BYTES, 0)             \
+    X(M, VAR8, nick, LEDGER_NICK_MAX, 0)                          \
     X(M, VAR8, name, LEDGER_NAME_MAX, 0)
 FIELDS_DECLARE(genesis, LEDGER_GENESIS_FIELDS);
 
@@ -108,22 +108,22 @@ enum propose_kind { PROPOSE_ADD = 1, PROPOSE_REMOVE = 2, PROPOSE_POLICY = 3 };
 FIELDS_DECLARE(propose, LEDGER_PROPOSE_FIELDS);
 
 /* kind 2, remove. targets: leaves u16, ascending; several only if each is silent. */
-#define LEDGER_PROPOSE_REMOVE_FIELDS(X, M)     \
-    X(M, U8, kind, 0, 0)                       \
+#define LEDGER_PROPOSE_REMOVE_FIELDS(X, M)       \
+    X(M, U8, kind, 0, 0)                         \
     X(M, LIST16, targets, 2, LEDGER_MEMBERS_MAX) \
-    X(M, VAR16, reason, LEDGER_REASON_MAX, 0)  \
+    X(M, VAR16, reason, LEDGER_REASON_MAX, 0)    \
     X(M, LIST16, serials, 4, LEDGER_MEMBERS_MAX)
 FIELDS_DECLARE(propose_remove, LEDGER_PROPOSE_REMOVE_FIELDS);
 
 /* kind 3, policy. ballot_kind, mode: LEDGER_AS_IS: unchanged; policy: the keys that change; sentinels:
  * empty: unchanged. */
-#define LEDGER_PROPOSE_POLICY_FIELDS(X, M)                        \
-    X(M, U8, kind, 0, 0)                                          \
-    X(M, U8, ballot_kind, 0, 0)                                   \
-    X(M, U8, mode, 0, 0)                                          \
-    X(M, LIST8, policy, LEDGER_POLICY_ITEM, LEDGER_POLICY_MAX)    \
-    X(M, VAR16, sentinels, LEDGER_SENTINELS_BYTES, 0)             \
-    X(M, VAR16, reason, LEDGER_REASON_MAX, 0)                     \
+#define LEDGER_PROPOSE_POLICY_FIELDS(X, M)                     \
+    X(M, U8, kind, 0, 0)                                       \
+    X(M, U8, ballot_kind, 0, 0)                                \
+    X(M, U8, mode, 0, 0)                                       \
+    X(M, LIST8, policy, LEDGER_POLICY_ITEM, LEDGER_POLICY_MAX) \
+    X(M, VAR16, sentinels, LEDGER_SENTINELS_BYTES, 0)          \
+    X(M, VAR16, reason, LEDGER_REASON_MAX, 0)                  \
     X(M, LIST16, serials, 4, LEDGER_MEMBERS_MAX)
 FIELDS_DECLARE(propose_policy, LEDGER_PROPOSE_POLICY_FIELDS);
 
@@ -145,8 +145,8 @@ FIELDS_DECLARE(ballot_body, LEDGER_BALLOT_FIELDS);
 
 /* ADD, REMOVE, POLICY: what a passed vote leads to; ballots: the indexes of all, ascending. */
 #define LEDGER_OUTCOME_FIELDS(X, M) \
-    X(M, U64, proposal, 0, 0)   \
-    X(M, FIX, hash, 32, 0)      \
+    X(M, U64, proposal, 0, 0)       \
+    X(M, FIX, hash, 32, 0)          \
     X(M, LIST16, ballots, 8, LEDGER_MEMBERS_MAX)
 FIELDS_DECLARE(outcome_body, LEDGER_OUTCOME_FIELDS);
 
@@ -181,9 +181,9 @@ FIELDS_DECLARE(self_revoke, LEDGER_SELF_REVOKE_FIELDS);
 
 /* A member that lost the thread shows a new KEM key, sealed under Expand(log_key[0], "ENCLAVE renew")
  * with envelope and entry epoch 0. count: of its RENEWs so far, this one included. */
-#define LEDGER_RENEW_FIELDS(X, M)  \
-    X(M, FIX, kem_pk, 1216, 0)     \
-    X(M, FIX, revoke_hash, 32, 0)  \
+#define LEDGER_RENEW_FIELDS(X, M) \
+    X(M, FIX, kem_pk, 1216, 0)    \
+    X(M, FIX, revoke_hash, 32, 0) \
     X(M, U64, count, 0, 0)
 FIELDS_DECLARE(renew_body, LEDGER_RENEW_FIELDS);
 
@@ -192,8 +192,8 @@ FIELDS_DECLARE(renew_body, LEDGER_RENEW_FIELDS);
 FIELDS_DECLARE(away_body, LEDGER_AWAY_FIELDS);
 
 /* The room is now at this sentinel of the voted list. */
-#define LEDGER_REHOME_FIELDS(X, M)              \
-    X(M, VAR8, address, LEDGER_ADDRESS_MAX, 0)  \
+#define LEDGER_REHOME_FIELDS(X, M)             \
+    X(M, VAR8, address, LEDGER_ADDRESS_MAX, 0) \
     X(M, FIX, pin, 32, 0)
 FIELDS_DECLARE(rehome_body, LEDGER_REHOME_FIELDS);
 

@@ -421,10 +421,10 @@ enum status group_welcome(const struct group *g, uint16_t leaf, struct group_wel
     const struct ledger_leaf *f = ledger_leaf(g->ledger, leaf);
     const struct ledger_proposal *p = ledger_admission(g->ledger, leaf);
     if (f == NULL) return ST_NOT_FOUND;
-    if (f->renewed) { /* its RENEW is its last valid entry: it can write nothing else */
-        ret->add_index = f->last;
-        ret->epoch = ledger_epoch(g->ledger);
-        memcpy(ret->chain, ledger_chain_at(g->ledger, f->last + 1), 32);
+    if (f->renewals > 0) { /* as its last RENEW stood, also when that has been taken in */
+        ret->add_index = f->renewed_at;
+        ret->epoch = f->renewed_epoch;
+        memcpy(ret->chain, ledger_chain_at(g->ledger, f->renewed_at + 1), 32);
     } else if (p != NULL) {
         ret->add_index = p->added;
         ret->epoch = p->added_epoch;
@@ -462,6 +462,7 @@ enum status group_rejoin(const struct group *old, const struct group_welcome *w,
     memcpy(g->agreed, old->agreed, sizeof g->agreed);
     g->phase = GROUP_WALKING;
     g->joined = g->renewed = true;
+    g->restored = true; /* nothing is said or voted before the COMMIT that takes the RENEW in */
     g->add_index = w->add_index;
     g->add_epoch = w->epoch;
     memcpy(g->add_chain, w->chain, 32);

@@ -43,7 +43,8 @@
 #define GROUP_VETO_BATCH 16 /* keys shown at once */
 #define GROUP_VETO_LOW 8    /* of them left: more are shown */
 #define GROUP_CLOCKS_MAX 66 /* votes watched at once: one, and a removal of each member */
-#define GROUP_UPDATE_MS ((uint64_t)7 * 24 * 3600 * 1000) /* our KEM key is changed at least so often */
+#define GROUP_UPDATE_MS \
+    ((uint64_t)7 * 24 * 3600 * 1000) /* our KEM key is changed at least so often */
 #define GROUP_PROOF_MAX ((size_t)1 << 20)
 
 struct group; /* opaque */
@@ -144,7 +145,7 @@ struct seen group_seen(const struct group *g); /* our head, for entries of other
 enum status group_check_seen(struct group *g, uint16_t leaf, const struct seen *claim) MUST_USE;
 
 /* Two sealed entries for one place, ours and what the sentinel showed instead: kept as a proof if a
- * member signed each. ST_EXISTS: there is one already. */
+ * member signed each. ST_EXISTS: there is one already; ST_UNTRUSTED: somebody else signed. */
 enum status group_prove(struct group *g, uint64_t index, struct bytes mine,
                         struct bytes theirs) MUST_USE;
 
@@ -289,9 +290,9 @@ enum status group_make_propose(struct group *g, const struct group_propose *a,
 enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
                               const struct group_now *now, struct group_draft *ret) MUST_USE;
 struct group_propose_policy {
-    uint8_t ballot_kind; /* LEDGER_AS_IS */
-    uint8_t mode;        /* LEDGER_AS_IS */
-    struct list policy;  /* LEDGER_POLICY_ITEM each, ascending */
+    uint8_t ballot_kind;    /* LEDGER_AS_IS */
+    uint8_t mode;           /* LEDGER_AS_IS */
+    struct list policy;     /* LEDGER_POLICY_ITEM each, ascending */
     struct bytes sentinels; /* as in GENESIS; empty: unchanged */
     struct bytes reason;
 };
@@ -330,7 +331,7 @@ enum status group_make_withdraw(struct group *g, uint64_t proposal, const struct
                                 struct group_draft *ret) MUST_USE;
 /* epoch, next: of our own mail chain. version, rehome_sig: bodies.h; 0 and NULL: none. */
 enum status group_make_head(struct group *g, uint64_t epoch, uint64_t next, uint64_t version,
-                            const uint8_t *rehome_sig,
-                            const struct group_now *now, struct group_draft *ret) MUST_USE;
+                            const uint8_t *rehome_sig, const struct group_now *now,
+                            struct group_draft *ret) MUST_USE;
 
 #endif

@@ -191,7 +191,7 @@ bool group_commit_disputed(const struct group *g, uint64_t index, struct bytes s
     bool disputed = false;
     uint64_t epoch = ledger_epoch(g->ledger);
     const struct ledger_leaf *self = ledger_leaf(g->ledger, g->leaf);
-    if (!g->joined || self == NULL || self->epoch_in != epoch || epoch == 0) return false;
+    if (!g->joined || self == NULL || epoch != g->add_epoch + 1) return false;
     const struct group_row *row = group_row(g, epoch - 1, GROUP_ROW_LOG);
     if (row == NULL || entry0_open(sealed, g->room, row->log, index, &plain) != ST_OK) goto out;
     if (entry0_split(buf_view(&plain), &e) != ST_OK || e.type != LEDGER_COMMIT || e.index != index)

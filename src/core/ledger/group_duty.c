@@ -11,9 +11,15 @@ static void earlier(struct group_next *next, enum group_duty duty, uint64_t at_m
     *next = (struct group_next){duty, at_ms, proposal, place};
 }
 
+/* What was agreed on may be any number: the largest mean never. */
+static uint64_t later(uint64_t from, uint64_t ms)
+{
+    return ms > UINT64_MAX - from ? UINT64_MAX : from + ms;
+}
+
 static uint64_t turn_ms(uint64_t from, uint16_t place)
 {
-    return place == LEDGER_NOBODY ? UINT64_MAX : from + (uint64_t)place * LEDGER_TURN_MS;
+    return place == LEDGER_NOBODY ? UINT64_MAX : later(from, (uint64_t)place * LEDGER_TURN_MS);
 }
 
 static void duty_of_vote(const struct group *g, const struct ledger_proposal *p, uint16_t turn,
@@ -28,7 +34,7 @@ static void duty_of_vote(const struct group *g, const struct ledger_proposal *p,
         uint16_t place = ledger_turn_outcome(g->ledger, p, g->leaf);
         earlier(next, outcomes[p->kind], turn_ms(c->passed_ms, place), place, p->index);
     } else if (turn != LEDGER_NOBODY) {
-        uint64_t due = c->seen_ms + ledger_policy(g->ledger, LEDGER_POLICY_EXPIRE_MS);
+        uint64_t due = later(c->seen_ms, ledger_policy(g->ledger, LEDGER_POLICY_EXPIRE_MS));
         earlier(next, GROUP_POST_EXPIRE, turn_ms(due, turn), turn, p->index);
     }
 }
@@ -54,8 +60,8 @@ static void duty_of_epoch(const struct group *g, uint16_t turn, bool used, uint6
         earlier(next, GROUP_POST_COMMIT, turn_ms(g->due_ms, turn), turn, LEDGER_NEVER);
     else if (used)
         earlier(next, GROUP_POST_COMMIT,
-                turn_ms(row->learned_ms + ledger_policy(l, LEDGER_POLICY_COMMIT_MS), turn), turn,
-                LEDGER_NEVER);
+                turn_ms(later(row->learned_ms, ledger_policy(l, LEDGER_POLICY_COMMIT_MS)), turn),
+                turn, LEDGER_NEVER);
     if (!used) return;
     earlier(next, GROUP_POST_HEAD, g->head_ms + GROUP_HEAD_MS, 0, LEDGER_NEVER);
     uint64_t since = group_epoch_ms(g, self->kem_epoch);
@@ -69,7 +75,7 @@ struct group_next group_next(const struct group *g, uint64_t now_ms, bool used)
     const struct ledger *l = g->ledger;
     const struct ledger_leaf *self = ledger_leaf(l, g->leaf);
     if (g->lost && !g->forked && !g->old_head && self != NULL && self->member_now &&
-        !self->renewed && g->phase == GROUP_LIVE)
+        g->phase == GROUP_LIVE && !(self->renewed && group_kem_seed(g, self->kem_update) != NULL))
         return (struct group_next){GROUP_POST_RENEW, now_ms, LEDGER_NEVER, 0};
     if (!group_writable(g)) return next;
     uint16_t turn = ledger_turn(l, g->leaf);
@@ -81,6 +87,8 @@ struct group_next group_next(const struct group *g, uint64_t now_ms, bool used)
         earlier(&next, GROUP_POST_UPDATE, now_ms, 0, LEDGER_NEVER);
     if (!group_in(g)) return next;
     if (needs_veto_keys(g, self)) earlier(&next, GROUP_POST_VETO_KEYS, now_ms, 0, LEDGER_NEVER);
+    /* The others take us for silent: one word, and we are not removed with those that are. */
+    if (self->missed) earlier(&next, GROUP_POST_HEAD, now_ms, 0, LEDGER_NEVER);
     duty_of_epoch(g, turn, used, now_ms, &next);
     return next;
 }

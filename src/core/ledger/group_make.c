@@ -64,8 +64,8 @@ static enum status seal_under(struct group *g, uint64_t epoch, const uint8_t log
 }
 
 enum status group_seal(struct group *g, uint8_t type, struct bytes body,
-                        const uint8_t back[ENTRY0_BACK], const struct group_now *now,
-                        struct group_draft *ret)
+                       const uint8_t back[ENTRY0_BACK], const struct group_now *now,
+                       struct group_draft *ret)
 {
     uint64_t epoch = ledger_epoch(g->ledger);
     const struct group_row *row = group_row(g, epoch, GROUP_ROW_LOG);
@@ -73,8 +73,8 @@ enum status group_seal(struct group *g, uint8_t type, struct bytes body,
     return seal_under(g, epoch, row->log, type, body, back, now, ret);
 }
 
-enum status group_make(struct group *g, uint8_t type, const struct fields *fields,
-                        const void *body, const struct group_now *now, struct group_draft *ret)
+enum status group_make(struct group *g, uint8_t type, const struct fields *fields, const void *body,
+                       const struct group_now *now, struct group_draft *ret)
 {
     struct buf text = BUF_INIT;
     if (!group_writable(g)) return ST_DENIED;

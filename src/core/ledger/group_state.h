@@ -74,7 +74,7 @@ struct group_secrets {
     uint8_t placement[32];
     struct group_seed seeds[GROUP_SEEDS_MAX];
     struct group_veto veto[GROUP_VETO_MAX];
-    uint8_t veto_seed[32]; /* of the keys that are on their way into the ledger */
+    uint8_t veto_seed[32];                /* of the keys that are on their way into the ledger */
     uint8_t attempts[GROUP_ATTEMPTS][32]; /* commit secrets of our own COMMITs after a restore */
 };
 
@@ -96,10 +96,10 @@ struct group {
     struct ledger *ledger;
     struct group_secrets *secrets; /* guarded */
     size_t n_seeds;
-    size_t n_attempts;         /* made; the last GROUP_ATTEMPTS are kept */
+    size_t n_attempts; /* made; the last GROUP_ATTEMPTS are kept */
     size_t n_veto;
     uint32_t veto_from; /* the first serial that veto_seed makes; UINT32_MAX: none */
-    bool veto_dead; /* what we showed before may have been used: the next VETO_KEYS says so */
+    bool veto_dead;     /* what we showed before may have been used: the next VETO_KEYS says so */
     uint8_t (*seed_pks)[1216]; /* [i] belongs to secrets->seeds[i] */
     struct group_row *rows;    /* guarded; [e] of epoch e */
     size_t n_rows;
@@ -133,10 +133,10 @@ struct group {
     bool restored;
     bool lost;
     bool out;
-    unsigned strange;    /* entries of the next epoch after a COMMIT we could not enter */
-    bool shut_out;       /* such a COMMIT was seen */
-    uint64_t due_base;   /* what the order of turns hung on when it began */
-    uint64_t due_ms;     /* and when it began for us */
+    unsigned strange;  /* entries of the next epoch after a COMMIT we could not enter */
+    bool shut_out;     /* such a COMMIT was seen */
+    uint64_t due_base; /* what the order of turns hung on when it began */
+    uint64_t due_ms;   /* and when it began for us */
     struct group_clock clocks[GROUP_CLOCKS_MAX];
     size_t n_clocks;
     uint64_t head_ms; /* our last HEAD, or our coming in */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define EVENTS_AN_ENTRY (GROUP_CLOCKS_MAX + 8) /* a change of the roster ends every vote */
-#define ROOM_FOR_ONE PAD_MAX /* no stored entry is larger */
+#define ROOM_FOR_ONE PAD_MAX                   /* no stored entry is larger */
 
 void group_listen(struct group *g, group_listener *listener, void *arg)
 {
@@ -180,6 +180,9 @@ enum status group_prove(struct group *g, uint64_t index, struct bytes mine, stru
     if (g->proof.n > 0) goto out;
     TRY(open_entry(g, mine, index, &a, &one));
     TRY(open_entry(g, theirs, index, &b, &other));
+    st = ST_UNTRUSTED;
+    if (ledger_by_id(g->ledger, one.actor) == NULL || ledger_by_id(g->ledger, other.actor) == NULL)
+        goto out;
     TRY(proof_make(g->enclave_id, &one, &other, &g->proof));
     st = proof_check(buf_view(&g->proof), &view);
     if (st != ST_OK) buf_clear(&g->proof);
@@ -251,8 +254,7 @@ static void emit_removed(struct group *g, const struct ledger_judged *j)
 {
     const struct ledger_proposal *p = ledger_proposal(g->ledger, j->body.outcome.proposal);
     for (size_t i = 0; p != NULL && i < p->n_targets; i++)
-        if (ledger_leaf(g->ledger, p->targets[i])->left == j->index)
-            emit_gone(g, j, p->targets[i]);
+        if (ledger_leaf(g->ledger, p->targets[i])->left == j->index) emit_gone(g, j, p->targets[i]);
 }
 
 static void emit_valid(struct group *g, const struct ledger_judged *j, bool was_in)
@@ -331,8 +333,8 @@ static void settle_own(struct group *g, const struct ledger_judged *j)
 {
     if (j->verdict.author != g->leaf) return;
     if (j->entry.type == LEDGER_BALLOT) group_ballot_landed(g, j->body.ballot.hash);
-    if (j->entry.type == LEDGER_VETO_KEYS && group_veto_find(
-            g, ledger_leaf(g->ledger, g->leaf)->stock.next - 1) != NULL) {
+    if (j->entry.type == LEDGER_VETO_KEYS &&
+        group_veto_find(g, ledger_leaf(g->ledger, g->leaf)->stock.next - 1) != NULL) {
         bytes_wipe(g->secrets->veto_seed, sizeof g->secrets->veto_seed);
         g->veto_from = UINT32_MAX;
         if (j->body.veto_keys.dead != 0) g->veto_dead = false;
@@ -448,7 +450,9 @@ static void after_commit(struct group *g, const struct group_commit *c, uint64_t
         if (g->head_ms == 0) g->head_ms = now_ms;
         group_commit_install(g, c, now_ms);
     }
-    if (ledger_count(g->ledger) > g->saved_count) {
+    /* Epochs that a renewed member reads over again say nothing of the keys that it holds now. */
+    bool past = g->renewed && ledger_count(g->ledger) <= g->add_index;
+    if (ledger_count(g->ledger) > g->saved_count && !past) {
         group_seeds_turn(g);
         settle_restored(g);
     }
@@ -463,7 +467,7 @@ static enum status check_history(struct group *g, uint64_t index)
         if (memcmp(ledger_chain(l), g->add_chain, 32) != 0) return ST_FORK;
         if (ledger_epoch(l) != g->add_epoch || g->leaf == LEDGER_NOBODY) return ST_INTEGRITY;
         const struct ledger_leaf *self = ledger_leaf(l, g->leaf);
-        if (g->renewed ? !self->renewed || self->last != index : self->added != index)
+        if (g->renewed ? !self->renewed || self->renewed_at != index : self->added != index)
             return ST_INTEGRITY;
     }
     if (index + 1 == g->saved_count) {

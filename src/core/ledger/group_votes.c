@@ -195,7 +195,8 @@ enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
     enum status st =
         kept != NULL ? ST_OK : new_ballot(g, p, self, yes, now->random + RANDOM_VETO, &kept);
     if (st != ST_OK) return st;
-    return group_seal(g, LEDGER_BALLOT, BYTES(kept->body, kept->n), now->random + RANDOM_BACK, now, ret);
+    return group_seal(g, LEDGER_BALLOT, BYTES(kept->body, kept->n), now->random + RANDOM_BACK, now,
+                      ret);
 }
 
 static enum status make_close(struct group *g, uint8_t type, uint64_t proposal,

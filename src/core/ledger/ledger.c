@@ -7,10 +7,10 @@
 #include <string.h>
 
 static const struct ledger_type *const types[] = {
-    &ledger_type_genesis, &ledger_type_propose,  &ledger_type_ballot, &ledger_type_add,
-    &ledger_type_leave,   &ledger_type_update,   &ledger_type_commit, &ledger_type_expire,
-    &ledger_type_head,    &ledger_type_withdraw, &ledger_type_veto_keys, &ledger_type_remove,
-    &ledger_type_policy, &ledger_type_self_revoke, &ledger_type_renew, &ledger_type_away,
+    &ledger_type_genesis, &ledger_type_propose,     &ledger_type_ballot,    &ledger_type_add,
+    &ledger_type_leave,   &ledger_type_update,      &ledger_type_commit,    &ledger_type_expire,
+    &ledger_type_head,    &ledger_type_withdraw,    &ledger_type_veto_keys, &ledger_type_remove,
+    &ledger_type_policy,  &ledger_type_self_revoke, &ledger_type_renew,     &ledger_type_away,
     &ledger_type_rehome,
 };
 
@@ -144,6 +144,7 @@ static void note_author(struct ledger *l, const struct ledger_judged *j)
     leaf->last = j->index;
     leaf->last_ms = j->entry.time_ms;
     leaf->missed = false;
+    ledger_heard(l, leaf->leaf, j->index);
 }
 
 enum status ledger_apply(struct ledger *l, const struct ledger_judged *j)

@@ -52,6 +52,8 @@ struct ledger_leaf {
     unsigned updates;         /* not yet taken in */
     bool renewed;             /* its last RENEW is not taken in: it holds no keys till then */
     uint64_t renewals;
+    uint64_t renewed_at;       /* index of its last RENEW, if there was one */
+    uint64_t renewed_epoch;    /* and the epoch then */
     struct ledger_stock stock; /* of veto keys */
     char nick[LEDGER_NICK_MAX + 1];
     uint64_t added;       /* index of GENESIS or ADD */
@@ -101,7 +103,7 @@ struct ledger_voter {
 struct ledger_proposal {
     uint64_t index;
     uint8_t hash[32];
-    uint8_t kind; /* enum propose_kind */
+    uint8_t kind;                     /* enum propose_kind */
     const struct ballot_kind *ballot; /* one voter: open, whatever the policy */
     uint8_t ctx[32];                  /* of a secret vote */
     enum ledger_vote_state state;
@@ -122,7 +124,7 @@ struct ledger_proposal {
     struct bytes reason;          /* PROPOSE_REMOVE, PROPOSE_POLICY */
     struct propose_policy policy; /* PROPOSE_POLICY: points into the proposal */
     uint8_t *text;                /* what the views point into */
-    struct ledger_voter *voters; /* ascending by leaf */
+    struct ledger_voter *voters;  /* ascending by leaf */
     size_t n_voters;
     uint64_t closed;         /* index of the entry that closed it; LEDGER_NEVER */
     uint16_t closed_by;      /* leaf that posted that entry */

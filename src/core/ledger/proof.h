@@ -2,9 +2,12 @@
 /*
  * proof: evidence of two histories that a third party can check: two entries
  * for one place in feed 0, each signed by a member, that cannot both be there.
- * Either whoever orders the entries showed two histories, or one of the two
- * authors signed a lie: an honest member signs one entry for a place, behind
- * the history that it was shown. docs/spec/ledger.md, "Proof of a fork".
+ * Over two previous chains: whoever orders the entries showed two histories, or
+ * one of the two authors signed a lie, for an honest member signs behind the
+ * history that it was shown. Over the same one: both were shown as the next, or
+ * one of them lost the race for the place and was never shown; only the word of
+ * who brings the proof says which. Whether the two are members is for the reader
+ * to know. docs/spec/ledger.md, "Proof of a fork".
  *
  * Owns nothing: views point into the proof. Errors: proof_make: ST_USAGE (the
  *     two do not contradict each other); proof_check: ST_BAD_MESSAGE,
@@ -18,9 +21,9 @@
 
 #define PROOF_ENTRY_MAX ((size_t)512 << 10)
 
-#define PROOF_FIELDS(X, M)                  \
-    X(M, FIX, magic, 8, 0) /* "ENCFORK1" */ \
-    X(M, FIX, enclave_id, 32, 0)            \
+#define PROOF_FIELDS(X, M)                                                               \
+    X(M, FIX, magic, 8, 0) /* "ENCFORK1" */                                              \
+    X(M, FIX, enclave_id, 32, 0)                                                         \
     X(M, VAR32, one, PROOF_ENTRY_MAX, 0) /* plain entries with signature, without pad */ \
     X(M, VAR32, other, PROOF_ENTRY_MAX, 0)
 FIELDS_DECLARE(proof, PROOF_FIELDS);

@@ -101,6 +101,8 @@ void ledger_close(struct ledger *l, struct ledger_proposal *p, enum ledger_vote_
                   uint64_t index, uint16_t by);
 /* The roster changed: open votes are void, and so is a removal of somebody who is gone. */
 void ledger_void_votes(struct ledger *l, uint64_t index, uint16_t by);
+/* A valid entry of that leaf: a vote to remove several silent ones, it among them, is void. */
+void ledger_heard(struct ledger *l, uint16_t leaf, uint64_t index);
 /* A member is no longer one: type is LEAVE, REMOVE or SELF_REVOKE. */
 void ledger_depart(struct ledger *l, uint16_t leaf, uint64_t index, uint8_t type);
 enum status ledger_open_epoch(struct ledger *l, uint64_t epoch, const struct ledger_judged *j);

@@ -73,7 +73,8 @@ static enum status add_apply(struct ledger *l, const struct ledger_judged *j)
     return ST_OK;
 }
 
-const struct ledger_type ledger_type_add = {LEDGER_ADD, "ADD", outcome_decode, add_check, add_apply};
+const struct ledger_type ledger_type_add = {LEDGER_ADD, "ADD", outcome_decode, add_check,
+                                            add_apply};
 
 static enum status leave_decode(struct ledger_judged *j)
 {
@@ -115,8 +116,8 @@ static const char *remove_check(const struct ledger *l, struct ledger_judged *j)
 static enum status remove_apply(struct ledger *l, const struct ledger_judged *j)
 {
     const char *why;
-    struct ledger_proposal *p = ledger_named(l, j->body.outcome.proposal, j->body.outcome.hash,
-                                             LEDGER_VOTE_PASSED, &why);
+    struct ledger_proposal *p =
+        ledger_named(l, j->body.outcome.proposal, j->body.outcome.hash, LEDGER_VOTE_PASSED, &why);
     if (p == NULL) return ST_BUG;
     p->state = LEDGER_VOTE_REMOVED;
     p->added = j->index;
@@ -155,7 +156,7 @@ static enum status revoke_apply(struct ledger *l, const struct ledger_judged *j)
     uint16_t leaf = j->body.self_revoke.leaf;
     ledger_depart(l, leaf, j->index, LEDGER_SELF_REVOKE);
     ledger_push_pending(l, j->index, LEDGER_SELF_REVOKE, leaf);
-    ledger_void_votes(l, j->index, leaf);
+    ledger_void_votes(l, j->index, j->verdict.author);
     return ST_OK;
 }
 
@@ -199,8 +200,9 @@ static const char *renew_check(const struct ledger *l, struct ledger_judged *j)
 {
     const struct ledger_leaf *leaf = ledger_leaf(l, j->verdict.author);
     if (j->body.renew.count != leaf->renewals + 1) return "it was made for another time";
-    if (leaf->renewed || l->n_pending >= LEDGER_PENDING_UPDATES)
-        return "too much waits for a COMMIT";
+    /* A second one replaces the first: its author may have lost that one's secret as well, and does not
+     * see that it was taken in. */
+    if (l->n_pending >= LEDGER_PENDING_UPDATES) return "too much waits for a COMMIT";
     if (kem_check_public(j->body.renew.kem_pk) != ST_OK) return "its KEM key is not valid";
     return NULL;
 }
@@ -214,6 +216,8 @@ static enum status renew_apply(struct ledger *l, const struct ledger_judged *j)
     memcpy(leaf->revoke_hash, r->revoke_hash, 32);
     leaf->updates++;
     leaf->renewals = r->count;
+    leaf->renewed_at = j->index;
+    leaf->renewed_epoch = l->epoch;
     leaf->renewed = true;
     leaf->stock.n = 0;
     ledger_push_pending(l, j->index, LEDGER_RENEW, leaf->leaf);

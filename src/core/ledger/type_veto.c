@@ -14,10 +14,15 @@ static bool in_stock(const struct ledger *l, const uint8_t x[VETO_POINT])
     for (size_t i = 0; i < l->n_leaves; i++)
         for (size_t k = 0; k < l->leaves[i]->stock.n; k++)
             if (memcmp(l->leaves[i]->stock.x[k], x, VETO_POINT) == 0) return true;
+    if (l->current == NULL || l->current->kind != PROPOSE_ADD) return false;
+    struct list theirs = l->current->candidate.veto_keys; /* in a stock as soon as it is added */
+    for (size_t k = 0; k < theirs.n; k++)
+        if (memcmp(list_at(theirs, k, LEDGER_VETO_KEY), x, VETO_POINT) == 0) return true;
     return false;
 }
 
-/* Two who show the same key could bring the base of a third one's ballot to nothing. */
+/* Two who show the same key could bring the base of a third one's ballot to nothing. (So could X and -X
+ * on the same side of it: that is looked at when a proposal names the keys.) */
 const char *ledger_check_keys(const struct ledger *l, const uint8_t id[32], uint32_t first,
                               struct list keys)
 {

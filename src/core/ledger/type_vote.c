@@ -148,8 +148,8 @@ static const char *ballot_check(const struct ledger *l, struct ledger_judged *j)
      * that lets a refused candidate's seat into the room. */
     bool seat = p->kind == PROPOSE_ADD && cast.choice != BALLOT_NO;
     if (!seat && !bytes_zero(BYTES_OF(b->seat_sig))) return "its body is malformed";
-    if (seat && ledger_verify_add(voter->seat, l->room, p->candidate.seat, b->hash, b->seat_sig) !=
-                    ST_OK)
+    if (seat &&
+        ledger_verify_add(voter->seat, l->room, p->candidate.seat, b->hash, b->seat_sig) != ST_OK)
         return "its seat's signature does not verify";
     return NULL;
 }

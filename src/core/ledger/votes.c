@@ -20,8 +20,7 @@ struct ledger_proposal *ledger_named(const struct ledger *l, uint64_t index, con
         struct ledger_proposal *p = l->proposals[i];
         if (p->index != index || memcmp(p->hash, hash, 32) != 0 || !ledger_is_current(p)) continue;
         if (p->state == state) return p;
-        *ret_why =
-            p->state == LEDGER_VOTE_OPEN ? "the vote has not passed" : "the vote is closed";
+        *ret_why = p->state == LEDGER_VOTE_OPEN ? "the vote has not passed" : "the vote is closed";
         return NULL;
     }
     *ret_why = "no such proposal is open";
@@ -60,8 +59,16 @@ void ledger_void_votes(struct ledger *l, uint64_t index, uint16_t by)
         if (!ledger_is_current(p)) continue;
         bool any = p->kind != PROPOSE_REMOVE;
         for (size_t k = 0; k < p->n_targets; k++) any |= l->leaves[p->targets[k]]->member_now;
-        if (p->state == LEDGER_VOTE_OPEN || !any)
-            ledger_close(l, p, LEDGER_VOTE_VOIDED, index, by);
+        if (p->state == LEDGER_VOTE_OPEN || !any) ledger_close(l, p, LEDGER_VOTE_VOIDED, index, by);
+    }
+}
+
+void ledger_heard(struct ledger *l, uint16_t leaf, uint64_t index)
+{
+    for (size_t i = 0; i < l->n_proposals; i++) {
+        struct ledger_proposal *p = l->proposals[i];
+        if (ledger_is_current(p) && p->n_targets > 1 && is_target(p, leaf))
+            ledger_close(l, p, LEDGER_VOTE_VOIDED, index, leaf);
     }
 }
 
@@ -113,7 +120,7 @@ static enum status bases(const struct ledger *l, const uint16_t *voters, size_t 
                          uint8_t ret_ids[LEDGER_MEMBERS_MAX * 32],
                          uint8_t ret_ys[LEDGER_MEMBERS_MAX * VETO_POINT])
 {
-    uint8_t xs[LEDGER_MEMBERS_MAX * VETO_POINT];
+    uint8_t xs[LEDGER_MEMBERS_MAX * VETO_POINT] = {0};
     for (size_t i = 0; i < n; i++) {
         const struct ledger_leaf *leaf = l->leaves[voters[i]];
         uint16_t place = 0;
@@ -123,7 +130,11 @@ static enum status bases(const struct ledger *l, const uint16_t *voters, size_t 
         memcpy(ret_ids + place * 32, leaf->id, 32);
         memcpy(xs + place * VETO_POINT, leaf->stock.x[0], VETO_POINT);
     }
-    return veto_bases(xs, n, ret_ys);
+    enum status st = veto_bases(xs, n, ret_ys);
+    /* Nobody can vote on the identity: two could show X and -X, and the third would look silent. */
+    for (size_t i = 0; i < n && st == ST_OK; i++)
+        if (bytes_zero(BYTES(ret_ys + i * VETO_POINT, VETO_POINT))) st = ST_BAD_KEY;
+    return st;
 }
 
 const char *ledger_check_serials(const struct ledger *l, const struct ledger_judged *j,
