@@ -126,12 +126,13 @@ static void long_ledger(void)
     bench_times("ledger-10000", times, TURNS);
     bench_times("bare-signatures-10000", bare, TURNS);
     bench_row("ledger-10000-bytes", (double)bytes / (double)BENCH_MIB, "MiB", 0);
-    fprintf(stderr,
-            "bench: %zu HEAD, %zu UPDATE, %zu COMMIT, %zu PROPOSE, %zu BALLOT, %zu ADD, %zu REMOVE, "
-            "%zu POLICY, %zu VETO_KEYS\n",
-            types[LEDGER_HEAD], types[LEDGER_UPDATE], types[LEDGER_COMMIT], types[LEDGER_PROPOSE],
-            types[LEDGER_BALLOT], types[LEDGER_ADD], types[LEDGER_REMOVE], types[LEDGER_POLICY],
-            types[LEDGER_VETO_KEYS]);
+    fprintf(
+        stderr,
+        "bench: %zu HEAD, %zu UPDATE, %zu COMMIT, %zu PROPOSE, %zu BALLOT, %zu ADD, %zu REMOVE, "
+        "%zu POLICY, %zu VETO_KEYS\n",
+        types[LEDGER_HEAD], types[LEDGER_UPDATE], types[LEDGER_COMMIT], types[LEDGER_PROPOSE],
+        types[LEDGER_BALLOT], types[LEDGER_ADD], types[LEDGER_REMOVE], types[LEDGER_POLICY],
+        types[LEDGER_VETO_KEYS]);
     buf_free(&saved);
     world_free(&c->w);
     free(c);

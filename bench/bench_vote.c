@@ -109,7 +109,8 @@ static void run_multiplications(void *arg)
     struct ballots *b = arg;
     uint8_t out[VETO_POINT];
     for (size_t i = 0; i < BARE; i++)
-        bench_must(crypto_scalarmult_ristretto255(out, b->x[i % N], b->xs + i % N * VETO_POINT) == 0,
+        bench_must(crypto_scalarmult_ristretto255(out, b->x[i % N], b->xs + i % N * VETO_POINT) ==
+                       0,
                    "a multiplication");
 }
 
@@ -141,7 +142,7 @@ static void prepare_commit(struct commits *c)
     for (size_t i = 0; i < N; i++) {
         kem_public(c->seeds[i], c->pks[i]);
         const uint8_t *pk = i == 0 ? c->kem_pk : c->pks[i];
-        c->leaves[i] = (struct commit_leaf){(uint16_t)i, (uint16_t)i, false,     c->ids[i],
+        c->leaves[i] = (struct commit_leaf){(uint16_t)i, (uint16_t)i, false, c->ids[i],
                                             c->seats[i], c->pks[i],   pk};
     }
     c->key.epoch = 4;

@@ -226,8 +226,7 @@ static inline void crew_remove(struct crew *c, size_t target, struct crew_cost *
     uint16_t leaf = crew_leaf(c, target)->leaf;
     uint64_t index = c->w.n;
     struct group *g = c->w.m[0].g;
-    CREW_POST(c, cost,
-              group_make_propose_remove(g, &leaf, 1, BYTES_LIT("a reason"), &now, &draft));
+    CREW_POST(c, cost, group_make_propose_remove(g, &leaf, 1, BYTES_LIT("a reason"), &now, &draft));
     crew_vote(c, index, target, CREW_NOBODY, cost);
     if (c->judge == target) c->judge = CREW_NOBODY;
 }
