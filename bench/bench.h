@@ -76,6 +76,22 @@ static inline void bench_row(const char *job, double value, const char *unit, do
     fflush(stdout);
 }
 
+static inline int bench_by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Two rows of the same times, in seconds: the shortest, and the one in the middle (JOB-median). */
+static inline void bench_times(const char *job, double *seconds, size_t n)
+{
+    char name[64];
+    bench_must(n > 0 && snprintf(name, sizeof name, "%s-median", job) < (int)sizeof name, "times");
+    qsort(seconds, n, sizeof *seconds, bench_by_value);
+    bench_row(job, seconds[0] * 1000, "ms", seconds[0]);
+    bench_row(name, seconds[n / 2] * 1000, "ms", seconds[n / 2]);
+}
+
 static inline size_t bench_size(const char *name, size_t otherwise)
 {
     const char *text = getenv(name);

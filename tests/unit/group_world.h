@@ -21,9 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef WORLD_MEMBERS /* a bench wants more of each */
 #define WORLD_MEMBERS 8
 #define WORLD_ENTRIES 640
 #define WORLD_TRACE 512
+#endif
 
 struct world_member {
     struct group *g;
