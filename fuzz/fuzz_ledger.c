@@ -277,6 +277,7 @@ static void body_renew(const struct script *s, const struct person *who, uint8_t
 {
     const struct ledger_leaf *leaf = ledger_by_id(s->l, who->id);
     struct renew_body b = {.count = (leaf ? leaf->renewals : 0) + 1 + param / 64};
+    if (leaf) memcpy(b.revoke_hash, leaf->revoke_hash, sizeof b.revoke_hash);
     memcpy(b.kem_pk, s->w->people[param % PEOPLE].kem, KEM_PUBLIC);
     sha256(BYTES_OF(who->revocation), b.revoke_hash);
     FUZZ_CHECK(fields_encode(&renew_body_fields, &b, out) == ST_OK);

@@ -294,6 +294,13 @@ static void no_vote_before_the_commit(void **state)
 
 /* ---- what a RENEW must be ---- */
 
+/* The hash that the owner's words gave from the beginning: no RENEW changes it. */
+static void own_hash(const struct world *w, size_t i, struct renew_body *r)
+{
+    uint8_t key[32];
+    world_revocation(&w->m[i], key, r->revoke_hash);
+}
+
 static void seal_renewal(struct world *w, size_t by, struct entry0 *e, const uint8_t key[32])
 {
     uint8_t back[48] = {0}, nonce[24];
@@ -331,6 +338,7 @@ static void what_a_renewal_must_be(void **state)
     ledger_renew_key(w->m[0].g->rows[0].log, key);
     world_random(w, seed, 32);
     kem_public(seed, r.kem_pk);
+    own_hash(w, 2, &r);
     struct {
         uint64_t count, epoch;
         const uint8_t *key;
@@ -385,6 +393,7 @@ static void who_renews_waits(void **state)
     ledger_renew_key(w->m[0].g->rows[0].log, key);
     world_random(w, seed, 32);
     kem_public(seed, r.kem_pk);
+    own_hash(w, 2, &r);
     assert_int_equal(fields_encode(&renew_body_fields, &r, &text), ST_OK);
     struct entry0 e = entry_of(w, 2, LEDGER_RENEW, buf_view(&text));
     e.epoch = 0;
@@ -434,7 +443,16 @@ static void what_else_stands_under_that_key(void **state)
     e = entry_of(w, 1, LEDGER_AWAY, BYTES_LIT("\0\0\0\0\0\0\0\0"));
     seal_renewal(w, 1, &e, w->m[0].g->rows[group_epoch(w->m[0].g)].log);
     expect_void(w, 1, NULL);
+    /* other words than its owner's: a thief of the keys cannot make the recovery words worthless */
+    own_hash(w, 2, &r);
+    buf_clear(&text);
+    assert_int_equal(fields_encode(&renew_body_fields, &r, &text), ST_OK);
+    e = entry_of(w, 1, LEDGER_RENEW, buf_view(&text));
+    e.epoch = 0;
+    seal_renewal(w, 1, &e, key);
+    expect_void(w, 1, "its revocation key is another one");
     /* a KEM key that is none */
+    own_hash(w, 1, &r);
     memset(r.kem_pk, 0xFF, sizeof r.kem_pk);
     buf_clear(&text);
     assert_int_equal(fields_encode(&renew_body_fields, &r, &text), ST_OK);

@@ -180,7 +180,8 @@ FIELDS_DECLARE(head_body, LEDGER_HEAD_FIELDS);
 FIELDS_DECLARE(self_revoke, LEDGER_SELF_REVOKE_FIELDS);
 
 /* A member that lost the thread shows a new KEM key, sealed under Expand(log_key[0], "ENCLAVE renew")
- * with envelope and entry epoch 0. count: of its RENEWs so far, this one included. */
+ * with envelope and entry epoch 0. revoke_hash: as it always was. count: of its RENEWs so far, this one
+ * included. */
 #define LEDGER_RENEW_FIELDS(X, M) \
     X(M, FIX, kem_pk, 1216, 0)    \
     X(M, FIX, revoke_hash, 32, 0) \

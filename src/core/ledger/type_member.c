@@ -200,6 +200,9 @@ static const char *renew_check(const struct ledger *l, struct ledger_judged *j)
 {
     const struct ledger_leaf *leaf = ledger_leaf(l, j->verdict.author);
     if (j->body.renew.count != leaf->renewals + 1) return "it was made for another time";
+    /* The words of its owner stay valid: who stole the keys cannot make them worthless. */
+    if (memcmp(j->body.renew.revoke_hash, leaf->revoke_hash, 32) != 0)
+        return "its revocation key is another one";
     /* A second one replaces the first: its author may have lost that one's secret as well, and does not
      * see that it was taken in. */
     if (l->n_pending >= LEDGER_PENDING_UPDATES) return "too much waits for a COMMIT";
@@ -213,7 +216,6 @@ static enum status renew_apply(struct ledger *l, const struct ledger_judged *j)
     struct ledger_leaf *leaf = ledger_leaf_rw(l, j->verdict.author);
     const struct renew_body *r = &j->body.renew;
     memcpy(leaf->kem_update, r->kem_pk, sizeof leaf->kem_update);
-    memcpy(leaf->revoke_hash, r->revoke_hash, 32);
     leaf->updates++;
     leaf->renewals = r->count;
     leaf->renewed_at = j->index;
