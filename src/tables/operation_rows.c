@@ -119,7 +119,7 @@ static const struct op_param p_vote[] = {
     NOW};
 static const struct op_param p_remove[] = {
     POSITIONAL("who", OP_TEXT, OP_REQUIRED, "WHO[,WHO]",
-               "the member's name; several at once only if each has been silent for long"),
+               "the member's name; several at once only if each let a vote expire and was silent since"),
     ENCLAVE, REASON, NOW};
 static const struct op_param p_policy_set[] = {
     POSITIONAL("changes", OP_TEXT, OP_REQUIRED | OP_REST, "KEY=VALUE...",
@@ -356,7 +356,8 @@ static const struct operation rows[] = {
      "/v1/enclaves/{enclave}/removals", ROWS(p_remove), &shape_done,
      "Proposes to remove a member, with your own yes. All others but the one concerned vote. When "
      "it passes, new keys shut them out of all that comes; what they have read they keep. Several "
-     "can be named at once only if each has been silent for longer than the policy's idle time.",
+     "can be named at once only if each let a vote expire without a word since it began, and those "
+     "who stay are more than half: two who are gone for good cannot block each other's removal.",
      "enclave remove bob --reason 'lost his machine'\n"
      "enclave remove bob,eve --yes",
      ROWS(x_propose), 0},
@@ -385,8 +386,8 @@ static const struct operation rows[] = {
      "enclave members", ROWS(x_name), 0},
     {"away", "away", PEOPLE, "tell the others that you are away", "POST",
      "/v1/enclaves/{enclave}/away", ROWS(p_away), &shape_done,
-     "Tells the others until when you are away: they see why a vote waits, and you do not count "
-     "as silent. Nothing else changes; voting and writing end nothing. back takes it back.",
+     "Tells the others until when you are away: they see why a vote waits, and you are not shown "
+     "as silent. It is a word, no rule: a vote may still expire without you. back takes it back.",
      "enclave away 3d\n"
      "enclave away 2026-12-24\n"
      "enclave away back",

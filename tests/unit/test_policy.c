@@ -209,6 +209,22 @@ static void votes_turn_secret_and_open_again(void **state)
     end(w);
 }
 
+/* One who has shown no keys could never be outvoted afterwards: no secret vote could open. */
+static void nothing_turns_secret_before_all_have_keys(void **state)
+{
+    (void)state;
+    struct world *w = begin(BALLOT_OPEN, 3);
+    struct group_propose_policy a = no_change;
+    a.ballot_kind = BALLOT_SECRET;
+    for (size_t i = 0; i < 3; i++)
+        ledger_leaf_rw(w->m[i].g->ledger, 2)->stock.n = LEDGER_VETO_RESERVE;
+    WORLD_REFUSED(w, ST_DENIED, group_make_propose_policy(w->m[0].g, &a, &now, &draft));
+    for (size_t i = 0; i < 3; i++)
+        ledger_leaf_rw(w->m[i].g->ledger, 2)->stock.n = LEDGER_VETO_RESERVE + 1;
+    WORLD_POST(w, group_make_propose_policy(w->m[0].g, &a, &now, &draft));
+    end(w);
+}
+
 /* Epochs in which history was hidden are never handed to a newcomer, nor is what came before. */
 static void hidden_epochs_stay_hidden(void **state)
 {
@@ -330,6 +346,7 @@ int main(void)
         cmocka_unit_test(what_a_policy_must_be),
         cmocka_unit_test(the_largest_numbers_mean_never),
         cmocka_unit_test(votes_turn_secret_and_open_again),
+        cmocka_unit_test(nothing_turns_secret_before_all_have_keys),
         cmocka_unit_test(hidden_epochs_stay_hidden),
         cmocka_unit_test(a_head_may_bring_a_signature),
         cmocka_unit_test(away_and_back),

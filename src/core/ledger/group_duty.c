@@ -39,10 +39,11 @@ static void duty_of_vote(const struct group *g, const struct ledger_proposal *p,
     }
 }
 
-/* Keys for the votes to come. One that is alone needs none yet, but may be asked by the second. */
+/* Keys for the votes to come; where votes are open, for the day on which they become secret. */
 static bool needs_veto_keys(const struct group *g, const struct ledger_leaf *self)
 {
-    if (ledger_ballot_kind(g->ledger) != BALLOT_SECRET || g->restored) return false;
+    bool secret = ledger_ballot_kind(g->ledger) == BALLOT_SECRET;
+    if (g->restored || (!secret && ledger_members(g->ledger) < 2)) return false;
     return g->veto_dead || self->stock.n < GROUP_VETO_LOW;
 }
 

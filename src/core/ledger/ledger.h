@@ -174,6 +174,7 @@ struct ledger_judged {
         struct rehome_body rehome;
     } body;
     struct knock knock; /* of a PROPOSE */
+    struct ballot_cast cast; /* of a BALLOT that holds */
     struct bytes wraps; /* of a COMMIT: what follows its head */
 };
 

@@ -78,6 +78,14 @@ static const char *check_remove(const struct ledger *l, struct ledger_judged *j)
     return ledger_check_serials(l, j, PROPOSE_REMOVE, targets, p->targets.n, p->serials);
 }
 
+/* Somebody without keys could never be outvoted afterwards: no secret vote could open. */
+static bool all_have_keys(const struct ledger *l)
+{
+    for (size_t i = 0; i < l->n_leaves; i++)
+        if (l->leaves[i]->member_now && l->leaves[i]->stock.n <= LEDGER_VETO_RESERVE) return false;
+    return true;
+}
+
 static const char *check_policy(const struct ledger *l, struct ledger_judged *j)
 {
     const struct propose_policy *p = &j->body.policy;
@@ -86,6 +94,9 @@ static const char *check_policy(const struct ledger *l, struct ledger_judged *j)
     if (!knock_message_ok(p->reason)) return "its body is malformed";
     if (p->ballot_kind != LEDGER_AS_IS && ballot_kind(p->ballot_kind) == NULL)
         return "its kind of ballot is not known";
+    if (p->ballot_kind == BALLOT_SECRET && l->ballot_kind == BALLOT_OPEN && l->members > 1 &&
+        !all_have_keys(l))
+        return "a member has shown no veto keys yet";
     if (p->mode != LEDGER_AS_IS && p->mode > LEDGER_TOR) return "its mode is not known";
     if (!ledger_policy_ok(p->policy)) return "its policy is not known";
     if (p->sentinels.n > 0 && !ledger_read_sentinels(p->sentinels, NULL, &n))
@@ -133,7 +144,6 @@ static enum status read_form(const struct ledger_proposal *p, const struct ledge
 static const char *ballot_check(const struct ledger *l, struct ledger_judged *j)
 {
     const struct ballot_body *b = &j->body.ballot;
-    struct ballot_cast cast;
     const char *why = NULL;
     const struct ledger_proposal *p = ledger_named(l, b->proposal, b->hash, LEDGER_VOTE_OPEN, &why);
     if (p == NULL) return why;
@@ -141,12 +151,12 @@ static const char *ballot_check(const struct ledger *l, struct ledger_judged *j)
     if (voter == NULL) return "its author has no vote here";
     if (voter->cast.choice != BALLOT_NONE) return "its author has voted already";
     if (b->kind != p->ballot->kind) return "it is not of this vote's kind of ballot";
-    enum status st = read_form(p, voter, b->form, &cast);
+    enum status st = read_form(p, voter, b->form, &j->cast);
     if (st == ST_BAD_KEY || st == ST_BAD_SIGNATURE) return "its proof does not hold";
     if (st != ST_OK) return "its body is malformed";
     /* An open no brings no seat signature: with two or three members it would complete the majority
      * that lets a refused candidate's seat into the room. */
-    bool seat = p->kind == PROPOSE_ADD && cast.choice != BALLOT_NO;
+    bool seat = p->kind == PROPOSE_ADD && j->cast.choice != BALLOT_NO;
     if (!seat && !bytes_zero(BYTES_OF(b->seat_sig))) return "its body is malformed";
     if (seat &&
         ledger_verify_add(voter->seat, l->room, p->candidate.seat, b->hash, b->seat_sig) != ST_OK)
@@ -161,7 +171,8 @@ static enum status ballot_apply(struct ledger *l, const struct ledger_judged *j)
     const char *why;
     struct ledger_proposal *p = ledger_named(l, b->proposal, b->hash, LEDGER_VOTE_OPEN, &why);
     struct ledger_voter *voter = p == NULL ? NULL : voter_of(p, j->verdict.author);
-    if (voter == NULL || read_form(p, voter, b->form, &voter->cast) != ST_OK) return ST_BUG;
+    if (voter == NULL) return ST_BUG;
+    voter->cast = j->cast;
     voter->index = j->index;
     memcpy(voter->seat_sig, b->seat_sig, 64);
     for (size_t i = 0; i < p->n_voters; i++) casts[i] = p->voters[i].cast;

@@ -378,7 +378,8 @@ void enclave_remind(struct enclave *e, uint64_t now_ms);
 /* ---- seats.c ---- */
 void enclave_seats(struct enclave *e); /* brings the seat list in line with the ledger */
 void enclave_welcome(struct enclave *e, const struct ledger_proposal *p);
-void enclave_refuse(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t reply[32]);
+void enclave_refuse(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t reply[32],
+                    bool voted);
 void enclave_pend(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t reply[32]);
 
 /* ---- door.c: inviting, knocks ---- */

@@ -337,6 +337,15 @@ static struct enclave *find_id(struct node *n, const uint8_t id[32])
     return NULL;
 }
 
+static bool other_invitation(const struct enclave *e, const struct invitation *inv)
+{
+    struct buf bytes = BUF_INIT;
+    bool other = invitation_encode(inv, &bytes, NULL) == ST_OK &&
+                 !bytes_same(buf_view(&bytes), buf_view(&e->invitation));
+    buf_free(&bytes);
+    return other;
+}
+
 /* The same code again: how it stands. */
 static void tell_state(struct enclave *e, node_done *done, void *arg)
 {
@@ -388,6 +397,10 @@ enum status node_join(struct node *n, const struct node_join *req, node_done *do
     enum status st = invitation_from_text(req->code, &inv);
     if (st != ST_OK) return st;
     struct enclave *e = find_id(n, inv.enclave_id);
+    if (e != NULL && e->phase == ENCLAVE_REFUSED && other_invitation(e, &inv)) {
+        enclave_shred(e, "asked again, with a new invitation");
+        e = NULL;
+    }
     if (e != NULL) {
         tell_state(e, done, arg);
         invitation_wipe(&inv);

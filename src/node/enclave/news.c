@@ -148,7 +148,7 @@ static void on_closed(struct enclave *e, const struct group_event *ev)
     enclave_tell(e, "proposal", p->nick, ev->proposal, text);
     bool refused = ev->vote != LEDGER_VOTE_PASSED && ev->vote != LEDGER_VOTE_ADDED;
     if (refused && p->kind == PROPOSE_ADD && group_leaf(e->group) == spokesman(e, p))
-        enclave_refuse(e, p->candidate.kem, p->reply);
+        enclave_refuse(e, p->candidate.kem, p->reply, true);
 }
 
 static void on_proposed(struct enclave *e, const struct group_event *ev)

@@ -230,11 +230,13 @@ void enclave_pend(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t t
     answer(e, &r, kem_pk, to, ROOM_OPEN);
 }
 
-void enclave_refuse(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t to[32])
+/* After a vote the answer looks to the sentinel like one that says nothing yet: it does not learn how
+ * people voted. At the door one of us alone has said no, and the knock is settled. */
+void enclave_refuse(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t to[32], bool voted)
 {
     struct reply r = {.kind = REPLY_REFUSED};
     memcpy(r.enclave_id, e->enclave_id, 32);
-    answer(e, &r, kem_pk, to, ROOM_REFUSED);
+    answer(e, &r, kem_pk, to, voted ? ROOM_OPEN : ROOM_REFUSED);
 }
 
 void enclave_welcome(struct enclave *e, const struct ledger_proposal *p)

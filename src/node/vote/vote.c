@@ -20,17 +20,20 @@ static const char *choice_text(enum ballot_choice c)
     return "waiting";
 }
 
-static void visit_knock(const struct enclave_knock *k, const char *own, node_proposal_visit *visit,
-                        void *arg)
+static void visit_knock(const struct enclave *e, const struct enclave_knock *k,
+                        node_proposal_visit *visit, void *arg)
 {
+    const struct ledger *l = group_ledger(e->group);
+    bool secret = ledger_ballot_kind(l) == BALLOT_SECRET && ledger_members(l) > 1;
     struct node_proposal p = {.kind = "add",
                               .state = "knocking",
                               .nick = k->nick,
                               .message = k->message,
                               .changes = "",
                               .limits = "",
-                              .by = own,
+                              .by = e->nick,
                               .time_ms = k->time_ms,
+                              .secret = secret,
                               .mine_to_vote = !k->proposed};
     memcpy(p.ref, k->ref, sizeof p.ref);
     safety_code_of(k->safety, p.safety);
@@ -119,7 +122,7 @@ enum status node_proposals(struct node *n, const char *name, bool all, node_prop
         const struct ledger_proposal *p = ledger_proposal_at(l, i);
         if (all || ledger_is_current(p)) visit_proposal(e, p, visit, arg);
     }
-    for (size_t i = 0; i < e->n_knocks; i++) visit_knock(e->knocks[i], e->nick, visit, arg);
+    for (size_t i = 0; i < e->n_knocks; i++) visit_knock(e, e->knocks[i], visit, arg);
     return ST_OK;
 }
 
@@ -175,7 +178,7 @@ static enum status vote_on_knock(struct enclave *e, struct enclave_knock *k,
     if (!req->yes) {
         enum status st = fields_decode(&knock_fields, buf_view(&k->plain), &view);
         if (st != ST_OK) return st;
-        enclave_refuse(e, view.kem, k->reply);
+        enclave_refuse(e, view.kem, k->reply, false);
         enclave_knock_drop(e, k);
         node_later(e->node, done, arg, ST_OK, "refused at the door; nobody else was asked", NULL);
         return ST_OK;
