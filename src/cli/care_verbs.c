@@ -167,7 +167,7 @@ static void counts(const json_t *v)
            (unsigned long long)cli_number(v, "void"));
     printf("keys      %llu epochs, %llu changes\n", (unsigned long long)cli_number(v, "epochs"),
            (unsigned long long)cli_number(v, "commits"));
-    printf("votes     %llu ballots; %llu secret and %llu open tallies counted again\n",
+    printf("votes     %llu; %llu secret and %llu open tallies counted again\n",
            (unsigned long long)cli_number(v, "votes"),
            (unsigned long long)cli_number(v, "tallies_secret"),
            (unsigned long long)cli_number(v, "tallies_open"));

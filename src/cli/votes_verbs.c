@@ -201,7 +201,7 @@ static void tell_how(struct cli *c)
         if (!is_meant(p, cli_param(c, "who"))) continue;
         if (!cli_bool(p, "secret"))
             cli_note(c, "This ballot is open: your vote is signed with your name.");
-        if (!now)
+        else if (!now)
             cli_note(c, "It leaves at a random moment, so that its hour tells nothing. Ctrl-C ends "
                         "the waiting, not the ballot.");
         return;

@@ -92,7 +92,7 @@ void enclave_removed(struct enclave *e)
     keep_begin(&own, &e->node->keep);
     enclave_put_record(e, b);
     if (b == &own) enclave_commit(e, &own, NULL, NULL);
-    enclave_trouble(e, "%s", e->removed_why);
+    e->trouble[0] = '\0'; /* what is wrong is said as the reason */
     enclave_tell(e, "left", "", 0, e->removed_why);
 }
 

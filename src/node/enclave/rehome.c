@@ -292,7 +292,7 @@ enum status node_rehome(struct node *n, const char *name, const char *address, n
     if (e->phase != ENCLAVE_MEMBER || e->group == NULL || !group_in(e->group)) return ST_DENIED;
     if (e->rehome != NULL) return ST_BUSY;
     const struct ledger_sentinel *to = choose(e, address);
-    if (to == NULL) return ST_USAGE; /* not on the voted list */
+    if (to == NULL) return address != NULL ? ST_NOT_FOUND : ST_USAGE; /* not on the voted list */
     if (here(e, to) && e->attached) return ST_EXISTS;
     struct words *w = calloc(1, sizeof *w);
     enum status st = w == NULL ? ST_NO_MEMORY : collect(e, w);

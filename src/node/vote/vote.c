@@ -153,6 +153,15 @@ static bool means_proposal(const struct enclave *e, const char *ref,
     return false;
 }
 
+/* ST_OK: our ballot is waited for; ST_EXISTS: it is in; ST_DENIED: we have no vote on it. */
+static enum status own_stand(const struct enclave *e, const struct ledger_proposal *p)
+{
+    for (size_t i = 0; i < p->n_voters; i++)
+        if (p->voters[i].leaf == group_leaf(e->group))
+            return p->voters[i].cast.choice == BALLOT_NONE ? ST_OK : ST_EXISTS;
+    return ST_DENIED;
+}
+
 static struct choice choose(struct enclave *e, const char *ref)
 {
     struct choice c = {0};
@@ -160,6 +169,8 @@ static struct choice choose(struct enclave *e, const char *ref)
     for (size_t i = 0; i < ledger_proposals(l); i++) {
         const struct ledger_proposal *p = ledger_proposal_at(l, i);
         if (p->state != LEDGER_VOTE_OPEN || !means_proposal(e, ref, p)) continue;
+        /* Unnamed, only what waits for us can be meant. */
+        if (ref == NULL && own_stand(e, p) != ST_OK) continue;
         c.proposal = p;
         c.n++;
     }
@@ -213,7 +224,8 @@ enum status node_vote(struct node *n, const struct node_vote *req, node_done *do
     if (st != ST_OK) return st;
     struct choice c = choose(e, req->ref);
     if (c.n == 0) return ST_NOT_FOUND;
-    if (c.n > 1) return ST_CONFLICT;
+    if (c.n > 1) return ST_USAGE;
+    if (c.proposal != NULL && own_stand(e, c.proposal) != ST_OK) return own_stand(e, c.proposal);
     if (c.knock != NULL) return vote_on_knock(e, c.knock, req, done, arg);
     /* What was said in the end counts, as long as the ballot has not left. */
     for (size_t i = 0; i < e->n_intents; i++)
@@ -234,17 +246,19 @@ enum status node_withdraw(struct node *n, const char *name, const char *ref, nod
 {
     struct enclave *e;
     const struct ledger_proposal *found = NULL;
+    bool others = false;
     enum status st = vote_enclave(n, name, &e);
     if (st != ST_OK) return st;
     const struct ledger *l = group_ledger(e->group);
     for (size_t i = 0; i < ledger_proposals(l); i++) {
         const struct ledger_proposal *p = ledger_proposal_at(l, i);
-        if (p->state != LEDGER_VOTE_OPEN || p->by != group_leaf(e->group)) continue;
-        if (!means_proposal(e, ref, p)) continue;
-        if (found != NULL) return ST_CONFLICT;
+        if (p->state != LEDGER_VOTE_OPEN || !means_proposal(e, ref, p)) continue;
+        others |= p->by != group_leaf(e->group);
+        if (p->by != group_leaf(e->group)) continue;
+        if (found != NULL) return ST_USAGE;
         found = p;
     }
-    if (found == NULL) return ST_NOT_FOUND;
+    if (found == NULL) return others && ref != NULL ? ST_DENIED : ST_NOT_FOUND;
     struct intent i = {
         .kind = INTENT_WITHDRAW, .proposal = found->index, .done = done, .arg = arg};
     return enclave_intend(e, &i);
