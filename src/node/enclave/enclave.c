@@ -379,6 +379,15 @@ enum status enclave_peers_start(struct enclave *e)
     return st;
 }
 
+void enclave_peers_stop(struct enclave *e)
+{
+    peers_free(e->peers);
+    e->peers = NULL;
+    if (e->shelf == NULL) return;
+    for (size_t i = 0; i < ledger_leaves(group_ledger(e->group)); i++)
+        enclave_files_peer(e, (uint16_t)i, false);
+}
+
 enum status enclave_connect(struct enclave *e)
 {
     if (e->away_since_ms == 0) e->away_since_ms = env_mono_ms(e->node->ports.env) + 1;

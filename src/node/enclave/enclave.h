@@ -314,6 +314,7 @@ uint64_t enclave_unix_ms(const struct enclave *e); /* the sentinel's clock where
 /* H(revocation key), for GENESIS and the knock; protocol.md 11. */
 void enclave_revocation(const struct enclave *e, uint8_t ret_hash[32]);
 enum status enclave_peers_start(struct enclave *e) MUST_USE;
+void enclave_peers_stop(struct enclave *e); /* all links end, and what went over them */
 bool enclave_in(const struct enclave *e); /* member with keys of the current epoch */
 
 /* ---- sync.c: attach, feeds ---- */

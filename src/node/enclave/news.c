@@ -232,8 +232,7 @@ static void on_policed(struct enclave *e, const struct group_event *ev)
                  "the rules of the enclave have changed by vote. Type: enclave policy");
     e->seats_due = true; /* our word for the room speaks of the list of sentinels */
     if (e->peers == NULL || e->peers_mode == ledger_mode(group_ledger(e->group))) return;
-    peers_free(e->peers);
-    e->peers = NULL;
+    enclave_peers_stop(e);
     if (enclave_peers_start(e) != ST_OK) enclave_trouble(e, "cannot listen for members");
     if (e->peers != NULL && e->subscribed) peers_attached(e->peers);
 }
