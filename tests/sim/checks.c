@@ -32,14 +32,55 @@ static void on_member(void *arg, const struct node_member *m)
     l->member[l->n++].since = m->since_index;
 }
 
+/* The targets of a removal are out by the wish of all the others. */
+static void note_removed(struct sim *s, const char *nicks)
+{
+    char one[24];
+    for (const char *at = nicks; *at;) {
+        size_t n = strcspn(at, ", ");
+        snprintf(one, sizeof one, "%.*s", (int)n, at);
+        struct sim_nick *found = nick_find(s, one);
+        if (!found) sim_fail(s, "%s was removed and never applied", one);
+        found->voted_out = true;
+        at += n + strspn(at + n, ", ");
+    }
+}
+
+/* What a vote came to is what each of its voters wished; open ballots say what was wished. */
+static void check_outcome(struct sim *s, const struct person *p, const struct node_proposal *pr)
+{
+    bool passed = strcmp(pr->state, "passed") == 0 || strcmp(pr->state, "added") == 0 ||
+                  strcmp(pr->state, "removed") == 0 || strcmp(pr->state, "changed") == 0;
+    struct sim_wish *w = wish_of(s, strcmp(pr->kind, "add") == 0 ? pr->nick : pr->ref);
+    for (size_t i = 0; i < pr->n_ballots; i++) {
+        const struct node_ballot *b = &pr->ballots[i];
+        const struct sim_nick *voter = nick_find(s, b->nick);
+        if (!voter) sim_fail(s, "%s votes and never applied", b->nick);
+        uint8_t bit = (uint8_t)(1U << voter->person);
+        /* Who proposes something says yes to it by that. */
+        if (strcmp(pr->by, b->nick) == 0 && !(w->no & bit)) w->yes |= bit;
+        bool yes = strcmp(b->choice, "yes") == 0, no = strcmp(b->choice, "no") == 0;
+        if ((passed || yes) && !(w->yes & bit))
+            sim_fail(s, "%s %s %s is %s (seen by m%u) with a yes of %s that it never wished",
+                     pr->kind, pr->ref, pr->nick, pr->state, p->i, b->nick);
+        if (no && !(w->no & bit))
+            sim_fail(s, "%s %s has a no of %s that it never wished", pr->kind, pr->ref, b->nick);
+    }
+    if (passed) s->checked[CHECK_OUTCOMES]++;
+    if (passed && strstr(pr->changes, "history")) s->hidden = true;
+    if (passed && strcmp(pr->state, "removed") == 0) note_removed(s, pr->nick);
+}
+
 static void on_proposal(void *arg, const struct node_proposal *pr)
 {
     struct listing *l = arg;
     if (strcmp(pr->state, "knocking") == 0) return; /* known to the inviter only */
-    buf_printf(&l->text, "%s %s by %s: %s", pr->ref, pr->nick, pr->by, pr->state);
+    buf_printf(&l->text, "%s %s %s by %s%s %s: %s", pr->kind, pr->ref, pr->nick, pr->by,
+               pr->secret ? ", secret" : "", pr->changes, pr->state);
     for (size_t i = 0; i < pr->n_ballots; i++)
         buf_printf(&l->text, ", %s %s", pr->ballots[i].nick, pr->ballots[i].choice);
     buf_printf(&l->text, "\n");
+    check_outcome(l->p->sim, l->p, pr);
 }
 
 /* Nobody is inside whom not everybody admitted. */
@@ -51,18 +92,41 @@ static void check_admission(struct sim *s, const struct listing *l)
         if (n->creator || n->checked) continue;
         n->checked = true;
         s->admitted++;
+        s->checked[CHECK_ADMISSIONS]++;
         for (unsigned k = 0; k < l->n; k++) {
             if (k == i || l->member[k].since >= l->member[i].since) continue;
             const struct sim_nick *voter = nick_find(s, l->member[k].nick);
-            if (voter && !(n->yes >> voter->person & 1U))
+            if (voter && !(wish_of(s, n->nick)->yes >> voter->person & 1U))
                 sim_fail(s, "%s is inside (seen by m%u) without the yes of %s", n->nick, l->p->i,
                          voter->nick);
         }
     }
 }
 
+/* Nobody is out who did not want it, unless all the others did. */
+static void check_gone(struct sim *s, const struct listing *l)
+{
+    uint8_t bit = (uint8_t)(1U << l->p->i);
+    for (unsigned i = 0; i < s->n_nicks; i++) {
+        struct sim_nick *n = &s->nicks[i];
+        bool in = false;
+        if (n->generation != s->generation) continue;
+        for (unsigned k = 0; k < l->n && !in; k++) in = strcmp(l->member[k].nick, n->nick) == 0;
+        if (in) {
+            n->seen_by |= bit;
+        } else if (n->seen_by & bit) {
+            s->checked[CHECK_GONE]++;
+            n->seen_by &= (uint8_t)~bit;
+            s->losses++;
+            if (!n->asked_out && !n->voted_out)
+                sim_fail(s, "%s is out (seen by m%u) by nobody's wish", n->nick, l->p->i);
+        }
+    }
+}
+
 static void compare(struct sim *s, const struct person *p, struct sim_head *h, const char *text)
 {
+    s->checked[CHECK_LEDGERS]++;
     if (!h->known) {
         if (p->restored) return; /* it may be lost, see below */
         h->known = true;
@@ -100,6 +164,7 @@ static void check_person(struct sim *s, struct person *p)
         buf_u8(&l->text, 0);
         compare(s, p, h, (const char *)l->text.p);
         check_admission(s, l);
+        check_gone(s, l);
     }
     buf_free(&l->text);
     free(l);
@@ -183,7 +248,7 @@ void check_all(struct sim *s)
 
 /* ---- at the end ---- */
 
-static bool excused(const struct person *p)
+bool excused(const struct person *p)
 {
     return p->restored && p->trouble[0] != 0;
 }
@@ -239,7 +304,7 @@ static void check_trees(struct sim *s)
     const struct person *by = NULL;
     for (unsigned i = 0; i < s->n; i++) {
         struct person *p = &s->people[i];
-        if (p->state != PERSON_IN || p->tainted || p->restored) continue;
+        if (p->state != PERSON_IN || p->tainted || p->restored || p->no_history) continue;
         buf_clear(&other);
         if (node_ls(p->node, SIM_NAME, BYTES_LIT(""), on_file, &other) != ST_OK)
             sim_fail(s, "m%u cannot list its files", i);
@@ -291,7 +356,7 @@ void check_settled(struct sim *s)
     if (!s->forked_ever) check_delivery(s);
     if (!s->forked_ever) check_trees(s);
     if (!s->exists && !s->creating && people_in(s, PERSON_JOINING) == 0 &&
-        vsentinel_rooms(&s->sentinel) > 0 && !s->sentinel.backup)
+        vsentinel_rooms(&s->sentinel) > 0 && !s->sentinel.backup && !s->orphans)
         sim_fail(s, "everybody left and %llu rooms are still there",
                  (unsigned long long)vsentinel_rooms(&s->sentinel));
 }

@@ -168,7 +168,16 @@ static const struct choice choices[] = {
     {"invite", 30, act_invite},
     {"vote", 60, act_vote},
     {"send", 120, act_send},
-    {"leave", 5, act_leave},
+    {"leave", 4, act_leave},
+    {"remove", 7, act_remove},
+    {"policy", 8, act_policy},
+    {"withdraw", 3, act_withdraw},
+    {"rekey", 4, act_rekey},
+    {"away", 4, act_away},
+    {"kit", 6, act_kit},
+    {"revoke", 3, act_revoke},
+    {"destroy", 1, act_destroy},
+    {"verify", 6, act_verify},
     {"put", 25, act_put},
     {"get", 20, act_get},
     {"tree", 10, act_tree},
@@ -190,6 +199,12 @@ static const struct choice choices[] = {
     {"rot", 3, fault_rot},
 };
 #define CHOICES (sizeof choices / sizeof choices[0])
+_Static_assert(CHOICES <= SIM_CHOICES_MAX, "one counter each");
+
+static const char *const check_names[SIM_CHECKS] = {
+    [CHECK_LEDGERS] = "ledgers compared", [CHECK_ADMISSIONS] = "admissions",
+    [CHECK_OUTCOMES] = "outcomes of votes", [CHECK_GONE] = "departures",
+    [CHECK_VERDICTS] = "verdicts"};
 
 static void act(struct sim *s)
 {
@@ -237,6 +252,7 @@ void sim_settle(struct sim *s)
     sim_run_for(s, 2 * SIM_MINUTE);
     check_all(s);
     check_settled(s);
+    verify_all(s);
     if (s->forked_ever) return;
     files_ask_all(s);
     for (unsigned i = 0; i < 30 && files_waiting(s); i++) {
@@ -270,8 +286,9 @@ void sim_anew(struct sim *s)
         p->m.life = life + 2; /* what the old machine had planned is forgotten */
     }
     for (unsigned i = 0; i < s->n_files; i++) free(s->files[i].bytes);
-    s->n_files = s->n_gets = s->n_messages = s->n_nicks = 0;
-    s->exists = s->creating = s->room_known = s->forked_ever = s->settling = false;
+    s->n_files = s->n_gets = s->n_messages = s->n_nicks = s->n_wishes = 0;
+    s->exists = s->creating = s->room_known = s->forked_ever = s->settling =
+        s->orphans = s->hidden = false;
     heads_forget(s);
     for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
 }
@@ -289,7 +306,7 @@ static void end_round(struct sim *s)
     sim_settle(s);
     if (s->step == s->steps) return;
     bool full = s->n_messages > SIM_MESSAGES_MAX / 2 || s->n_files > SIM_FILES_MAX / 2 ||
-                s->n_nicks > SIM_NICKS_MAX / 2;
+                s->n_nicks > SIM_NICKS_MAX / 2 || s->n_wishes > SIM_WISHES_MAX / 2;
     if (full || s->forked_ever || anybody_lost(s) || rng_chance(&s->rng, 300)) sim_anew(s);
     begin_round(s);
 }
@@ -325,7 +342,7 @@ void sim_end(struct sim *s)
 
 struct totals {
     uint64_t seeds, steps, virtual_ms, events, messages, admitted;
-    uint64_t done[CHOICES];
+    uint64_t done[CHOICES], checked[SIM_CHECKS];
 };
 
 static void run_one(uint64_t seed, unsigned steps, unsigned people, bool verbose, bool all,
@@ -347,6 +364,7 @@ static void run_one(uint64_t seed, unsigned steps, unsigned people, bool verbose
     t->messages += s->said;
     t->admitted += s->admitted;
     for (size_t i = 0; i < CHOICES; i++) t->done[i] += s->done[i];
+    for (size_t i = 0; i < SIM_CHECKS; i++) t->checked[i] += s->checked[i];
     sim_end(s);
     free(s);
 }
@@ -444,6 +462,9 @@ int main(int argc, char **argv)
            (unsigned long long)t.messages, (unsigned long long)t.admitted, took);
     for (size_t i = 0; i < CHOICES; i++)
         printf("%s%s %llu", i ? ", " : "     ", choices[i].name, (unsigned long long)t.done[i]);
+    printf("\n     checked:");
+    for (size_t i = 0; i < SIM_CHECKS; i++)
+        printf("%s %s %llu", i ? "," : "", check_names[i], (unsigned long long)t.checked[i]);
     putchar('\n');
     return 0;
 }

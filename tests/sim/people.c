@@ -81,6 +81,8 @@ void person_free(struct person *p)
     kv_mem_free(&p->backup);
     files_mem_free(&p->files);
     shards_mem_free(&p->shards);
+    buf_free(&p->kit);
+    buf_free(&p->verdict);
     free(p->shown);
 }
 
@@ -110,6 +112,17 @@ struct sim_nick *nick_find(struct sim *s, const char *nick)
     return NULL;
 }
 
+struct sim_wish *wish_of(struct sim *s, const char *ref)
+{
+    for (unsigned i = 0; i < s->n_wishes; i++)
+        if (strcmp(s->wishes[i].ref, ref) == 0) return &s->wishes[i];
+    if (s->n_wishes == SIM_WISHES_MAX) sim_fail(s, "more than %u votes", SIM_WISHES_MAX);
+    struct sim_wish *w = &s->wishes[s->n_wishes++];
+    memset(w, 0, sizeof *w);
+    snprintf(w->ref, sizeof w->ref, "%s", ref);
+    return w;
+}
+
 static void on_info(void *arg, const struct node_enclave_info *e)
 {
     struct person *p = arg;
@@ -122,6 +135,12 @@ static void on_info(void *arg, const struct node_enclave_info *e)
     case NODE_HALTED: p->halted = true; break;
     case NODE_MEMBER: p->state = PERSON_IN; break;
     }
+    if (p->state == PERSON_OUT && (before == PERSON_IN || before == PERSON_LEAVING)) {
+        sim_trace(p->sim, "m%u is out: %s", p->i, e->removed);
+        p->sim->losses++;
+        p->sim->left++;
+        p->tainted = p->restored = false;
+    }
     p->online = e->online;
     p->outbox = (unsigned)e->outbox;
     p->head_count = e->ledger_count;
@@ -130,6 +149,7 @@ static void on_info(void *arg, const struct node_enclave_info *e)
     if (p->state == PERSON_IN && before != PERSON_IN) {
         p->in_ms = p->sim->time.now_ms;
         p->in_count = e->ledger_count;
+        p->no_history = p->sim->hidden;
     }
 }
 

@@ -24,6 +24,7 @@
 #define SIM_HEADS_MAX 65536
 #define SIM_NICKS_MAX 1024
 #define SIM_FILES_MAX 32
+#define SIM_WISHES_MAX 1024
 #define SIM_GETS_MAX 32
 #define SIM_TRACE 80
 #define SIM_LINE 240
@@ -32,18 +33,39 @@
 #define SIM_HOUR (60 * SIM_MINUTE)
 #define SIM_DAY (24 * SIM_HOUR)
 
+#define SIM_CHOICES_MAX 96
+
 struct sim;
+
+/* What was looked at, and how often: a run that looked at nothing proves nothing. */
+enum sim_check {
+    CHECK_LEDGERS,    /* a member's ledger against everybody's */
+    CHECK_ADMISSIONS, /* who came in was wanted by all */
+    CHECK_OUTCOMES,   /* a vote that passed was wanted by each of its voters */
+    CHECK_GONE,       /* who is out wanted it, or all the others did */
+    CHECK_VERDICTS,   /* node_verify */
+    SIM_CHECKS
+};
 
 enum person_state { PERSON_OUT, PERSON_JOINING, PERSON_IN, PERSON_LEAVING };
 
 /* One name under which somebody applied, and what each person wished about it. */
+struct sim_wish {
+    char ref[24]; /* a nick (of who applies), or a proposal's ref */
+    uint8_t yes;  /* bit p: person p was told to say yes */
+    uint8_t no;
+};
+
 struct sim_nick {
     char nick[24];
     unsigned person;
-    uint8_t yes; /* bit p: person p was told to say yes */
-    uint8_t no;
+    unsigned generation;
     bool creator;
-    bool checked; /* seen inside, and admission was looked at */
+    bool checked;    /* seen inside, and admission was looked at */
+    uint8_t seen_by; /* bit p: person p has listed it as a member */
+    bool asked_out;  /* its owner wanted to leave, or revoked it */
+    bool voted_out;  /* a removal that all the others wanted is in somebody's ledger */
+    bool ghost;      /* its owner destroyed it: to the others it is still a member */
 };
 
 struct sim_message {
@@ -105,6 +127,7 @@ struct person {
     uint64_t in_count; /* entries of the ledger by then */
     bool tainted;      /* was shown another history */
     bool restored;     /* came back from a backup */
+    bool no_history;   /* came in when newcomers got no keys of older files */
     bool halted;       /* saw its disk fail: restart helps */
     struct op *ops;    /* calls not yet answered */
     uint64_t read_upto;
@@ -115,6 +138,9 @@ struct person {
     char trouble[NODE_REASON_MAX];
     bool online;
     char vote_pending[24];
+    struct buf kit; /* the recovery kit as last written down */
+    char kit_nick[24];
+    struct buf verdict; /* of node_verify, as text */
 };
 
 struct sim_head {
@@ -142,6 +168,8 @@ struct sim {
     bool room_known;
     struct sim_nick nicks[SIM_NICKS_MAX];
     unsigned n_nicks;
+    struct sim_wish wishes[SIM_WISHES_MAX];
+    unsigned n_wishes;
     struct sim_message messages[SIM_MESSAGES_MAX];
     unsigned n_messages;
     struct sim_file files[SIM_FILES_MAX];
@@ -151,6 +179,8 @@ struct sim {
     unsigned named;  /* local files and folders so far */
     uint64_t losses; /* holders that left, bytes that rotted */
     uint64_t left, backup_seats;
+    bool hidden;  /* newcomers once got no keys of older files, by vote */
+    bool orphans; /* a room may stay: somebody destroyed its copy, or nobody is left to drop a seat */
     struct sim_head *heads; /* by ledger count */
     uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
     uint64_t heal_ms;       /* when the partition ends */
@@ -163,7 +193,8 @@ struct sim {
     char trace[SIM_TRACE][SIM_LINE];
     unsigned traced;
     uint64_t said, admitted;
-    uint64_t done[32]; /* actions that did something, by kind */
+    uint64_t done[SIM_CHOICES_MAX]; /* actions that did something, by kind */
+    uint64_t checked[SIM_CHECKS];   /* invariants looked at */
 };
 
 /* ---- main.c ---- */
@@ -187,6 +218,7 @@ void person_look(struct person *p); /* brings state, head, outbox up to date */
 struct person *person_random(struct sim *s, enum person_state state, bool online); /* or NULL */
 unsigned people_in(const struct sim *s, enum person_state state);
 struct sim_nick *nick_find(struct sim *s, const char *nick);
+struct sim_wish *wish_of(struct sim *s, const char *ref); /* made if there is none */
 
 /* A call on the way: freed when answered or when its machine crashes. */
 struct op {
@@ -206,6 +238,22 @@ bool act_invite(struct sim *s);
 bool act_vote(struct sim *s);
 bool act_send(struct sim *s);
 bool act_leave(struct sim *s);
+/* ---- votes.c ---- */
+bool vote_of(struct person *p);
+bool act_remove(struct sim *s);
+bool act_policy(struct sim *s);
+bool act_withdraw(struct sim *s);
+bool act_rekey(struct sim *s);
+bool act_away(struct sim *s);
+/* ---- keys.c ---- */
+bool act_kit(struct sim *s);
+bool act_revoke(struct sim *s);
+bool act_destroy(struct sim *s);
+bool act_verify(struct sim *s);
+/* Everybody reads the whole ledger again, and all must come to the same. */
+void verify_all(struct sim *s);
+/* Clears away what is left of an enclave that this person is out of; true: it is being done. */
+bool forget_old(struct person *p);
 bool act_put(struct sim *s);
 bool act_get(struct sim *s);
 bool act_tree(struct sim *s);
@@ -241,5 +289,6 @@ void check_all(struct sim *s);
 void heads_forget(struct sim *s);
 void check_settled(struct sim *s);
 bool check_quiet(struct sim *s); /* nothing is left to do */
+bool excused(const struct person *p); /* lost by a restored backup, and says so */
 
 #endif
