@@ -3,6 +3,7 @@
 #include "sim/sim.h"
 
 #include "base/encode.h"
+#include "node/enclave/enclave.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,9 @@ bool act_leave(struct sim *s)
     struct person *p = person_random(s, PERSON_IN, false);
     /* The last one seldom turns off the light. */
     if (!p || (people_in(s, PERSON_IN) < 3 && !rng_chance(&s->rng, 100))) return false;
+    struct enclave *e = node_find(p->node, SIM_NAME);
+    buf_clear(&p->leaving);
+    if (e && e->group && group_save(e->group, &p->leaving) != ST_OK) buf_clear(&p->leaving);
     struct op *op = op_new(p, OP_LEAVE, 0);
     enum status st = node_leave(p->node, SIM_NAME, left, op);
     sim_trace(s, "m%u leaves: %s", p->i, status_text(st));

@@ -2,6 +2,7 @@
 /* What must hold at every moment, and what must hold when all has settled. */
 #include "sim/sim.h"
 
+#include "core/ledger/group_state.h"
 #include "node/enclave/enclave.h"
 
 #include <stdio.h>
@@ -103,6 +104,15 @@ static void check_admission(struct sim *s, const struct listing *l)
     }
 }
 
+/* Set back, and not yet given new keys by the others. */
+static bool healing(const struct person *p)
+{
+    const struct enclave *e = p->node ? node_find(p->node, SIM_NAME) : NULL;
+    if (!p->restored) return false;
+    return !e || !e->group || group_lost(e->group) || group_restored(e->group) ||
+           e->group->shut_out || e->rejoin || !group_in(e->group) || !e->attached;
+}
+
 /* Nobody is out who did not want it, unless all the others did. */
 static void check_gone(struct sim *s, const struct listing *l)
 {
@@ -128,7 +138,7 @@ static void compare(struct sim *s, const struct person *p, struct sim_head *h, c
 {
     s->checked[CHECK_LEDGERS]++;
     if (!h->known) {
-        if (p->restored) return; /* it may be lost, see below */
+        if (p->restored) return; /* it may be lost */
         h->known = true;
         h->by = p->i;
         h->text = sim_copy(text, strlen(text) + 1);
@@ -136,9 +146,9 @@ static void compare(struct sim *s, const struct person *p, struct sim_head *h, c
     } else if (strcmp(h->chain, p->head) != 0) {
         sim_fail(s, "m%u and m%u have different ledgers of %llu entries: %s and %s", p->i, h->by,
                  (unsigned long long)p->head_count, p->head, h->chain);
-    } else if (strcmp(h->text, text) != 0 && !p->restored) {
+    } else if (strcmp(h->text, text) != 0 && !healing(p)) {
         /* Keys that a backup does not have cannot open what came after it: that member is lost until
-         * it can RENEW, and is asked to say so (check_settled). */
+         * it is given new ones, as it must be when all has settled. */
         sim_fail(s, "m%u and m%u judge the same %llu entries differently:\n%sand\n%s", p->i, h->by,
                  (unsigned long long)p->head_count, text, h->text);
     }
@@ -248,9 +258,29 @@ void check_all(struct sim *s)
 
 /* ---- at the end ---- */
 
+/* Lost for good: nobody is left who could give the thread back. */
 bool excused(const struct person *p)
 {
-    return p->restored && p->trouble[0] != 0;
+    if (!healing(p)) return false;
+    for (unsigned i = 0; i < p->sim->n; i++) {
+        const struct person *o = &p->sim->people[i];
+        if (o->state == PERSON_IN && o->node && !o->tainted && !healing(o)) return false;
+    }
+    return true;
+}
+
+/* Keys for the next vote are at hand. */
+static void check_can_vote(struct sim *s, struct person *p)
+{
+    const struct enclave *e = node_find(p->node, SIM_NAME);
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_leaf *self = ledger_leaf(l, group_leaf(e->group));
+    if (group_restored(e->group) || !group_in(e->group))
+        sim_fail(s, "m%u is a member and cannot vote: %s", p->i, p->trouble);
+    if (ledger_ballot_kind(l) != BALLOT_SECRET || self->stock.n == 0) return;
+    if (!group_veto_find(e->group, self->stock.serial[0]))
+        sim_fail(s, "m%u has no secret for its veto key %u", p->i,
+                 (unsigned)self->stock.serial[0]);
 }
 
 bool check_quiet(struct sim *s)
@@ -261,7 +291,7 @@ bool check_quiet(struct sim *s)
         if (!p->node || p->tainted || excused(p)) continue;
         if (p->state == PERSON_LEAVING) return false;
         if (p->state != PERSON_IN) continue;
-        if (!p->online || p->outbox > 0) return false;
+        if (!p->online || p->outbox > 0 || healing(p)) return false;
         if (head != 0 && p->head_count != head) return false;
         head = p->head_count;
     }
@@ -282,6 +312,7 @@ static void check_delivery(struct sim *s)
             /* Only who was a member of its epoch can read it. */
             if (m->generation != s->generation || m->count < p->in_count) continue;
             if (m->at_ms < p->in_ms || m->at_ms < from->in_ms) continue;
+            if (m->at_ms < p->healed_ms) continue; /* what was said meanwhile is lost to it */
             if (p->shown[k] == 0)
                 sim_fail(s, "m%u never got w%u of m%u, said at %llu ms", p->i, k, m->from,
                          (unsigned long long)m->at_ms);
@@ -352,6 +383,13 @@ void check_settled(struct sim *s)
             sim_fail(s, "m%u has %llu entries of the ledger, others %llu", i,
                      (unsigned long long)p->head_count, (unsigned long long)head);
         head = p->head_count;
+        check_can_vote(s, p);
+        if (healing(p)) sim_fail(s, "m%u was set back and is not well again: %s", i, p->trouble);
+        if (p->restored) {
+            p->restored = false;
+            p->healed_ms = s->time.now_ms;
+            s->checked[CHECK_HEALED]++;
+        }
     }
     if (!s->forked_ever) check_delivery(s);
     if (!s->forked_ever) check_trees(s);

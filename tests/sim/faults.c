@@ -97,6 +97,7 @@ bool fault_restore(struct sim *s)
         if (s->files[i].from == p->i && !s->files[i].accepted) s->files[i].failed = true;
     s->losses++; /* it may not know of shards that it holds, nor that it does not hold them */
     p->restored = true;
+    p->restored_ms = s->time.now_ms;
     for (unsigned i = 0; i < s->n_nicks; i++) s->nicks[i].seen_by &= (uint8_t)~(1U << p->i);
     person_boot(p);
     return true;

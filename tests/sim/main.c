@@ -204,7 +204,9 @@ _Static_assert(CHOICES <= SIM_CHOICES_MAX, "one counter each");
 static const char *const check_names[SIM_CHECKS] = {
     [CHECK_LEDGERS] = "ledgers compared", [CHECK_ADMISSIONS] = "admissions",
     [CHECK_OUTCOMES] = "outcomes of votes", [CHECK_GONE] = "departures",
-    [CHECK_VERDICTS] = "verdicts"};
+    [CHECK_VERDICTS] = "verdicts", [CHECK_HINTS] = "hints",
+    [CHECK_BALLOTS] = "veto keys", [CHECK_GHOSTS] = "entries kept from who is out",
+    [CHECK_NEWCOMERS] = "newcomers' keys", [CHECK_HEALED] = "healed restores"};
 
 static void act(struct sim *s)
 {
@@ -234,6 +236,7 @@ void sim_step(struct sim *s)
     act_people(s);
     sim_run_for(s, pause_ms(s));
     check_all(s);
+    watch_step(s);
 }
 
 /* All faults end; then everything must come to rest and be right. */
@@ -251,6 +254,7 @@ void sim_settle(struct sim *s)
     /* Late deliveries and second thoughts. */
     sim_run_for(s, 2 * SIM_MINUTE);
     check_all(s);
+    watch_step(s);
     check_settled(s);
     verify_all(s);
     if (s->forked_ever) return;
@@ -268,7 +272,7 @@ void sim_settle(struct sim *s)
 static bool anybody_lost(const struct sim *s)
 {
     for (unsigned i = 0; i < s->n; i++)
-        if (s->people[i].restored || s->people[i].tainted) return true;
+        if (excused(&s->people[i]) || s->people[i].tainted) return true;
     return false;
 }
 
@@ -290,6 +294,7 @@ void sim_anew(struct sim *s)
     s->exists = s->creating = s->room_known = s->forked_ever = s->settling =
         s->orphans = s->hidden = false;
     heads_forget(s);
+    watch_forget(s);
     for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
 }
 
@@ -311,6 +316,11 @@ static void end_round(struct sim *s)
     begin_round(s);
 }
 
+static void on_append(void *arg, unsigned caller, const struct room_append *msg)
+{
+    watch_append(arg, caller, msg);
+}
+
 void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bool verbose)
 {
     memset(s, 0, sizeof *s);
@@ -323,6 +333,8 @@ void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bo
     s->heads = sim_alloc(SIM_HEADS_MAX * sizeof s->heads[0]);
     vnet_init(&s->net, &s->time, rng_next(&s->rng));
     vsentinel_init(&s->sentinel, SIM_PEOPLE_MAX, &s->net, rng_next(&s->rng), NULL, NULL);
+    s->sentinel.on_append = on_append;
+    s->sentinel.on_append_arg = s;
     vsentinel_boot(&s->sentinel);
     for (unsigned i = 0; i < s->n; i++) person_init(s, i, (uint64_t)256 << 20);
     for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
@@ -337,6 +349,7 @@ void sim_end(struct sim *s)
     vsentinel_free(&s->sentinel);
     for (unsigned i = 0; i < s->n_files; i++) free(s->files[i].bytes);
     heads_forget(s);
+    watch_forget(s);
     free(s->heads);
 }
 

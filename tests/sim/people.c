@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "sim/sim.h"
 
+#include "node/enclave/enclave.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +85,7 @@ void person_free(struct person *p)
     shards_mem_free(&p->shards);
     buf_free(&p->kit);
     buf_free(&p->verdict);
+    buf_free(&p->leaving);
     free(p->shown);
 }
 
@@ -139,6 +142,11 @@ static void on_info(void *arg, const struct node_enclave_info *e)
         sim_trace(p->sim, "m%u is out: %s", p->i, e->removed);
         p->sim->losses++;
         p->sim->left++;
+        struct enclave *en = node_find(p->node, SIM_NAME);
+        buf_clear(&p->leaving);
+        if (en && en->group && !p->tainted && group_save(en->group, &p->leaving) == ST_OK)
+            watch_out(p->sim, p->i, buf_view(&p->leaving));
+        buf_clear(&p->leaving);
         p->tainted = p->restored = false;
     }
     p->online = e->online;
@@ -158,6 +166,9 @@ void person_look(struct person *p)
     if (!p->node) return;
     if (node_enclave(p->node, SIM_NAME, on_info, p) == ST_OK) return;
     if (p->state == PERSON_IN || p->state == PERSON_LEAVING) sim_trace(p->sim, "m%u is out", p->i);
+    if (p->leaving.n > 0 && p->state == PERSON_LEAVING && !p->tainted)
+        watch_out(p->sim, p->i, buf_view(&p->leaving));
+    buf_clear(&p->leaving);
     p->state = PERSON_OUT;
     p->online = false;
     p->head_count = 0;

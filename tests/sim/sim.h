@@ -17,6 +17,7 @@
 #include "sim/shards_mem.h"
 #include "sim/vnet.h"
 #include "sim/vsentinel.h"
+#include "sim/watch.h"
 
 #define SIM_PEOPLE_MAX 8
 #define SIM_NAME "sim" /* the enclave's local name on every machine */
@@ -44,6 +45,11 @@ enum sim_check {
     CHECK_OUTCOMES,   /* a vote that passed was wanted by each of its voters */
     CHECK_GONE,       /* who is out wanted it, or all the others did */
     CHECK_VERDICTS,   /* node_verify */
+    CHECK_HINTS,      /* a hint of the mail and the one entry that it is of */
+    CHECK_BALLOTS,    /* a veto key and the one ballot that it made */
+    CHECK_GHOSTS,     /* an entry that who is out must not open */
+    CHECK_NEWCOMERS,  /* keys of before that who is new must not hold */
+    CHECK_HEALED,     /* a disk set back, whose owner is well again */
     SIM_CHECKS
 };
 
@@ -126,7 +132,9 @@ struct person {
     uint64_t in_ms;    /* since when inside, as first seen */
     uint64_t in_count; /* entries of the ledger by then */
     bool tainted;      /* was shown another history */
-    bool restored;     /* came back from a backup */
+    bool restored;     /* came back from a backup, and is not known to be well again */
+    uint64_t restored_ms, healed_ms;
+    struct buf leaving; /* what it knew when it wanted to leave */
     bool no_history;   /* came in when newcomers got no keys of older files */
     bool halted;       /* saw its disk fail: restart helps */
     struct op *ops;    /* calls not yet answered */
@@ -189,6 +197,7 @@ struct sim {
     uint64_t unfull_ms[SIM_PEOPLE_MAX];
     uint64_t honest_ms[SIM_PEOPLE_MAX]; /* when a lying holder stops */
     bool forked_ever;
+    struct watch watch;
     bool settling;
     char trace[SIM_TRACE][SIM_LINE];
     unsigned traced;

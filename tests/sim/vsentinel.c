@@ -141,7 +141,11 @@ static void on_opened(void *arg, struct link *l, const struct link_peer *peer)
 static void on_frame(void *arg, struct link *l, uint8_t type, struct bytes payload)
 {
     struct vconn *c = arg;
+    struct room_append msg;
     (void)l;
+    if (type == ROOM_APPEND && c->b->s->on_append &&
+        fields_decode(&room_append_fields, payload, &msg) == ST_OK)
+        c->b->s->on_append(c->b->s->on_append_arg, c->caller, &msg);
     if (c->hub) hub_frame(c->b->hub, c->hub, type, payload, now_of(c->b->s));
 }
 

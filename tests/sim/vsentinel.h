@@ -46,6 +46,8 @@ struct vsentinel {
     unsigned withhold;  /* bit m: machine m gets no pushes of entries */
     struct vconn *conns;
     struct room_sqlite *backup;
+    void (*on_append)(void *arg, unsigned caller, const struct room_append *msg); /* or NULL */
+    void *on_append_arg;
     uint64_t appends;
 };
 
