@@ -384,6 +384,8 @@ void enclave_joined(struct enclave *e); /* our first COMMIT was processed */
 void enclave_renewed(struct enclave *e, uint16_t leaf);
 /* An entry of feed 1 may be the answer to our own RENEW. */
 void enclave_renew_entry(struct enclave *e, struct bytes sealed);
+/* At start: such an answer that was read before. */
+enum status enclave_renew_load(struct enclave *e) MUST_USE;
 /* Between two batches: takes such an answer. */
 void enclave_rejoin(struct enclave *e);
 

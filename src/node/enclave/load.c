@@ -133,6 +133,7 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
     if (e->phase == ENCLAVE_MEMBER && e->group != NULL && group_lost(e->group) &&
         !group_in(e->group))
         TRY(enclave_mail_load(e));
+    if (e->phase == ENCLAVE_MEMBER && e->group != NULL) TRY(enclave_renew_load(e));
     if (e->group != NULL && group_in(e->group)) {
         TRY(enclave_mail_load(e));
         TRY(enclave_epochs(e));
