@@ -387,6 +387,9 @@ void check_settled(struct sim *s)
         if (healing(p)) sim_fail(s, "m%u was set back and is not well again: %s", i, p->trouble);
         if (p->restored) {
             p->restored = false;
+            /* What it could not read of the files while it had no keys is not read again yet. */
+            const struct enclave *e = node_find(p->node, SIM_NAME);
+            if (e->group->renewed) p->no_history = true;
             p->healed_ms = s->time.now_ms;
             s->checked[CHECK_HEALED]++;
         }
