@@ -191,6 +191,8 @@ static void on_committed(void *arg, enum status st)
     n->commits--;
     if (st != ST_OK && !e->halted && !e->removed) halt(e, st);
     if (c->done != NULL) c->done(c->arg, st);
+    /* An answer to our RENEW waits for the rows to be on disk. */
+    if (e->rejoin != NULL && e->commits == 0 && !e->removed) enclave_pump(e);
     free(c);
 }
 
