@@ -76,25 +76,34 @@ static void joined(void *arg, const struct node_result *r)
     op_free(op);
 }
 
+static void join_by(struct sim *s, struct person *guest, const char *code)
+{
+    if (forget_old(guest)) return;
+    struct sim_nick *n = nick_new(s, guest);
+    struct node_join req = {
+        .code = code, .nick = n ? n->nick : "x", .name = SIM_NAME, .message = "let me in"};
+    struct op *join = op_new(guest, OP_JOIN, 0);
+    enum status st = n ? node_join(guest->node, &req, joined, join) : ST_QUOTA;
+    sim_trace(s, "m%u joins as %s: %s", guest->i, req.nick, status_text(st));
+    if (st == ST_OK)
+        guest->state = PERSON_JOINING;
+    else
+        op_free(join);
+}
+
 static void invited(void *arg, const struct node_result *r)
 {
     struct op *op = arg;
     struct person *p = op->p, *guest = op->other;
     struct sim *s = p->sim;
     sim_trace(s, "m%u invited m%u: %s", p->i, guest->i, status_text(r->st));
-    if (r->st == ST_OK && guest->node && guest->state == PERSON_OUT) {
-        const struct node_invitation *i = r->data;
-        struct sim_nick *n = nick_new(s, guest);
-        struct node_join req = {
-            .code = i->code, .nick = n ? n->nick : "x", .name = SIM_NAME, .message = "let me in"};
-        struct op *join = op_new(guest, OP_JOIN, 0);
-        enum status st = n ? node_join(guest->node, &req, joined, join) : ST_QUOTA;
-        sim_trace(s, "m%u joins as %s: %s", guest->i, req.nick, status_text(st));
-        if (st == ST_OK)
-            guest->state = PERSON_JOINING;
-        else
-            op_free(join);
+    const struct node_invitation *i = r->data;
+    if (r->st == ST_OK && rng_chance(&s->rng, 150)) {
+        /* It leaked: a stranger is first, and is shown as that stranger. */
+        struct person *stranger = person_random(s, PERSON_OUT, false);
+        if (stranger && stranger != guest) join_by(s, stranger, i->code);
     }
+    if (r->st == ST_OK && guest->node && guest->state == PERSON_OUT) join_by(s, guest, i->code);
     op_free(op);
 }
 

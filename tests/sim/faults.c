@@ -2,8 +2,6 @@
 /* What goes wrong, and who means ill. */
 #include "sim/sim.h"
 
-#include "core/feed/entry0.h"
-#include "core/ledger/group_state.h" /* a villain has its own keys at hand */
 #include "node/enclave/enclave.h"
 
 #include <stdlib.h>
@@ -48,7 +46,11 @@ bool fault_link(struct sim *s)
 bool fault_clock(struct sim *s)
 {
     struct person *p = &s->people[rng_below(&s->rng, s->n)];
-    int64_t most = rng_chance(&s->rng, 100) ? (int64_t)(30 * SIM_DAY) : (int64_t)(2 * SIM_HOUR);
+    if (s->clock_skew != 0 && p->i == s->clock_of) return false; /* it is wrong all the time */
+    unsigned how = (unsigned)rng_below(&s->rng, 100);
+    int64_t most = how < 5    ? (int64_t)(365 * SIM_DAY)
+                   : how < 15 ? (int64_t)(30 * SIM_DAY)
+                              : (int64_t)(2 * SIM_HOUR);
     p->m.skew_ms = (int64_t)rng_below(&s->rng, (uint64_t)(2 * most)) - most;
     sim_trace(s, "m%u's clock is off by %lld s", p->i, (long long)(p->m.skew_ms / 1000));
     return true;
@@ -118,121 +120,6 @@ bool fault_sleep(struct sim *s)
         for (unsigned i = 0; i < 3; i++) act_send(s);
     }
     return true;
-}
-
-/* ---- members who mean ill ---- */
-
-static struct enclave *inside_of(struct person *p)
-{
-    struct enclave *e = node_find(p->node, SIM_NAME);
-    return e && e->group && e->attached && !e->posting && group_in(e->group) &&
-                   group_writable(e->group) && enclave_synced(e, FEED_LEDGER)
-               ? e
-               : NULL;
-}
-
-struct ill {
-    struct person *p;
-    struct enclave *e;
-    struct buf sealed;
-};
-
-static void ill_done(void *arg, enum status st, struct bytes body)
-{
-    struct ill *i = arg;
-    struct room_spot spot;
-    sim_trace(i->p->sim, "m%u's ill entry: %s", i->p->i, status_text(st));
-    /* Its author reads it like everybody else; the sentinel does not send it back. */
-    if (st == ST_OK && fields_decode(&room_spot_fields, body, &spot) == ST_OK)
-        enclave_appended(i->e, FEED_LEDGER, spot.index, buf_view(&i->sealed));
-    buf_free(&i->sealed);
-    free(i);
-}
-
-/* Signs and seals as the protocol wants it, whatever stands inside. */
-static bool post_ill(struct sim *s, struct person *p, struct enclave *e, struct entry0 *entry,
-                     const uint8_t back[ENTRY0_BACK])
-{
-    const uint8_t *log_key = e->group->rows[group_epoch(e->group)].log;
-    uint8_t nonce[ENTRY0_NONCE];
-    struct buf sealed = BUF_INIT;
-    rng_bytes(&s->rng, nonce, sizeof nonce);
-    entry0_sign(entry, e->enclave_id, e->keys->id_seed);
-    enum status st = entry0_seal(entry, e->room, log_key, back, nonce, &sealed);
-    if (st == ST_OK) {
-        struct ill *i = sim_alloc(sizeof *i);
-        *i = (struct ill){p, e, BUF_INIT};
-        buf_bytes(&i->sealed, buf_view(&sealed));
-        st = enclave_append(e, FEED_LEDGER, true, entry->index, entry->prev_chain,
-                            buf_view(&sealed), ill_done, i);
-        if (st != ST_OK) {
-            buf_free(&i->sealed);
-            free(i);
-        }
-    }
-    buf_free(&sealed);
-    return st == ST_OK;
-}
-
-static void fill_entry(struct sim *s, struct enclave *e, struct entry0 *entry)
-{
-    struct seen head = group_seen(e->group);
-    struct seen seen[3] = {e->feeds[1].seen, e->feeds[2].seen, e->feeds[3].seen};
-    *entry = (struct entry0){
-        .index = head.count, .epoch = group_epoch(e->group), .rules = 1, .time_ms = s->time.now_ms};
-    memcpy(entry->prev_chain, head.chain, 32);
-    memcpy(entry->actor, e->id, 32);
-    entry0_set_seen(entry, seen);
-}
-
-bool fault_junk(struct sim *s)
-{
-    static const uint8_t types[] = {2, 4, 5, 6, 8, 9, 10, 10, 10, 11, 12, 13, 19, 99};
-    struct person *p = person_random(s, PERSON_IN, true);
-    struct enclave *e = p ? inside_of(p) : NULL;
-    struct entry0 entry;
-    uint8_t body[600], back[ENTRY0_BACK];
-    if (!e) return false;
-    fill_entry(s, e, &entry);
-    entry.type = types[rng_below(&s->rng, sizeof types)];
-    rng_bytes(&s->rng, body, sizeof body);
-    rng_bytes(&s->rng, back, sizeof back);
-    if (rng_chance(&s->rng, 300)) memset(body, 0, 200);
-    entry.body = BYTES(body, rng_below(&s->rng, sizeof body));
-    sim_trace(s, "m%u posts junk of type %u", p->i, (unsigned)entry.type);
-    return post_ill(s, p, e, &entry, back);
-}
-
-/* A COMMIT that is right but for one bit of its body. */
-bool fault_bad_commit(struct sim *s)
-{
-    struct person *p = person_random(s, PERSON_IN, true);
-    struct enclave *e = p ? inside_of(p) : NULL;
-    struct group_draft draft = {.sealed = BUF_INIT};
-    struct group_now now;
-    struct entry0 entry;
-    struct entry0_envelope envelope;
-    struct buf plain = BUF_INIT, body = BUF_INIT;
-    uint8_t random[GROUP_RANDOM];
-    bool did = false;
-    if (!e) return false;
-    const uint8_t *log_key = e->group->rows[group_epoch(e->group)].log;
-    enclave_now(e, random, &now);
-    if (group_make_commit(e->group, 0, &now, &draft) != ST_OK ||
-        entry0_envelope(buf_view(&draft.sealed), &envelope) != ST_OK ||
-        entry0_open(buf_view(&draft.sealed), e->room, log_key, draft.index, &plain) != ST_OK ||
-        entry0_split(buf_view(&plain), &entry) != ST_OK)
-        goto out;
-    buf_bytes(&body, entry.body);
-    body.p[rng_below(&s->rng, body.n)] ^= (uint8_t)(1U << rng_below(&s->rng, 8));
-    entry.body = buf_view(&body);
-    sim_trace(s, "m%u posts a COMMIT with one wrong bit", p->i);
-    did = post_ill(s, p, e, &entry, envelope.back);
-out:
-    buf_free(&plain);
-    buf_free(&body);
-    buf_free(&draft.sealed);
-    return did;
 }
 
 /* ---- the sentinel means ill ---- */

@@ -110,6 +110,7 @@ static void verified(void *arg, const struct node_result *r)
         sim_fail(p->sim, "m%u's own ledger does not verify: %s (%s)", p->i, status_text(r->st),
                  r->text);
     p->sim->checked[CHECK_VERDICTS]++;
+    if (!p->sim->forked_ever) villains_named(p, v);
     if (op->kind == OP_VERIFY && op->number) {
         buf_clear(&p->verdict);
         buf_printf(&p->verdict,

@@ -192,6 +192,23 @@ static const struct choice choices[] = {
     {"sleep", 2, fault_sleep},
     {"junk", 4, fault_junk},
     {"bad commit", 4, fault_bad_commit},
+    {"wrong tag", 1, fault_wrong_tag},
+    {"wrong wrap", 1, fault_wrong_wrap},
+    {"wrong ciphertext", 1, fault_wrong_ct},
+    {"stale commit", 2, fault_stale_commit},
+    {"double ballot", 3, fault_double_ballot},
+    {"bad proof", 3, fault_bad_proof},
+    {"no point", 2, fault_no_point},
+    {"foreign ballot", 2, fault_foreign_ballot},
+    {"bad seat", 3, fault_bad_seat},
+    {"mutant", 4, fault_mutant},
+    {"loud removal", 2, fault_remove_loud},
+    {"veto key twice", 2, fault_veto_twice},
+    {"false revocation", 2, fault_false_revoke},
+    {"replay", 2, fault_replay},
+    {"head lie", 2, fault_head_lie},
+    {"proposal spam", 1, fault_spam},
+    {"mail flood", 1, fault_mail_flood},
     {"fork", 1, fault_fork},
     {"withhold", 4, fault_withhold},
     {"old database", 4, fault_old_database},
@@ -199,14 +216,15 @@ static const struct choice choices[] = {
     {"rot", 3, fault_rot},
 };
 #define CHOICES (sizeof choices / sizeof choices[0])
-_Static_assert(CHOICES <= SIM_CHOICES_MAX, "one counter each");
+_Static_assert(CHOICES < SIM_CHOICES_MAX, "one counter each");
 
 static const char *const check_names[SIM_CHECKS] = {
     [CHECK_LEDGERS] = "ledgers compared", [CHECK_ADMISSIONS] = "admissions",
     [CHECK_OUTCOMES] = "outcomes of votes", [CHECK_GONE] = "departures",
     [CHECK_VERDICTS] = "verdicts", [CHECK_HINTS] = "hints",
     [CHECK_BALLOTS] = "veto keys", [CHECK_GHOSTS] = "entries kept from who is out",
-    [CHECK_NEWCOMERS] = "newcomers' keys", [CHECK_HEALED] = "healed restores"};
+    [CHECK_NEWCOMERS] = "newcomers' keys", [CHECK_NAMED] = "villains named",
+    [CHECK_HEALED] = "healed restores"};
 
 static void act(struct sim *s)
 {
@@ -330,6 +348,12 @@ void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bo
     s->rng.state = seed ^ UINT64_C(0x51D0C0DE);
     unsigned drawn = (unsigned)rng_between(&s->rng, 3, 5);
     s->n = people ? people : drawn;
+    if (rng_chance(&s->rng, 250)) {
+        static const int64_t days[] = {1, -1, 365, -365};
+        s->clock_of = (unsigned)rng_below(&s->rng, s->n);
+        s->clock_skew = days[rng_below(&s->rng, 4)] * (int64_t)SIM_DAY;
+        s->done[CHOICES]++;
+    }
     s->heads = sim_alloc(SIM_HEADS_MAX * sizeof s->heads[0]);
     vnet_init(&s->net, &s->time, rng_next(&s->rng));
     vsentinel_init(&s->sentinel, SIM_PEOPLE_MAX, &s->net, rng_next(&s->rng), NULL, NULL);
@@ -350,12 +374,13 @@ void sim_end(struct sim *s)
     for (unsigned i = 0; i < s->n_files; i++) free(s->files[i].bytes);
     heads_forget(s);
     watch_forget(s);
+    buf_free(&s->stale);
     free(s->heads);
 }
 
 struct totals {
     uint64_t seeds, steps, virtual_ms, events, messages, admitted;
-    uint64_t done[CHOICES], checked[SIM_CHECKS];
+    uint64_t done[CHOICES + 1], checked[SIM_CHECKS];
 };
 
 static void run_one(uint64_t seed, unsigned steps, unsigned people, bool verbose, bool all,
@@ -376,7 +401,7 @@ static void run_one(uint64_t seed, unsigned steps, unsigned people, bool verbose
     t->events += s->time.ran;
     t->messages += s->said;
     t->admitted += s->admitted;
-    for (size_t i = 0; i < CHOICES; i++) t->done[i] += s->done[i];
+    for (size_t i = 0; i <= CHOICES; i++) t->done[i] += s->done[i];
     for (size_t i = 0; i < SIM_CHECKS; i++) t->checked[i] += s->checked[i];
     sim_end(s);
     free(s);
@@ -475,7 +500,7 @@ int main(int argc, char **argv)
            (unsigned long long)t.messages, (unsigned long long)t.admitted, took);
     for (size_t i = 0; i < CHOICES; i++)
         printf("%s%s %llu", i ? ", " : "     ", choices[i].name, (unsigned long long)t.done[i]);
-    printf("\n     checked:");
+    printf(", wrong clock %llu\n     checked:", (unsigned long long)t.done[CHOICES]);
     for (size_t i = 0; i < SIM_CHECKS; i++)
         printf("%s %s %llu", i ? "," : "", check_names[i], (unsigned long long)t.checked[i]);
     putchar('\n');

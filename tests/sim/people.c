@@ -37,6 +37,7 @@ void person_init(struct sim *s, unsigned i, uint64_t offer)
     rng_bytes(&s->rng, p->mk, 32);
     rng_bytes(&s->rng, p->rk, 32);
     p->shown = sim_alloc(SIM_MESSAGES_MAX);
+    if (i == s->clock_of) p->m.skew_ms = s->clock_skew;
 }
 
 void person_boot(struct person *p)

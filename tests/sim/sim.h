@@ -49,6 +49,7 @@ enum sim_check {
     CHECK_BALLOTS,    /* a veto key and the one ballot that it made */
     CHECK_GHOSTS,     /* an entry that who is out must not open */
     CHECK_NEWCOMERS,  /* keys of before that who is new must not hold */
+    CHECK_NAMED,      /* an ill entry that is void for a member, under the right name */
     CHECK_HEALED,     /* a disk set back, whose owner is well again */
     SIM_CHECKS
 };
@@ -81,6 +82,16 @@ struct sim_message {
     unsigned generation;
     bool durable; /* node_send called back with ok */
     bool excused; /* its author's disk was set back before it was sent */
+};
+
+#define SIM_ILL_MAX 512
+
+/* An entry that must be void for all, and who wrote it. */
+struct sim_ill {
+    uint64_t index;
+    uint8_t hash[32];
+    unsigned generation;
+    char nick[24]; /* "": nobody that can be proved */
 };
 
 struct sim_file {
@@ -198,6 +209,14 @@ struct sim {
     uint64_t honest_ms[SIM_PEOPLE_MAX]; /* when a lying holder stops */
     bool forked_ever;
     struct watch watch;
+    struct sim_ill ill[SIM_ILL_MAX];
+    unsigned n_ill;
+    struct buf stale; /* body of a COMMIT that was made and not posted, and its back */
+    uint8_t stale_back[48];
+    unsigned stale_by, stale_generation;
+    uint64_t stale_index;
+    unsigned clock_of; /* whose clock is wrong for the whole run */
+    int64_t clock_skew;
     bool settling;
     char trace[SIM_TRACE][SIM_LINE];
     unsigned traced;
@@ -284,13 +303,33 @@ bool fault_full(struct sim *s);
 bool fault_backup(struct sim *s);
 bool fault_restore(struct sim *s);
 bool fault_sleep(struct sim *s);
-bool fault_junk(struct sim *s);
-bool fault_bad_commit(struct sim *s);
 bool fault_fork(struct sim *s);
 bool fault_withhold(struct sim *s);
 bool fault_old_database(struct sim *s);
 bool fault_liar(struct sim *s);
 bool fault_rot(struct sim *s);
+/* ---- villains.c: members who mean ill ---- */
+bool fault_junk(struct sim *s);
+bool fault_bad_commit(struct sim *s);
+bool fault_wrong_tag(struct sim *s);
+bool fault_wrong_wrap(struct sim *s);
+bool fault_wrong_ct(struct sim *s);
+bool fault_stale_commit(struct sim *s);
+bool fault_double_ballot(struct sim *s);
+bool fault_bad_proof(struct sim *s);
+bool fault_no_point(struct sim *s);
+bool fault_foreign_ballot(struct sim *s);
+bool fault_bad_seat(struct sim *s);
+bool fault_mutant(struct sim *s);
+bool fault_remove_loud(struct sim *s);
+bool fault_veto_twice(struct sim *s);
+bool fault_false_revoke(struct sim *s);
+bool fault_replay(struct sim *s);
+bool fault_head_lie(struct sim *s);
+bool fault_spam(struct sim *s);
+bool fault_mail_flood(struct sim *s);
+/* Every ill entry that the sentinel took stands among this member's void ones, under its author's name. */
+void villains_named(struct person *p, const struct node_verdict *v);
 void faults_heal(struct sim *s, bool all); /* ends what is over; all: everything */
 
 /* ---- checks.c ---- */
