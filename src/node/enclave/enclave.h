@@ -165,6 +165,16 @@ struct outgoing { /* mail on its way to feed 1 */
     struct enclave *owner;
 };
 
+/* The search for the first entry in which the sentinel's ledger differs from ours. */
+struct evidence {
+    bool busy;
+    bool found;         /* low is that entry; else it is looked for */
+    uint64_t low, high; /* the chains before them: the same, another */
+    uint64_t at;        /* asked for */
+    uint64_t last;      /* entries that both have */
+    unsigned tries;
+};
+
 struct shelf; /* node/shelf: the files of an enclave */
 
 struct enclave {
@@ -210,6 +220,7 @@ struct enclave {
     struct enclave_feed feeds[FEEDS];
     uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
     bool resending;
+    struct evidence evidence;
     bool used;         /* words or files since the epoch began */
     uint64_t read0_ms; /* when feed 0 was last asked for because of a stranger */
 
@@ -388,6 +399,9 @@ void enclave_renew_entry(struct enclave *e, struct bytes sealed);
 enum status enclave_renew_load(struct enclave *e) MUST_USE;
 /* Between two batches: takes such an answer. */
 void enclave_rejoin(struct enclave *e);
+
+/* ---- evidence.c: two histories ---- */
+void enclave_evidence(struct enclave *e, uint64_t head);
 
 /* ---- revoke.c: the standing door ---- */
 void enclave_standing_door(struct enclave *e);
