@@ -176,8 +176,12 @@ static void sent(void *arg, const struct node_result *r)
 
 bool act_send(struct sim *s)
 {
-    struct person *p = person_random(s, PERSON_IN, false);
-    if (!p || s->n_messages == SIM_MESSAGES_MAX) return false;
+    return act_send_by(s, person_random(s, PERSON_IN, false));
+}
+
+bool act_send_by(struct sim *s, struct person *p)
+{
+    if (!p || !p->node || p->state != PERSON_IN || s->n_messages == SIM_MESSAGES_MAX) return false;
     unsigned number = s->n_messages;
     size_t n = rng_chance(&s->rng, 50) ? (size_t)rng_below(&s->rng, 20000) : 40;
     char *text = sim_alloc(n + 40);

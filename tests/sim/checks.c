@@ -361,6 +361,31 @@ static bool disagrees(const struct sim *s, const struct person *p)
     return false;
 }
 
+/* Two histories were written: somebody who met the other one keeps a proof, and anybody accepts it. */
+static void check_proof(struct sim *s)
+{
+    unsigned met = 0, proofs = 0;
+    for (unsigned i = 0; i < s->n; i++) {
+        struct person *p = &s->people[i];
+        struct buf proof = BUF_INIT, text = BUF_INIT;
+        if (!p->node || p->state != PERSON_IN) continue;
+        met += p->tainted && !p->restored && p->online && p->head_count > s->fork_count + 1 &&
+               disagrees(s, p);
+        if (node_proof(p->node, SIM_NAME, &proof) == ST_OK) {
+            proofs++;
+            s->checked[CHECK_PROOFS]++;
+            enum status st = node_check_proof(s->people[(i + 1) % s->n].node, buf_view(&proof), &text);
+            if (st != ST_OK)
+                sim_fail(s, "m%u's proof is not accepted: %s", i, status_text(st));
+        }
+        buf_free(&proof);
+        buf_free(&text);
+    }
+    if (s->proof_due && met > 0 && proofs == 0)
+        sim_fail(s, "two histories were written from entry %llu on, %u met the other one, and nobody "
+                    "has a proof", (unsigned long long)s->fork_count, met);
+}
+
 void check_settled(struct sim *s)
 {
     uint64_t head = 0;
@@ -394,6 +419,7 @@ void check_settled(struct sim *s)
             s->checked[CHECK_HEALED]++;
         }
     }
+    if (s->forked_ever) check_proof(s);
     if (!s->forked_ever) check_delivery(s);
     if (!s->forked_ever) check_trees(s);
     if (!s->exists && !s->creating && people_in(s, PERSON_JOINING) == 0 &&

@@ -124,6 +124,28 @@ bool fault_sleep(struct sim *s)
 
 /* ---- the sentinel means ill ---- */
 
+static void begin_fork(struct sim *s, unsigned group)
+{
+    struct room_feed_row row;
+    if (s->room_known && vsentinel_feed(&s->sentinel, s->room, FEED_LEDGER, &row))
+        s->fork_count = row.count;
+    vsentinel_fork(&s->sentinel, group);
+    s->forked_ever = true;
+    s->proof_due = false;
+}
+
+/* Both branches have grown: when they meet, somebody must be able to show it to a third. */
+static void end_fork(struct sim *s)
+{
+    struct room_feed_row a, b;
+    struct room_store other = room_sqlite_port(s->sentinel.branch[1].db);
+    if (s->sentinel.forked && s->room_known &&
+        vsentinel_feed(&s->sentinel, s->room, FEED_LEDGER, &a) &&
+        other.ops->feed_get(other.ctx, s->room, FEED_LEDGER, &b) == ST_OK)
+        s->proof_due = a.count > s->fork_count + 1 && b.count > s->fork_count + 1;
+    vsentinel_fork(&s->sentinel, 0);
+}
+
 bool fault_fork(struct sim *s)
 {
     if (s->sentinel.forked || !s->sentinel.m.up || s->forked_ever || people_in(s, PERSON_IN) < 3 ||
@@ -132,15 +154,107 @@ bool fault_fork(struct sim *s)
     unsigned group = (unsigned)rng_between(&s->rng, 1, (1U << s->n) - 2);
     for (unsigned i = 0; i < s->n; i++)
         if (group >> i & 1U) s->people[i].tainted = true;
-    vsentinel_fork(&s->sentinel, group);
-    s->forked_ever = true;
+    begin_fork(s, group);
     s->unfork_ms = s->time.now_ms + rng_between(&s->rng, 5000, 300000);
     sim_trace(s, "the sentinel shows machines %#x another history", group);
     return true;
 }
 
+static void on_doubt(void *arg, const struct node_enclave_info *e)
+{
+    bool *doubtful = arg;
+    *doubtful = e->doubtful || e->state != NODE_MEMBER;
+}
+
+/* For days two groups see nothing of each other, as the sentinel wants it: the smaller one is told that
+ * too few confirm what it sees, and when they meet the fork is noticed. */
+bool fault_schism(struct sim *s)
+{
+    unsigned group = 0, in = 0, small = 0, most;
+    if (s->sentinel.forked || !s->sentinel.m.up || s->forked_ever || !s->room_known ||
+        s->step < (s->round_from + s->round_to) / 2)
+        return false;
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct person *p = &s->people[i];
+        if (p->state != PERSON_OUT && (!p->node || p->state != PERSON_IN || !p->online || p->restored))
+            return false;
+        in += p->state == PERSON_IN;
+    }
+    if (in < 3) return false;
+    faults_heal(s, true);
+    most = (unsigned)rng_between(&s->rng, 1, (in - 1) / 2);
+    for (unsigned i = 0; i < s->n && small < most; i++)
+        if (s->people[i].state == PERSON_IN) {
+            group |= 1U << i;
+            s->people[i].tainted = true;
+            small++;
+        }
+    sim_trace(s, "for days the sentinel keeps machines %#x apart from the others", group);
+    vnet_partition(&s->net, group);
+    for (unsigned i = 0; i < s->n; i++)
+        s->net.cut[i][SIM_PEOPLE_MAX] = s->net.cut[SIM_PEOPLE_MAX][i] = false;
+    begin_fork(s, group);
+    for (unsigned i = 0; i < 16; i++) {
+        sim_run_for(s, 6 * SIM_HOUR);
+        act_people(s);
+        for (unsigned k = 0; k < s->n; k++) act_send_by(s, &s->people[k]);
+    }
+    for (unsigned i = 0; i < s->n; i++) {
+        bool doubtful = true;
+        struct person *p = &s->people[i];
+        if (!(group >> i & 1U) || !p->node || p->state != PERSON_IN) continue;
+        if (node_enclave(p->node, SIM_NAME, on_doubt, &doubtful) != ST_OK) continue;
+        s->checked[CHECK_DOUBT]++;
+        if (!doubtful)
+            sim_fail(s, "m%u is one of %u of %u for four days and is told of no doubt", i, small, in);
+    }
+    s->heal_ms = s->unfork_ms = s->time.now_ms;
+    return true;
+}
+
+/* Entries of the sentinel's own: random bytes, an old entry again, or one with a bit flipped. */
+bool fault_forge(struct sim *s)
+{
+    struct person *p = person_random(s, PERSON_IN, true);
+    struct enclave *e = p ? node_find(p->node, SIM_NAME) : NULL;
+    struct buf sealed = BUF_INIT;
+    uint8_t chain[32], *junk;
+    if (!s->sentinel.m.up || s->sentinel.forked || !s->room_known || !e || !e->group ||
+        e->feeds[0].seen.count == 0 || memcmp(e->room, s->room, 32) != 0)
+        return false;
+    unsigned how = (unsigned)rng_below(&s->rng, 3);
+    uint8_t feed = how == 0 ? (uint8_t)rng_below(&s->rng, 3) : FEED_LEDGER;
+    if (how == 0) {
+        junk = sim_alloc(2048);
+        rng_bytes(&s->rng, junk, 2048);
+        buf_raw(&sealed, junk, rng_chance(&s->rng, 500) ? 512 : 2048);
+        free(junk);
+    } else if (enclave_kept(e, feed, rng_below(&s->rng, e->feeds[0].seen.count), &sealed, chain) !=
+               ST_OK) {
+        buf_free(&sealed);
+        return false;
+    }
+    if (how == 2) sealed.p[rng_below(&s->rng, sealed.n)] ^= 1;
+    watch_ill(s, buf_view(&sealed));
+    uint64_t index = vsentinel_forge(&s->sentinel, s->room, feed, buf_view(&sealed));
+    if (feed == FEED_LEDGER) villain_note(s, index, buf_view(&sealed), "");
+    sim_trace(s, "the sentinel forges entry %llu of feed %u", (unsigned long long)index, feed);
+    buf_free(&sealed);
+    return true;
+}
+
+bool fault_shuffle(struct sim *s)
+{
+    s->sentinel.shuffle = true;
+    s->unwithhold_ms = s->time.now_ms + rng_between(&s->rng, 1000, 120000);
+    sim_trace(s, "the sentinel shuffles and drops what it pushes");
+    return true;
+}
+
 bool fault_withhold(struct sim *s)
 {
+    /* Who was kept in the dark before is led into the light. */
+    vsentinel_kick(&s->sentinel, s->sentinel.withhold);
     s->sentinel.withhold = (unsigned)rng_below(&s->rng, 1U << s->n);
     s->unwithhold_ms = s->time.now_ms + rng_between(&s->rng, 1000, 120000);
     sim_trace(s, "the sentinel withholds entries from %#x", s->sentinel.withhold);
@@ -235,13 +349,15 @@ void faults_heal(struct sim *s, bool all)
         sim_trace(s, "the partition heals");
     }
     if (over(&s->unfork_ms, now, all)) {
-        vsentinel_fork(&s->sentinel, 0);
-        sim_trace(s, "the sentinel shows one history again");
+        end_fork(s);
+        sim_trace(s, "the sentinel shows one history again%s", s->proof_due ? ": a proof is due" : "");
     }
     if (over(&s->unwithhold_ms, now, all)) {
         /* Who was kept in the dark learns of it by others' words, or when it connects again. */
         vsentinel_kick(&s->sentinel, s->sentinel.withhold);
+        if (s->sentinel.shuffle) vsentinel_kick(&s->sentinel, ~0U);
         s->sentinel.withhold = 0;
+        s->sentinel.shuffle = false;
         s->sentinel.m.full = false;
     }
     if (over(&s->sentinel_wake_ms, now, all)) {

@@ -210,7 +210,10 @@ static const struct choice choices[] = {
     {"proposal spam", 1, fault_spam},
     {"mail flood", 1, fault_mail_flood},
     {"fork", 1, fault_fork},
+    {"schism", 1, fault_schism},
     {"withhold", 4, fault_withhold},
+    {"shuffle", 3, fault_shuffle},
+    {"forge", 3, fault_forge},
     {"old database", 4, fault_old_database},
     {"liar", 4, fault_liar},
     {"rot", 3, fault_rot},
@@ -224,6 +227,7 @@ static const char *const check_names[SIM_CHECKS] = {
     [CHECK_VERDICTS] = "verdicts", [CHECK_HINTS] = "hints",
     [CHECK_BALLOTS] = "veto keys", [CHECK_GHOSTS] = "entries kept from who is out",
     [CHECK_NEWCOMERS] = "newcomers' keys", [CHECK_NAMED] = "villains named",
+    [CHECK_DOUBT] = "doubts", [CHECK_PROOFS] = "proofs of forks",
     [CHECK_HEALED] = "healed restores"};
 
 static void act(struct sim *s)

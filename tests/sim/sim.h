@@ -50,6 +50,8 @@ enum sim_check {
     CHECK_GHOSTS,     /* an entry that who is out must not open */
     CHECK_NEWCOMERS,  /* keys of before that who is new must not hold */
     CHECK_NAMED,      /* an ill entry that is void for a member, under the right name */
+    CHECK_DOUBT,      /* a member of the smaller side of a long fork, and its doubt */
+    CHECK_PROOFS,     /* a proof of two histories that a third one accepts */
     CHECK_HEALED,     /* a disk set back, whose owner is well again */
     SIM_CHECKS
 };
@@ -208,6 +210,8 @@ struct sim {
     uint64_t unfull_ms[SIM_PEOPLE_MAX];
     uint64_t honest_ms[SIM_PEOPLE_MAX]; /* when a lying holder stops */
     bool forked_ever;
+    bool proof_due;
+    uint64_t fork_count;
     struct watch watch;
     struct sim_ill ill[SIM_ILL_MAX];
     unsigned n_ill;
@@ -265,6 +269,7 @@ bool act_create(struct sim *s);
 bool act_invite(struct sim *s);
 bool act_vote(struct sim *s);
 bool act_send(struct sim *s);
+bool act_send_by(struct sim *s, struct person *p);
 bool act_leave(struct sim *s);
 /* ---- votes.c ---- */
 bool vote_of(struct person *p);
@@ -305,6 +310,9 @@ bool fault_restore(struct sim *s);
 bool fault_sleep(struct sim *s);
 bool fault_fork(struct sim *s);
 bool fault_withhold(struct sim *s);
+bool fault_schism(struct sim *s);
+bool fault_forge(struct sim *s);
+bool fault_shuffle(struct sim *s);
 bool fault_old_database(struct sim *s);
 bool fault_liar(struct sim *s);
 bool fault_rot(struct sim *s);
@@ -329,6 +337,7 @@ bool fault_head_lie(struct sim *s);
 bool fault_spam(struct sim *s);
 bool fault_mail_flood(struct sim *s);
 /* Every ill entry that the sentinel took stands among this member's void ones, under its author's name. */
+void villain_note(struct sim *s, uint64_t index, struct bytes sealed, const char *nick);
 void villains_named(struct person *p, const struct node_verdict *v);
 void faults_heal(struct sim *s, bool all); /* ends what is over; all: everything */
 

@@ -33,12 +33,12 @@ struct ill {
     bool must_void, nameless;
 };
 
-static void ill_record(struct sim *s, const struct ill *i, uint64_t index)
+void villain_note(struct sim *s, uint64_t index, struct bytes sealed, const char *nick)
 {
     struct sim_ill *o = &s->ill[s->n_ill++ % SIM_ILL_MAX];
     *o = (struct sim_ill){.index = index, .generation = s->generation};
-    sha256(buf_view(&i->sealed), o->hash);
-    if (!i->nameless) snprintf(o->nick, sizeof o->nick, "%.23s", i->e->nick);
+    sha256(sealed, o->hash);
+    snprintf(o->nick, sizeof o->nick, "%.23s", nick);
 }
 
 static void ill_done(void *arg, enum status st, struct bytes body)
@@ -48,7 +48,9 @@ static void ill_done(void *arg, enum status st, struct bytes body)
     sim_trace(i->p->sim, "m%u's ill entry: %s", i->p->i, status_text(st));
     /* Its author reads it like everybody else; the sentinel does not send it back. */
     if (st == ST_OK && fields_decode(&room_spot_fields, body, &spot) == ST_OK) {
-        if (i->must_void) ill_record(i->p->sim, i, spot.index);
+        if (i->must_void) 
+            villain_note(i->p->sim, spot.index, buf_view(&i->sealed),
+                         i->nameless ? "" : i->e->nick);
         enclave_appended(i->e, FEED_LEDGER, spot.index, buf_view(&i->sealed));
     }
     buf_free(&i->sealed);
