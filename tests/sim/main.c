@@ -2,6 +2,7 @@
 /*
  * sim --seed N --steps M [--members 3..8] [--verbose]
  * sim --from A --to B --steps M        many seeds
+ *     --favour NAME                    that action or fault a hundred times as often
  * sim --list FILE                      lines "SEED STEPS [MEMBERS]": what failed once
  */
 #include "sim/sim.h"
@@ -230,14 +231,21 @@ static const char *const check_names[SIM_CHECKS] = {
     [CHECK_DOUBT] = "doubts", [CHECK_PROOFS] = "proofs of forks",
     [CHECK_HEALED] = "healed restores"};
 
+/* What is looked for comes a hundred times as often as it would. */
+static unsigned weight_of(const struct sim *s, size_t i)
+{
+    bool favoured = s->favour && strcmp(s->favour, choices[i].name) == 0;
+    return choices[i].weight * (favoured ? 100 : 1);
+}
+
 static void act(struct sim *s)
 {
     unsigned sum = 0;
     if (!s->exists && rng_chance(&s->rng, 400) && act_create(s)) return;
-    for (size_t i = 0; i < CHOICES; i++) sum += choices[i].weight;
+    for (size_t i = 0; i < CHOICES; i++) sum += weight_of(s, i);
     uint64_t at = rng_below(&s->rng, sum);
     size_t i = 0;
-    while (at >= choices[i].weight) at -= choices[i++].weight;
+    while (at >= weight_of(s, i)) at -= weight_of(s, i++);
     if (choices[i].act(s)) s->done[i]++;
 }
 
@@ -382,18 +390,26 @@ void sim_end(struct sim *s)
     free(s->heads);
 }
 
+struct args {
+    uint64_t from, to;
+    unsigned steps, people;
+    bool verbose, all;
+    const char *list, *favour;
+};
+
 struct totals {
     uint64_t seeds, steps, virtual_ms, events, messages, admitted;
     uint64_t done[CHOICES + 1], checked[SIM_CHECKS];
 };
 
-static void run_one(uint64_t seed, unsigned steps, unsigned people, bool verbose, bool all,
+static void run_one(uint64_t seed, unsigned steps, unsigned people, const struct args *a,
                     struct totals *t)
 {
     struct sim *s = sim_alloc(sizeof *s);
     running(s);
-    sim_start(s, seed, steps, people, verbose);
-    s->trace_all = all;
+    sim_start(s, seed, steps, people, a->verbose);
+    s->trace_all = a->all;
+    s->favour = a->favour;
     begin_round(s);
     while (s->step < steps) {
         sim_step(s);
@@ -411,19 +427,19 @@ static void run_one(uint64_t seed, unsigned steps, unsigned people, bool verbose
     free(s);
 }
 
-static void run_list(const char *path, struct totals *t)
+static void run_list(const struct args *a, struct totals *t)
 {
-    FILE *f = fopen(path, "r");
+    FILE *f = fopen(a->list, "r");
     char line[200];
     if (!f) {
-        fprintf(stderr, "sim: %s cannot be read\n", path);
+        fprintf(stderr, "sim: %s cannot be read\n", a->list);
         exit(2);
     }
     while (fgets(line, sizeof line, f)) {
         unsigned long long seed;
         unsigned steps, people = 0;
         if (line[0] == '#' || sscanf(line, "%llu %u %u", &seed, &steps, &people) < 2) continue;
-        run_one(seed, steps, people, false, false, t);
+        run_one(seed, steps, people, a, t);
     }
     fclose(f);
 }
@@ -432,17 +448,10 @@ static int usage(void)
 {
     fprintf(stderr, "example: sim --seed 1 --steps 20000\n"
                     "  --seed N --steps M [--members 3..8] [--verbose] [--all]\n"
-                    "  --from A --to B --steps M [--members K]\n"
+                    "  --from A --to B --steps M [--members K] [--favour 'bad commit']\n"
                     "  --list FILE\n");
     return 2;
 }
-
-struct args {
-    uint64_t from, to;
-    unsigned steps, people;
-    bool verbose, all;
-    const char *list;
-};
 
 static bool parse(int argc, char **argv, struct args *a)
 {
@@ -462,6 +471,8 @@ static bool parse(int argc, char **argv, struct args *a)
         unsigned long long n = strtoull(value, &end, 10);
         if (strcmp(name, "--list") == 0)
             a->list = value;
+        else if (strcmp(name, "--favour") == 0)
+            a->favour = value;
         else if (*end || end == value)
             return false;
         else if (strcmp(name, "--seed") == 0)
@@ -491,10 +502,10 @@ int main(int argc, char **argv)
     signal(SIGSEGV, on_signal);
     clock_gettime(CLOCK_MONOTONIC, &begin);
     if (a.list)
-        run_list(a.list, &t);
+        run_list(&a, &t);
     else
         for (uint64_t seed = a.from; seed <= a.to; seed++)
-            run_one(seed, a.steps, a.people, a.verbose, a.all, &t);
+            run_one(seed, a.steps, a.people, &a, &t);
     clock_gettime(CLOCK_MONOTONIC, &end);
     double took = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
     printf("sim: %llu seeds, %llu steps, %.1f virtual hours, %llu events, %llu messages, %llu "

@@ -176,6 +176,7 @@ struct sim {
     unsigned steps, step, n;
     unsigned round_from, round_to; /* steps between two settlings */
     bool verbose, trace_all;
+    const char *favour; /* an action or fault that comes often; NULL */
     struct rng rng;
     struct vtime time;
     struct vnet net;
