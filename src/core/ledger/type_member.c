@@ -200,7 +200,7 @@ static const char *renew_check(const struct ledger *l, struct ledger_judged *j)
     const struct ledger_leaf *leaf = ledger_leaf(l, j->verdict.author);
     if (j->body.renew.count != leaf->renewals + 1) return "it was made for another time";
     /* A machine that was set back once more has lost the key of the RENEW before, too. */
-    if (leaf->updates >= LEDGER_UPDATES_MAX || l->n_pending >= LEDGER_PENDING_UPDATES)
+    if (leaf->updates >= LEDGER_RENEWS_MAX || l->n_pending >= LEDGER_PENDING_UPDATES)
         return "too much waits for a COMMIT";
     if (kem_check_public(j->body.renew.kem_pk) != ST_OK) return "its KEM key is not valid";
     return NULL;
