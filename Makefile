@@ -30,6 +30,10 @@ sim: setup $(BUILD)/build.ninja ## one run of the simulator: make sim SEED=1 STE
 	@ninja -C $(BUILD) -j $(JOBS) sim
 	@$(BUILD)/sim --seed $(SEED) --steps $(STEPS)
 
+sim-long: setup $(BUILD)/build.ninja ## 10,000 seeds with all faults, JOBS at a time; goes on where it was stopped
+	@ninja -C $(BUILD) -j $(JOBS) sim
+	@JOBS=$(JOBS) STATE=$(BUILD)/sim-long scripts/sim-long --bin $(BUILD)/sim --from $(or $(FROM),1) --to $(or $(TO),10000)
+
 fuzz: ## each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
 	@scripts/setup lint
 	@scripts/fuzz $(FUZZ_SECONDS)
@@ -59,4 +63,4 @@ setup:
 $(BUILD)/build.ninja: CMakeLists.txt
 	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_ARGS)
 
-.PHONY: all demo test asan sim fuzz lint bench install clean help setup
+.PHONY: all demo test asan sim sim-long fuzz lint bench install clean help setup

@@ -3,12 +3,13 @@
 #include "sim/sim.h"
 
 #include "base/encode.h"
+#include "node/enclave/enclave.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OP_CREATE, OP_INVITE, OP_JOIN, OP_VOTE, OP_SEND, OP_LEAVE };
+enum { OP_CREATE, OP_INVITE, OP_JOIN, OP_SEND, OP_LEAVE };
 
 static struct sim_nick *nick_new(struct sim *s, struct person *p)
 {
@@ -16,6 +17,7 @@ static struct sim_nick *nick_new(struct sim *s, struct person *p)
     struct sim_nick *n = &s->nicks[s->n_nicks++];
     memset(n, 0, sizeof *n);
     n->person = p->i;
+    n->generation = s->generation;
     snprintf(n->nick, sizeof n->nick, "m%u-%u", p->i, ++p->attempt);
     snprintf(p->nick, sizeof p->nick, "%s", n->nick);
     return n;
@@ -40,13 +42,16 @@ bool act_create(struct sim *s)
     for (unsigned i = 0; i < s->n; i++)
         if (s->people[i].state != PERSON_OUT) return false;
     struct person *p = person_random(s, PERSON_OUT, false);
+    if (p && forget_old(p)) return true;
     struct sim_nick *n = p ? nick_new(s, p) : NULL;
     if (!n) return false;
     n->creator = true;
+    n->generation++;
     hex_encode(BYTES_OF(s->sentinel.pin), pin);
     snprintf(sentinel, sizeof sentinel, "%s#%s", VSENTINEL_ADDRESS, pin);
     struct node_create req = {.name = SIM_NAME, .nick = n->nick, .sentinel = sentinel};
     if (rng_chance(&s->rng, 300)) req.mode = "relay";
+    if (rng_chance(&s->rng, 300)) req.ballot = "open";
     struct op *op = op_new(p, OP_CREATE, 0);
     enum status st = node_create(p->node, &req, created, op);
     sim_trace(s, "m%u creates as %s: %s", p->i, n->nick, status_text(st));
@@ -56,6 +61,7 @@ bool act_create(struct sim *s)
     }
     s->creating = true;
     s->generation++;
+    s->orphans = s->hidden = false;
     s->acknowledged = 0;
     s->room_known = false;
     s->forked_ever = false;
@@ -70,42 +76,35 @@ static void joined(void *arg, const struct node_result *r)
     op_free(op);
 }
 
+static void join_by(struct sim *s, struct person *guest, const char *code)
+{
+    if (forget_old(guest)) return;
+    struct sim_nick *n = nick_new(s, guest);
+    struct node_join req = {
+        .code = code, .nick = n ? n->nick : "x", .name = SIM_NAME, .message = "let me in"};
+    struct op *join = op_new(guest, OP_JOIN, 0);
+    enum status st = n ? node_join(guest->node, &req, joined, join) : ST_QUOTA;
+    sim_trace(s, "m%u joins as %s: %s", guest->i, req.nick, status_text(st));
+    if (st == ST_OK)
+        guest->state = PERSON_JOINING;
+    else
+        op_free(join);
+}
+
 static void invited(void *arg, const struct node_result *r)
 {
     struct op *op = arg;
     struct person *p = op->p, *guest = op->other;
     struct sim *s = p->sim;
     sim_trace(s, "m%u invited m%u: %s", p->i, guest->i, status_text(r->st));
-    if (r->st == ST_OK && guest->node && guest->state == PERSON_OUT) {
-        const struct node_invitation *i = r->data;
-        struct sim_nick *n = nick_new(s, guest);
-        struct node_join req = {
-            .code = i->code, .nick = n ? n->nick : "x", .name = SIM_NAME, .message = "let me in"};
-        struct op *join = op_new(guest, OP_JOIN, 0);
-        enum status st = n ? node_join(guest->node, &req, joined, join) : ST_QUOTA;
-        sim_trace(s, "m%u joins as %s: %s", guest->i, req.nick, status_text(st));
-        if (st == ST_OK)
-            guest->state = PERSON_JOINING;
-        else
-            op_free(join);
+    const struct node_invitation *i = r->data;
+    if (r->st == ST_OK && rng_chance(&s->rng, 150)) {
+        /* It leaked: a stranger is first, and is shown as that stranger. */
+        struct person *stranger = person_random(s, PERSON_OUT, false);
+        if (stranger && stranger != guest) join_by(s, stranger, i->code);
     }
+    if (r->st == ST_OK && guest->node && guest->state == PERSON_OUT) join_by(s, guest, i->code);
     op_free(op);
-}
-
-static void forgotten(void *arg, const struct node_result *r)
-{
-    struct op *op = arg;
-    (void)r;
-    op_free(op);
-}
-
-/* Who was refused clears the record away before a new attempt. */
-static bool forget_refused(struct person *p)
-{
-    struct op *op = op_new(p, OP_LEAVE, 0);
-    if (node_leave(p->node, SIM_NAME, forgotten, op) == ST_OK) return true;
-    op_free(op);
-    return false;
 }
 
 bool act_invite(struct sim *s)
@@ -113,7 +112,7 @@ bool act_invite(struct sim *s)
     struct person *host = person_random(s, PERSON_IN, true);
     struct person *guest = person_random(s, PERSON_OUT, false);
     if (!host || !guest) return false;
-    if (forget_refused(guest)) return true;
+    if (forget_old(guest)) return true;
     struct op *op = op_new(host, OP_INVITE, 0);
     op->other = guest;
     if (node_invite(host->node, SIM_NAME, 0, invited, op) == ST_OK) return true;
@@ -134,75 +133,16 @@ bool act_leave(struct sim *s)
     struct person *p = person_random(s, PERSON_IN, false);
     /* The last one seldom turns off the light. */
     if (!p || (people_in(s, PERSON_IN) < 3 && !rng_chance(&s->rng, 100))) return false;
+    struct enclave *e = node_find(p->node, SIM_NAME);
+    buf_clear(&p->leaving);
+    if (e && e->group && group_save(e->group, &p->leaving) != ST_OK) buf_clear(&p->leaving);
     struct op *op = op_new(p, OP_LEAVE, 0);
     enum status st = node_leave(p->node, SIM_NAME, left, op);
     sim_trace(s, "m%u leaves: %s", p->i, status_text(st));
     if (st != ST_OK) op_free(op);
+    struct sim_nick *n = nick_find(s, p->nick);
+    if (n) n->asked_out = true;
     return st == ST_OK;
-}
-
-/* ---- votes ---- */
-
-struct voting {
-    struct person *p;
-    char ref[17];
-    char nick[NODE_NICK_MAX + 1];
-    bool found;
-};
-
-static void on_proposal(void *arg, const struct node_proposal *pr)
-{
-    struct voting *v = arg;
-    if (v->found || !pr->mine_to_vote || strcmp(v->p->vote_pending, pr->ref) == 0) return;
-    v->found = true;
-    snprintf(v->ref, sizeof v->ref, "%s", pr->ref);
-    snprintf(v->nick, sizeof v->nick, "%s", pr->nick);
-}
-
-static void voted(void *arg, const struct node_result *r)
-{
-    struct op *op = arg;
-    sim_trace(op->p->sim, "m%u voted on %s: %s", op->p->i, op->text, status_text(r->st));
-    op->p->vote_pending[0] = 0;
-    op_free(op);
-}
-
-static bool vote_of(struct person *p)
-{
-    struct sim *s = p->sim;
-    struct voting v = {.p = p};
-    if (node_proposals(p->node, SIM_NAME, false, on_proposal, &v) != ST_OK || !v.found)
-        return false;
-    struct sim_nick *n = nick_find(s, v.nick);
-    if (!n) sim_fail(s, "m%u is asked about %s, who never applied", p->i, v.nick);
-    /* A mind once made up stays so, or a restored backup would be an excuse to vote twice. */
-    uint8_t bit = (uint8_t)(1U << p->i);
-    if (!(n->yes & bit) && !(n->no & bit)) {
-        if (rng_chance(&s->rng, 60))
-            n->no |= bit;
-        else
-            n->yes |= bit;
-    }
-    struct node_vote req = {.enclave = SIM_NAME,
-                            .ref = v.ref,
-                            .yes = (n->yes & bit) != 0,
-                            .compared = rng_chance(&s->rng, 500)};
-    struct op *op = op_new(p, OP_VOTE, 0);
-    snprintf(op->text, sizeof op->text, "%s", v.nick);
-    enum status st = node_vote(p->node, &req, voted, op);
-    sim_trace(s, "m%u votes %s on %s: %s", p->i, req.yes ? "yes" : "no", v.nick, status_text(st));
-    if (st != ST_OK) {
-        op_free(op);
-        return false;
-    }
-    snprintf(p->vote_pending, sizeof p->vote_pending, "%s", v.ref);
-    return true;
-}
-
-bool act_vote(struct sim *s)
-{
-    struct person *p = person_random(s, PERSON_IN, true);
-    return p && vote_of(p);
 }
 
 void act_people(struct sim *s)
@@ -236,8 +176,12 @@ static void sent(void *arg, const struct node_result *r)
 
 bool act_send(struct sim *s)
 {
-    struct person *p = person_random(s, PERSON_IN, false);
-    if (!p || s->n_messages == SIM_MESSAGES_MAX) return false;
+    return act_send_by(s, person_random(s, PERSON_IN, false));
+}
+
+bool act_send_by(struct sim *s, struct person *p)
+{
+    if (!p || !p->node || p->state != PERSON_IN || s->n_messages == SIM_MESSAGES_MAX) return false;
     unsigned number = s->n_messages;
     size_t n = rng_chance(&s->rng, 50) ? (size_t)rng_below(&s->rng, 20000) : 40;
     char *text = sim_alloc(n + 40);

@@ -2,6 +2,7 @@
 /* What must hold at every moment, and what must hold when all has settled. */
 #include "sim/sim.h"
 
+#include "core/ledger/group_state.h"
 #include "node/enclave/enclave.h"
 
 #include <stdio.h>
@@ -32,14 +33,55 @@ static void on_member(void *arg, const struct node_member *m)
     l->member[l->n++].since = m->since_index;
 }
 
+/* The targets of a removal are out by the wish of all the others. */
+static void note_removed(struct sim *s, const char *nicks)
+{
+    char one[24];
+    for (const char *at = nicks; *at;) {
+        size_t n = strcspn(at, ", ");
+        snprintf(one, sizeof one, "%.*s", (int)n, at);
+        struct sim_nick *found = nick_find(s, one);
+        if (!found) sim_fail(s, "%s was removed and never applied", one);
+        found->voted_out = true;
+        at += n + strspn(at + n, ", ");
+    }
+}
+
+/* What a vote came to is what each of its voters wished; open ballots say what was wished. */
+static void check_outcome(struct sim *s, const struct person *p, const struct node_proposal *pr)
+{
+    bool passed = strcmp(pr->state, "passed") == 0 || strcmp(pr->state, "added") == 0 ||
+                  strcmp(pr->state, "removed") == 0 || strcmp(pr->state, "changed") == 0;
+    struct sim_wish *w = wish_of(s, strcmp(pr->kind, "add") == 0 ? pr->nick : pr->ref);
+    for (size_t i = 0; i < pr->n_ballots; i++) {
+        const struct node_ballot *b = &pr->ballots[i];
+        const struct sim_nick *voter = nick_find(s, b->nick);
+        if (!voter) sim_fail(s, "%s votes and never applied", b->nick);
+        uint8_t bit = (uint8_t)(1U << voter->person);
+        /* Who proposes something says yes to it by that. */
+        if (strcmp(pr->by, b->nick) == 0 && !(w->no & bit)) w->yes |= bit;
+        bool yes = strcmp(b->choice, "yes") == 0, no = strcmp(b->choice, "no") == 0;
+        if ((passed || yes) && !(w->yes & bit))
+            sim_fail(s, "%s %s %s is %s (seen by m%u) with a yes of %s that it never wished",
+                     pr->kind, pr->ref, pr->nick, pr->state, p->i, b->nick);
+        if (no && !(w->no & bit))
+            sim_fail(s, "%s %s has a no of %s that it never wished", pr->kind, pr->ref, b->nick);
+    }
+    if (passed) s->checked[CHECK_OUTCOMES]++;
+    if (passed && strstr(pr->changes, "history")) s->hidden = true;
+    if (passed && strcmp(pr->state, "removed") == 0) note_removed(s, pr->nick);
+}
+
 static void on_proposal(void *arg, const struct node_proposal *pr)
 {
     struct listing *l = arg;
     if (strcmp(pr->state, "knocking") == 0) return; /* known to the inviter only */
-    buf_printf(&l->text, "%s %s by %s: %s", pr->ref, pr->nick, pr->by, pr->state);
+    buf_printf(&l->text, "%s %s %s by %s%s %s: %s", pr->kind, pr->ref, pr->nick, pr->by,
+               pr->secret ? ", secret" : "", pr->changes, pr->state);
     for (size_t i = 0; i < pr->n_ballots; i++)
         buf_printf(&l->text, ", %s %s", pr->ballots[i].nick, pr->ballots[i].choice);
     buf_printf(&l->text, "\n");
+    check_outcome(l->p->sim, l->p, pr);
 }
 
 /* Nobody is inside whom not everybody admitted. */
@@ -51,20 +93,52 @@ static void check_admission(struct sim *s, const struct listing *l)
         if (n->creator || n->checked) continue;
         n->checked = true;
         s->admitted++;
+        s->checked[CHECK_ADMISSIONS]++;
         for (unsigned k = 0; k < l->n; k++) {
             if (k == i || l->member[k].since >= l->member[i].since) continue;
             const struct sim_nick *voter = nick_find(s, l->member[k].nick);
-            if (voter && !(n->yes >> voter->person & 1U))
+            if (voter && !(wish_of(s, n->nick)->yes >> voter->person & 1U))
                 sim_fail(s, "%s is inside (seen by m%u) without the yes of %s", n->nick, l->p->i,
                          voter->nick);
         }
     }
 }
 
+/* Set back, and not yet given new keys by the others. */
+static bool healing(const struct person *p)
+{
+    const struct enclave *e = p->node ? node_find(p->node, SIM_NAME) : NULL;
+    if (!p->restored) return false;
+    return !e || !e->group || group_lost(e->group) || group_restored(e->group) ||
+           e->group->shut_out || e->rejoin || !group_in(e->group) || !e->attached;
+}
+
+/* Nobody is out who did not want it, unless all the others did. */
+static void check_gone(struct sim *s, const struct listing *l)
+{
+    uint8_t bit = (uint8_t)(1U << l->p->i);
+    for (unsigned i = 0; i < s->n_nicks; i++) {
+        struct sim_nick *n = &s->nicks[i];
+        bool in = false;
+        if (n->generation != s->generation) continue;
+        for (unsigned k = 0; k < l->n && !in; k++) in = strcmp(l->member[k].nick, n->nick) == 0;
+        if (in) {
+            n->seen_by |= bit;
+        } else if (n->seen_by & bit) {
+            s->checked[CHECK_GONE]++;
+            n->seen_by &= (uint8_t)~bit;
+            s->losses++;
+            if (!n->asked_out && !n->voted_out)
+                sim_fail(s, "%s is out (seen by m%u) by nobody's wish", n->nick, l->p->i);
+        }
+    }
+}
+
 static void compare(struct sim *s, const struct person *p, struct sim_head *h, const char *text)
 {
+    s->checked[CHECK_LEDGERS]++;
     if (!h->known) {
-        if (p->restored) return; /* it may be lost, see below */
+        if (p->restored) return; /* it may be lost */
         h->known = true;
         h->by = p->i;
         h->text = sim_copy(text, strlen(text) + 1);
@@ -72,9 +146,9 @@ static void compare(struct sim *s, const struct person *p, struct sim_head *h, c
     } else if (strcmp(h->chain, p->head) != 0) {
         sim_fail(s, "m%u and m%u have different ledgers of %llu entries: %s and %s", p->i, h->by,
                  (unsigned long long)p->head_count, p->head, h->chain);
-    } else if (strcmp(h->text, text) != 0 && !p->restored) {
+    } else if (strcmp(h->text, text) != 0 && !healing(p)) {
         /* Keys that a backup does not have cannot open what came after it: that member is lost until
-         * it can RENEW, and is asked to say so (check_settled). */
+         * it is given new ones, as it must be when all has settled. */
         sim_fail(s, "m%u and m%u judge the same %llu entries differently:\n%sand\n%s", p->i, h->by,
                  (unsigned long long)p->head_count, text, h->text);
     }
@@ -100,6 +174,7 @@ static void check_person(struct sim *s, struct person *p)
         buf_u8(&l->text, 0);
         compare(s, p, h, (const char *)l->text.p);
         check_admission(s, l);
+        check_gone(s, l);
     }
     buf_free(&l->text);
     free(l);
@@ -183,9 +258,29 @@ void check_all(struct sim *s)
 
 /* ---- at the end ---- */
 
-static bool excused(const struct person *p)
+/* Lost for good: nobody is left who could give the thread back. */
+bool excused(const struct person *p)
 {
-    return p->restored && p->trouble[0] != 0;
+    if (!healing(p)) return false;
+    for (unsigned i = 0; i < p->sim->n; i++) {
+        const struct person *o = &p->sim->people[i];
+        if (o->state == PERSON_IN && o->node && !o->tainted && !healing(o)) return false;
+    }
+    return true;
+}
+
+/* Keys for the next vote are at hand. */
+static void check_can_vote(struct sim *s, struct person *p)
+{
+    const struct enclave *e = node_find(p->node, SIM_NAME);
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_leaf *self = ledger_leaf(l, group_leaf(e->group));
+    if (group_restored(e->group) || !group_in(e->group))
+        sim_fail(s, "m%u is a member and cannot vote: %s", p->i, p->trouble);
+    if (ledger_ballot_kind(l) != BALLOT_SECRET || self->stock.n == 0) return;
+    if (!group_veto_find(e->group, self->stock.serial[0]))
+        sim_fail(s, "m%u has no secret for its veto key %u", p->i,
+                 (unsigned)self->stock.serial[0]);
 }
 
 bool check_quiet(struct sim *s)
@@ -196,7 +291,7 @@ bool check_quiet(struct sim *s)
         if (!p->node || p->tainted || excused(p)) continue;
         if (p->state == PERSON_LEAVING) return false;
         if (p->state != PERSON_IN) continue;
-        if (!p->online || p->outbox > 0) return false;
+        if (!p->online || p->outbox > 0 || healing(p)) return false;
         if (head != 0 && p->head_count != head) return false;
         head = p->head_count;
     }
@@ -217,6 +312,7 @@ static void check_delivery(struct sim *s)
             /* Only who was a member of its epoch can read it. */
             if (m->generation != s->generation || m->count < p->in_count) continue;
             if (m->at_ms < p->in_ms || m->at_ms < from->in_ms) continue;
+            if (m->at_ms < p->healed_ms) continue; /* what was said meanwhile is lost to it */
             if (p->shown[k] == 0)
                 sim_fail(s, "m%u never got w%u of m%u, said at %llu ms", p->i, k, m->from,
                          (unsigned long long)m->at_ms);
@@ -239,7 +335,7 @@ static void check_trees(struct sim *s)
     const struct person *by = NULL;
     for (unsigned i = 0; i < s->n; i++) {
         struct person *p = &s->people[i];
-        if (p->state != PERSON_IN || p->tainted || p->restored) continue;
+        if (p->state != PERSON_IN || p->tainted || p->restored || p->no_history) continue;
         buf_clear(&other);
         if (node_ls(p->node, SIM_NAME, BYTES_LIT(""), on_file, &other) != ST_OK)
             sim_fail(s, "m%u cannot list its files", i);
@@ -265,6 +361,31 @@ static bool disagrees(const struct sim *s, const struct person *p)
     return false;
 }
 
+/* Two histories were written: somebody who met the other one keeps a proof, and anybody accepts it. */
+static void check_proof(struct sim *s)
+{
+    unsigned met = 0, proofs = 0;
+    for (unsigned i = 0; i < s->n; i++) {
+        struct person *p = &s->people[i];
+        struct buf proof = BUF_INIT, text = BUF_INIT;
+        if (!p->node || p->state != PERSON_IN) continue;
+        met += p->tainted && !p->restored && p->online && p->head_count > s->fork_count + 1 &&
+               disagrees(s, p);
+        if (node_proof(p->node, SIM_NAME, &proof) == ST_OK) {
+            proofs++;
+            s->checked[CHECK_PROOFS]++;
+            enum status st = node_check_proof(s->people[(i + 1) % s->n].node, buf_view(&proof), &text);
+            if (st != ST_OK)
+                sim_fail(s, "m%u's proof is not accepted: %s", i, status_text(st));
+        }
+        buf_free(&proof);
+        buf_free(&text);
+    }
+    if (s->proof_due && met > 0 && proofs == 0)
+        sim_fail(s, "two histories were written from entry %llu on, %u met the other one, and nobody "
+                    "has a proof", (unsigned long long)s->fork_count, met);
+}
+
 void check_settled(struct sim *s)
 {
     uint64_t head = 0;
@@ -287,11 +408,22 @@ void check_settled(struct sim *s)
             sim_fail(s, "m%u has %llu entries of the ledger, others %llu", i,
                      (unsigned long long)p->head_count, (unsigned long long)head);
         head = p->head_count;
+        check_can_vote(s, p);
+        if (healing(p)) sim_fail(s, "m%u was set back and is not well again: %s", i, p->trouble);
+        if (p->restored) {
+            p->restored = false;
+            /* What it could not read of the files while it had no keys is not read again yet. */
+            const struct enclave *e = node_find(p->node, SIM_NAME);
+            if (e->group->renewed) p->no_history = true;
+            p->healed_ms = s->time.now_ms;
+            s->checked[CHECK_HEALED]++;
+        }
     }
+    if (s->forked_ever) check_proof(s);
     if (!s->forked_ever) check_delivery(s);
     if (!s->forked_ever) check_trees(s);
     if (!s->exists && !s->creating && people_in(s, PERSON_JOINING) == 0 &&
-        vsentinel_rooms(&s->sentinel) > 0 && !s->sentinel.backup)
+        vsentinel_rooms(&s->sentinel) > 0 && !s->sentinel.backup && !s->orphans)
         sim_fail(s, "everybody left and %llu rooms are still there",
                  (unsigned long long)vsentinel_rooms(&s->sentinel));
 }

@@ -2,8 +2,6 @@
 /* What goes wrong, and who means ill. */
 #include "sim/sim.h"
 
-#include "core/feed/entry0.h"
-#include "core/ledger/group_state.h" /* a villain has its own keys at hand */
 #include "node/enclave/enclave.h"
 
 #include <stdlib.h>
@@ -48,7 +46,11 @@ bool fault_link(struct sim *s)
 bool fault_clock(struct sim *s)
 {
     struct person *p = &s->people[rng_below(&s->rng, s->n)];
-    int64_t most = rng_chance(&s->rng, 100) ? (int64_t)(30 * SIM_DAY) : (int64_t)(2 * SIM_HOUR);
+    if (s->clock_skew != 0 && p->i == s->clock_of) return false; /* it is wrong all the time */
+    unsigned how = (unsigned)rng_below(&s->rng, 100);
+    int64_t most = how < 5    ? (int64_t)(365 * SIM_DAY)
+                   : how < 15 ? (int64_t)(30 * SIM_DAY)
+                              : (int64_t)(2 * SIM_HOUR);
     p->m.skew_ms = (int64_t)rng_below(&s->rng, (uint64_t)(2 * most)) - most;
     sim_trace(s, "m%u's clock is off by %lld s", p->i, (long long)(p->m.skew_ms / 1000));
     return true;
@@ -97,6 +99,8 @@ bool fault_restore(struct sim *s)
         if (s->files[i].from == p->i && !s->files[i].accepted) s->files[i].failed = true;
     s->losses++; /* it may not know of shards that it holds, nor that it does not hold them */
     p->restored = true;
+    p->restored_ms = s->time.now_ms;
+    for (unsigned i = 0; i < s->n_nicks; i++) s->nicks[i].seen_by &= (uint8_t)~(1U << p->i);
     person_boot(p);
     return true;
 }
@@ -118,122 +122,29 @@ bool fault_sleep(struct sim *s)
     return true;
 }
 
-/* ---- members who mean ill ---- */
-
-static struct enclave *inside_of(struct person *p)
-{
-    struct enclave *e = node_find(p->node, SIM_NAME);
-    return e && e->group && e->attached && !e->posting && group_in(e->group) &&
-                   group_writable(e->group) && enclave_synced(e, FEED_LEDGER)
-               ? e
-               : NULL;
-}
-
-struct ill {
-    struct person *p;
-    struct enclave *e;
-    struct buf sealed;
-};
-
-static void ill_done(void *arg, enum status st, struct bytes body)
-{
-    struct ill *i = arg;
-    struct room_spot spot;
-    sim_trace(i->p->sim, "m%u's ill entry: %s", i->p->i, status_text(st));
-    /* Its author reads it like everybody else; the sentinel does not send it back. */
-    if (st == ST_OK && fields_decode(&room_spot_fields, body, &spot) == ST_OK)
-        enclave_appended(i->e, FEED_LEDGER, spot.index, buf_view(&i->sealed));
-    buf_free(&i->sealed);
-    free(i);
-}
-
-/* Signs and seals as the protocol wants it, whatever stands inside. */
-static bool post_ill(struct sim *s, struct person *p, struct enclave *e, struct entry0 *entry,
-                     const uint8_t back[ENTRY0_BACK])
-{
-    const uint8_t *log_key = e->group->rows[group_epoch(e->group)].log;
-    uint8_t nonce[ENTRY0_NONCE];
-    struct buf sealed = BUF_INIT;
-    rng_bytes(&s->rng, nonce, sizeof nonce);
-    entry0_sign(entry, e->enclave_id, e->keys->id_seed);
-    enum status st = entry0_seal(entry, e->room, log_key, back, nonce, &sealed);
-    if (st == ST_OK) {
-        struct ill *i = sim_alloc(sizeof *i);
-        *i = (struct ill){p, e, BUF_INIT};
-        buf_bytes(&i->sealed, buf_view(&sealed));
-        st = enclave_append(e, FEED_LEDGER, true, entry->index, entry->prev_chain,
-                            buf_view(&sealed), ill_done, i);
-        if (st != ST_OK) {
-            buf_free(&i->sealed);
-            free(i);
-        }
-    }
-    buf_free(&sealed);
-    return st == ST_OK;
-}
-
-static void fill_entry(struct sim *s, struct enclave *e, struct entry0 *entry)
-{
-    struct seen head = group_seen(e->group);
-    struct seen seen[3] = {e->feeds[1].seen, e->feeds[2].seen, e->feeds[3].seen};
-    *entry = (struct entry0){
-        .index = head.count, .epoch = group_epoch(e->group), .rules = 1, .time_ms = s->time.now_ms};
-    memcpy(entry->prev_chain, head.chain, 32);
-    memcpy(entry->actor, e->id, 32);
-    entry0_set_seen(entry, seen);
-}
-
-bool fault_junk(struct sim *s)
-{
-    static const uint8_t types[] = {2, 4, 5, 6, 8, 9, 10, 10, 10, 11, 12, 13, 19, 99};
-    struct person *p = person_random(s, PERSON_IN, true);
-    struct enclave *e = p ? inside_of(p) : NULL;
-    struct entry0 entry;
-    uint8_t body[600], back[ENTRY0_BACK];
-    if (!e) return false;
-    fill_entry(s, e, &entry);
-    entry.type = types[rng_below(&s->rng, sizeof types)];
-    rng_bytes(&s->rng, body, sizeof body);
-    rng_bytes(&s->rng, back, sizeof back);
-    if (rng_chance(&s->rng, 300)) memset(body, 0, 200);
-    entry.body = BYTES(body, rng_below(&s->rng, sizeof body));
-    sim_trace(s, "m%u posts junk of type %u", p->i, (unsigned)entry.type);
-    return post_ill(s, p, e, &entry, back);
-}
-
-/* A COMMIT that is right but for one bit of its body. */
-bool fault_bad_commit(struct sim *s)
-{
-    struct person *p = person_random(s, PERSON_IN, true);
-    struct enclave *e = p ? inside_of(p) : NULL;
-    struct group_draft draft = {.sealed = BUF_INIT};
-    struct group_now now;
-    struct entry0 entry;
-    struct entry0_envelope envelope;
-    struct buf plain = BUF_INIT, body = BUF_INIT;
-    uint8_t random[GROUP_RANDOM];
-    bool did = false;
-    if (!e) return false;
-    const uint8_t *log_key = e->group->rows[group_epoch(e->group)].log;
-    enclave_now(e, random, &now);
-    if (group_make_commit(e->group, 0, &now, &draft) != ST_OK ||
-        entry0_envelope(buf_view(&draft.sealed), &envelope) != ST_OK ||
-        entry0_open(buf_view(&draft.sealed), e->room, log_key, draft.index, &plain) != ST_OK ||
-        entry0_split(buf_view(&plain), &entry) != ST_OK)
-        goto out;
-    buf_bytes(&body, entry.body);
-    body.p[rng_below(&s->rng, body.n)] ^= (uint8_t)(1U << rng_below(&s->rng, 8));
-    entry.body = buf_view(&body);
-    sim_trace(s, "m%u posts a COMMIT with one wrong bit", p->i);
-    did = post_ill(s, p, e, &entry, envelope.back);
-out:
-    buf_free(&plain);
-    buf_free(&body);
-    buf_free(&draft.sealed);
-    return did;
-}
-
 /* ---- the sentinel means ill ---- */
+
+static void begin_fork(struct sim *s, unsigned group)
+{
+    struct room_feed_row row;
+    if (s->room_known && vsentinel_feed(&s->sentinel, s->room, FEED_LEDGER, &row))
+        s->fork_count = row.count;
+    vsentinel_fork(&s->sentinel, group);
+    s->forked_ever = true;
+    s->proof_due = false;
+}
+
+/* Both branches have grown: when they meet, somebody must be able to show it to a third. */
+static void end_fork(struct sim *s)
+{
+    struct room_feed_row a, b;
+    struct room_store other = room_sqlite_port(s->sentinel.branch[1].db);
+    if (s->sentinel.forked && s->room_known &&
+        vsentinel_feed(&s->sentinel, s->room, FEED_LEDGER, &a) &&
+        other.ops->feed_get(other.ctx, s->room, FEED_LEDGER, &b) == ST_OK)
+        s->proof_due = a.count > s->fork_count + 1 && b.count > s->fork_count + 1;
+    vsentinel_fork(&s->sentinel, 0);
+}
 
 bool fault_fork(struct sim *s)
 {
@@ -243,15 +154,107 @@ bool fault_fork(struct sim *s)
     unsigned group = (unsigned)rng_between(&s->rng, 1, (1U << s->n) - 2);
     for (unsigned i = 0; i < s->n; i++)
         if (group >> i & 1U) s->people[i].tainted = true;
-    vsentinel_fork(&s->sentinel, group);
-    s->forked_ever = true;
+    begin_fork(s, group);
     s->unfork_ms = s->time.now_ms + rng_between(&s->rng, 5000, 300000);
     sim_trace(s, "the sentinel shows machines %#x another history", group);
     return true;
 }
 
+static void on_doubt(void *arg, const struct node_enclave_info *e)
+{
+    bool *doubtful = arg;
+    *doubtful = e->doubtful || e->state != NODE_MEMBER;
+}
+
+/* For days two groups see nothing of each other, as the sentinel wants it: the smaller one is told that
+ * too few confirm what it sees, and when they meet the fork is noticed. */
+bool fault_schism(struct sim *s)
+{
+    unsigned group = 0, in = 0, small = 0, most;
+    if (s->sentinel.forked || !s->sentinel.m.up || s->forked_ever || !s->room_known ||
+        s->step < (s->round_from + s->round_to) / 2)
+        return false;
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct person *p = &s->people[i];
+        if (p->state != PERSON_OUT && (!p->node || p->state != PERSON_IN || !p->online || p->restored))
+            return false;
+        in += p->state == PERSON_IN;
+    }
+    if (in < 3) return false;
+    faults_heal(s, true);
+    most = (unsigned)rng_between(&s->rng, 1, (in - 1) / 2);
+    for (unsigned i = 0; i < s->n && small < most; i++)
+        if (s->people[i].state == PERSON_IN) {
+            group |= 1U << i;
+            s->people[i].tainted = true;
+            small++;
+        }
+    sim_trace(s, "for days the sentinel keeps machines %#x apart from the others", group);
+    vnet_partition(&s->net, group);
+    for (unsigned i = 0; i < s->n; i++)
+        s->net.cut[i][SIM_PEOPLE_MAX] = s->net.cut[SIM_PEOPLE_MAX][i] = false;
+    begin_fork(s, group);
+    for (unsigned i = 0; i < 16; i++) {
+        sim_run_for(s, 6 * SIM_HOUR);
+        act_people(s);
+        for (unsigned k = 0; k < s->n; k++) act_send_by(s, &s->people[k]);
+    }
+    for (unsigned i = 0; i < s->n; i++) {
+        bool doubtful = true;
+        struct person *p = &s->people[i];
+        if (!(group >> i & 1U) || !p->node || p->state != PERSON_IN) continue;
+        if (node_enclave(p->node, SIM_NAME, on_doubt, &doubtful) != ST_OK) continue;
+        s->checked[CHECK_DOUBT]++;
+        if (!doubtful)
+            sim_fail(s, "m%u is one of %u of %u for four days and is told of no doubt", i, small, in);
+    }
+    s->heal_ms = s->unfork_ms = s->time.now_ms;
+    return true;
+}
+
+/* Entries of the sentinel's own: random bytes, an old entry again, or one with a bit flipped. */
+bool fault_forge(struct sim *s)
+{
+    struct person *p = person_random(s, PERSON_IN, true);
+    struct enclave *e = p ? node_find(p->node, SIM_NAME) : NULL;
+    struct buf sealed = BUF_INIT;
+    uint8_t chain[32], *junk;
+    if (!s->sentinel.m.up || s->sentinel.forked || !s->room_known || !e || !e->group ||
+        e->feeds[0].seen.count == 0 || memcmp(e->room, s->room, 32) != 0)
+        return false;
+    unsigned how = (unsigned)rng_below(&s->rng, 3);
+    uint8_t feed = how == 0 ? (uint8_t)rng_below(&s->rng, 3) : FEED_LEDGER;
+    if (how == 0) {
+        junk = sim_alloc(2048);
+        rng_bytes(&s->rng, junk, 2048);
+        buf_raw(&sealed, junk, rng_chance(&s->rng, 500) ? 512 : 2048);
+        free(junk);
+    } else if (enclave_kept(e, feed, rng_below(&s->rng, e->feeds[0].seen.count), &sealed, chain) !=
+               ST_OK) {
+        buf_free(&sealed);
+        return false;
+    }
+    if (how == 2) sealed.p[rng_below(&s->rng, sealed.n)] ^= 1;
+    watch_ill(s, buf_view(&sealed));
+    uint64_t index = vsentinel_forge(&s->sentinel, s->room, feed, buf_view(&sealed));
+    if (feed == FEED_LEDGER) villain_note(s, index, buf_view(&sealed), "");
+    sim_trace(s, "the sentinel forges entry %llu of feed %u", (unsigned long long)index, feed);
+    buf_free(&sealed);
+    return true;
+}
+
+bool fault_shuffle(struct sim *s)
+{
+    s->sentinel.shuffle = true;
+    s->unwithhold_ms = s->time.now_ms + rng_between(&s->rng, 1000, 120000);
+    sim_trace(s, "the sentinel shuffles and drops what it pushes");
+    return true;
+}
+
 bool fault_withhold(struct sim *s)
 {
+    /* Who was kept in the dark before is led into the light. */
+    vsentinel_kick(&s->sentinel, s->sentinel.withhold);
     s->sentinel.withhold = (unsigned)rng_below(&s->rng, 1U << s->n);
     s->unwithhold_ms = s->time.now_ms + rng_between(&s->rng, 1000, 120000);
     sim_trace(s, "the sentinel withholds entries from %#x", s->sentinel.withhold);
@@ -346,13 +349,15 @@ void faults_heal(struct sim *s, bool all)
         sim_trace(s, "the partition heals");
     }
     if (over(&s->unfork_ms, now, all)) {
-        vsentinel_fork(&s->sentinel, 0);
-        sim_trace(s, "the sentinel shows one history again");
+        end_fork(s);
+        sim_trace(s, "the sentinel shows one history again%s", s->proof_due ? ": a proof is due" : "");
     }
     if (over(&s->unwithhold_ms, now, all)) {
         /* Who was kept in the dark learns of it by others' words, or when it connects again. */
         vsentinel_kick(&s->sentinel, s->sentinel.withhold);
+        if (s->sentinel.shuffle) vsentinel_kick(&s->sentinel, ~0U);
         s->sentinel.withhold = 0;
+        s->sentinel.shuffle = false;
         s->sentinel.m.full = false;
     }
     if (over(&s->sentinel_wake_ms, now, all)) {

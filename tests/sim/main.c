@@ -2,6 +2,7 @@
 /*
  * sim --seed N --steps M [--members 3..8] [--verbose]
  * sim --from A --to B --steps M        many seeds
+ *     --favour NAME                    that action or fault a hundred times as often
  * sim --list FILE                      lines "SEED STEPS [MEMBERS]": what failed once
  */
 #include "sim/sim.h"
@@ -168,7 +169,16 @@ static const struct choice choices[] = {
     {"invite", 30, act_invite},
     {"vote", 60, act_vote},
     {"send", 120, act_send},
-    {"leave", 5, act_leave},
+    {"leave", 4, act_leave},
+    {"remove", 7, act_remove},
+    {"policy", 8, act_policy},
+    {"withdraw", 3, act_withdraw},
+    {"rekey", 4, act_rekey},
+    {"away", 4, act_away},
+    {"kit", 6, act_kit},
+    {"revoke", 3, act_revoke},
+    {"destroy", 1, act_destroy},
+    {"verify", 6, act_verify},
     {"put", 25, act_put},
     {"get", 20, act_get},
     {"tree", 10, act_tree},
@@ -183,22 +193,59 @@ static const struct choice choices[] = {
     {"sleep", 2, fault_sleep},
     {"junk", 4, fault_junk},
     {"bad commit", 4, fault_bad_commit},
+    {"wrong tag", 1, fault_wrong_tag},
+    {"wrong wrap", 1, fault_wrong_wrap},
+    {"wrong ciphertext", 1, fault_wrong_ct},
+    {"stale commit", 2, fault_stale_commit},
+    {"double ballot", 3, fault_double_ballot},
+    {"bad proof", 3, fault_bad_proof},
+    {"no point", 2, fault_no_point},
+    {"foreign ballot", 2, fault_foreign_ballot},
+    {"bad seat", 3, fault_bad_seat},
+    {"mutant", 4, fault_mutant},
+    {"loud removal", 2, fault_remove_loud},
+    {"veto key twice", 2, fault_veto_twice},
+    {"false revocation", 2, fault_false_revoke},
+    {"replay", 2, fault_replay},
+    {"head lie", 2, fault_head_lie},
+    {"proposal spam", 1, fault_spam},
+    {"mail flood", 1, fault_mail_flood},
     {"fork", 1, fault_fork},
+    {"schism", 1, fault_schism},
     {"withhold", 4, fault_withhold},
+    {"shuffle", 3, fault_shuffle},
+    {"forge", 3, fault_forge},
     {"old database", 4, fault_old_database},
     {"liar", 4, fault_liar},
     {"rot", 3, fault_rot},
 };
 #define CHOICES (sizeof choices / sizeof choices[0])
+_Static_assert(CHOICES < SIM_CHOICES_MAX, "one counter each");
+
+static const char *const check_names[SIM_CHECKS] = {
+    [CHECK_LEDGERS] = "ledgers compared", [CHECK_ADMISSIONS] = "admissions",
+    [CHECK_OUTCOMES] = "outcomes of votes", [CHECK_GONE] = "departures",
+    [CHECK_VERDICTS] = "verdicts", [CHECK_HINTS] = "hints",
+    [CHECK_BALLOTS] = "veto keys", [CHECK_GHOSTS] = "entries kept from who is out",
+    [CHECK_NEWCOMERS] = "newcomers' keys", [CHECK_NAMED] = "villains named",
+    [CHECK_DOUBT] = "doubts", [CHECK_PROOFS] = "proofs of forks",
+    [CHECK_HEALED] = "healed restores"};
+
+/* What is looked for comes a hundred times as often as it would. */
+static unsigned weight_of(const struct sim *s, size_t i)
+{
+    bool favoured = s->favour && strcmp(s->favour, choices[i].name) == 0;
+    return choices[i].weight * (favoured ? 100 : 1);
+}
 
 static void act(struct sim *s)
 {
     unsigned sum = 0;
     if (!s->exists && rng_chance(&s->rng, 400) && act_create(s)) return;
-    for (size_t i = 0; i < CHOICES; i++) sum += choices[i].weight;
+    for (size_t i = 0; i < CHOICES; i++) sum += weight_of(s, i);
     uint64_t at = rng_below(&s->rng, sum);
     size_t i = 0;
-    while (at >= choices[i].weight) at -= choices[i++].weight;
+    while (at >= weight_of(s, i)) at -= weight_of(s, i++);
     if (choices[i].act(s)) s->done[i]++;
 }
 
@@ -219,6 +266,7 @@ void sim_step(struct sim *s)
     act_people(s);
     sim_run_for(s, pause_ms(s));
     check_all(s);
+    watch_step(s);
 }
 
 /* All faults end; then everything must come to rest and be right. */
@@ -236,8 +284,10 @@ void sim_settle(struct sim *s)
     /* Late deliveries and second thoughts. */
     sim_run_for(s, 2 * SIM_MINUTE);
     check_all(s);
+    watch_step(s);
     check_settled(s);
     if (s->forked_ever) return;
+    verify_all(s);
     files_ask_all(s);
     for (unsigned i = 0; i < 30 && files_waiting(s); i++) {
         sim_run_for(s, 10 * SIM_SECOND);
@@ -252,7 +302,7 @@ void sim_settle(struct sim *s)
 static bool anybody_lost(const struct sim *s)
 {
     for (unsigned i = 0; i < s->n; i++)
-        if (s->people[i].restored || s->people[i].tainted) return true;
+        if (excused(&s->people[i]) || s->people[i].tainted) return true;
     return false;
 }
 
@@ -270,9 +320,11 @@ void sim_anew(struct sim *s)
         p->m.life = life + 2; /* what the old machine had planned is forgotten */
     }
     for (unsigned i = 0; i < s->n_files; i++) free(s->files[i].bytes);
-    s->n_files = s->n_gets = s->n_messages = s->n_nicks = 0;
-    s->exists = s->creating = s->room_known = s->forked_ever = s->settling = false;
+    s->n_files = s->n_gets = s->n_messages = s->n_nicks = s->n_wishes = 0;
+    s->exists = s->creating = s->room_known = s->forked_ever = s->settling =
+        s->orphans = s->hidden = false;
     heads_forget(s);
+    watch_forget(s);
     for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
 }
 
@@ -289,9 +341,14 @@ static void end_round(struct sim *s)
     sim_settle(s);
     if (s->step == s->steps) return;
     bool full = s->n_messages > SIM_MESSAGES_MAX / 2 || s->n_files > SIM_FILES_MAX / 2 ||
-                s->n_nicks > SIM_NICKS_MAX / 2;
+                s->n_nicks > SIM_NICKS_MAX / 2 || s->n_wishes > SIM_WISHES_MAX / 2;
     if (full || s->forked_ever || anybody_lost(s) || rng_chance(&s->rng, 300)) sim_anew(s);
     begin_round(s);
+}
+
+static void on_append(void *arg, unsigned caller, const struct room_append *msg)
+{
+    watch_append(arg, caller, msg);
 }
 
 void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bool verbose)
@@ -303,9 +360,17 @@ void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bo
     s->rng.state = seed ^ UINT64_C(0x51D0C0DE);
     unsigned drawn = (unsigned)rng_between(&s->rng, 3, 5);
     s->n = people ? people : drawn;
+    if (rng_chance(&s->rng, 250)) {
+        static const int64_t days[] = {1, -1, 365, -365};
+        s->clock_of = (unsigned)rng_below(&s->rng, s->n);
+        s->clock_skew = days[rng_below(&s->rng, 4)] * (int64_t)SIM_DAY;
+        s->done[CHOICES]++;
+    }
     s->heads = sim_alloc(SIM_HEADS_MAX * sizeof s->heads[0]);
     vnet_init(&s->net, &s->time, rng_next(&s->rng));
     vsentinel_init(&s->sentinel, SIM_PEOPLE_MAX, &s->net, rng_next(&s->rng), NULL, NULL);
+    s->sentinel.on_append = on_append;
+    s->sentinel.on_append_arg = s;
     vsentinel_boot(&s->sentinel);
     for (unsigned i = 0; i < s->n; i++) person_init(s, i, (uint64_t)256 << 20);
     for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
@@ -320,21 +385,31 @@ void sim_end(struct sim *s)
     vsentinel_free(&s->sentinel);
     for (unsigned i = 0; i < s->n_files; i++) free(s->files[i].bytes);
     heads_forget(s);
+    watch_forget(s);
+    buf_free(&s->stale);
     free(s->heads);
 }
 
-struct totals {
-    uint64_t seeds, steps, virtual_ms, events, messages, admitted;
-    uint64_t done[CHOICES];
+struct args {
+    uint64_t from, to;
+    unsigned steps, people;
+    bool verbose, all;
+    const char *list, *favour;
 };
 
-static void run_one(uint64_t seed, unsigned steps, unsigned people, bool verbose, bool all,
+struct totals {
+    uint64_t seeds, steps, virtual_ms, events, messages, admitted;
+    uint64_t done[CHOICES + 1], checked[SIM_CHECKS];
+};
+
+static void run_one(uint64_t seed, unsigned steps, unsigned people, const struct args *a,
                     struct totals *t)
 {
     struct sim *s = sim_alloc(sizeof *s);
     running(s);
-    sim_start(s, seed, steps, people, verbose);
-    s->trace_all = all;
+    sim_start(s, seed, steps, people, a->verbose);
+    s->trace_all = a->all;
+    s->favour = a->favour;
     begin_round(s);
     while (s->step < steps) {
         sim_step(s);
@@ -346,24 +421,25 @@ static void run_one(uint64_t seed, unsigned steps, unsigned people, bool verbose
     t->events += s->time.ran;
     t->messages += s->said;
     t->admitted += s->admitted;
-    for (size_t i = 0; i < CHOICES; i++) t->done[i] += s->done[i];
+    for (size_t i = 0; i <= CHOICES; i++) t->done[i] += s->done[i];
+    for (size_t i = 0; i < SIM_CHECKS; i++) t->checked[i] += s->checked[i];
     sim_end(s);
     free(s);
 }
 
-static void run_list(const char *path, struct totals *t)
+static void run_list(const struct args *a, struct totals *t)
 {
-    FILE *f = fopen(path, "r");
+    FILE *f = fopen(a->list, "r");
     char line[200];
     if (!f) {
-        fprintf(stderr, "sim: %s cannot be read\n", path);
+        fprintf(stderr, "sim: %s cannot be read\n", a->list);
         exit(2);
     }
     while (fgets(line, sizeof line, f)) {
         unsigned long long seed;
         unsigned steps, people = 0;
         if (line[0] == '#' || sscanf(line, "%llu %u %u", &seed, &steps, &people) < 2) continue;
-        run_one(seed, steps, people, false, false, t);
+        run_one(seed, steps, people, a, t);
     }
     fclose(f);
 }
@@ -372,17 +448,10 @@ static int usage(void)
 {
     fprintf(stderr, "example: sim --seed 1 --steps 20000\n"
                     "  --seed N --steps M [--members 3..8] [--verbose] [--all]\n"
-                    "  --from A --to B --steps M [--members K]\n"
+                    "  --from A --to B --steps M [--members K] [--favour 'bad commit']\n"
                     "  --list FILE\n");
     return 2;
 }
-
-struct args {
-    uint64_t from, to;
-    unsigned steps, people;
-    bool verbose, all;
-    const char *list;
-};
 
 static bool parse(int argc, char **argv, struct args *a)
 {
@@ -402,6 +471,8 @@ static bool parse(int argc, char **argv, struct args *a)
         unsigned long long n = strtoull(value, &end, 10);
         if (strcmp(name, "--list") == 0)
             a->list = value;
+        else if (strcmp(name, "--favour") == 0)
+            a->favour = value;
         else if (*end || end == value)
             return false;
         else if (strcmp(name, "--seed") == 0)
@@ -431,10 +502,10 @@ int main(int argc, char **argv)
     signal(SIGSEGV, on_signal);
     clock_gettime(CLOCK_MONOTONIC, &begin);
     if (a.list)
-        run_list(a.list, &t);
+        run_list(&a, &t);
     else
         for (uint64_t seed = a.from; seed <= a.to; seed++)
-            run_one(seed, a.steps, a.people, a.verbose, a.all, &t);
+            run_one(seed, a.steps, a.people, &a, &t);
     clock_gettime(CLOCK_MONOTONIC, &end);
     double took = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
     printf("sim: %llu seeds, %llu steps, %.1f virtual hours, %llu events, %llu messages, %llu "
@@ -444,6 +515,9 @@ int main(int argc, char **argv)
            (unsigned long long)t.messages, (unsigned long long)t.admitted, took);
     for (size_t i = 0; i < CHOICES; i++)
         printf("%s%s %llu", i ? ", " : "     ", choices[i].name, (unsigned long long)t.done[i]);
+    printf(", wrong clock %llu\n     checked:", (unsigned long long)t.done[CHOICES]);
+    for (size_t i = 0; i < SIM_CHECKS; i++)
+        printf("%s %s %llu", i ? "," : "", check_names[i], (unsigned long long)t.checked[i]);
     putchar('\n');
     return 0;
 }

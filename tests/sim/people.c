@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "sim/sim.h"
 
+#include "node/enclave/enclave.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,7 @@ void person_init(struct sim *s, unsigned i, uint64_t offer)
     rng_bytes(&s->rng, p->mk, 32);
     rng_bytes(&s->rng, p->rk, 32);
     p->shown = sim_alloc(SIM_MESSAGES_MAX);
+    if (i == s->clock_of) p->m.skew_ms = s->clock_skew;
 }
 
 void person_boot(struct person *p)
@@ -81,6 +84,9 @@ void person_free(struct person *p)
     kv_mem_free(&p->backup);
     files_mem_free(&p->files);
     shards_mem_free(&p->shards);
+    buf_free(&p->kit);
+    buf_free(&p->verdict);
+    buf_free(&p->leaving);
     free(p->shown);
 }
 
@@ -110,6 +116,17 @@ struct sim_nick *nick_find(struct sim *s, const char *nick)
     return NULL;
 }
 
+struct sim_wish *wish_of(struct sim *s, const char *ref)
+{
+    for (unsigned i = 0; i < s->n_wishes; i++)
+        if (strcmp(s->wishes[i].ref, ref) == 0) return &s->wishes[i];
+    if (s->n_wishes == SIM_WISHES_MAX) sim_fail(s, "more than %u votes", SIM_WISHES_MAX);
+    struct sim_wish *w = &s->wishes[s->n_wishes++];
+    memset(w, 0, sizeof *w);
+    snprintf(w->ref, sizeof w->ref, "%s", ref);
+    return w;
+}
+
 static void on_info(void *arg, const struct node_enclave_info *e)
 {
     struct person *p = arg;
@@ -122,6 +139,17 @@ static void on_info(void *arg, const struct node_enclave_info *e)
     case NODE_HALTED: p->halted = true; break;
     case NODE_MEMBER: p->state = PERSON_IN; break;
     }
+    if (p->state == PERSON_OUT && (before == PERSON_IN || before == PERSON_LEAVING)) {
+        sim_trace(p->sim, "m%u is out: %s", p->i, e->removed);
+        p->sim->losses++;
+        p->sim->left++;
+        struct enclave *en = node_find(p->node, SIM_NAME);
+        buf_clear(&p->leaving);
+        if (en && en->group && !p->tainted && group_save(en->group, &p->leaving) == ST_OK)
+            watch_out(p->sim, p->i, buf_view(&p->leaving));
+        buf_clear(&p->leaving);
+        p->tainted = p->restored = false;
+    }
     p->online = e->online;
     p->outbox = (unsigned)e->outbox;
     p->head_count = e->ledger_count;
@@ -130,6 +158,7 @@ static void on_info(void *arg, const struct node_enclave_info *e)
     if (p->state == PERSON_IN && before != PERSON_IN) {
         p->in_ms = p->sim->time.now_ms;
         p->in_count = e->ledger_count;
+        p->no_history = p->sim->hidden;
     }
 }
 
@@ -138,6 +167,9 @@ void person_look(struct person *p)
     if (!p->node) return;
     if (node_enclave(p->node, SIM_NAME, on_info, p) == ST_OK) return;
     if (p->state == PERSON_IN || p->state == PERSON_LEAVING) sim_trace(p->sim, "m%u is out", p->i);
+    if (p->leaving.n > 0 && p->state == PERSON_LEAVING && !p->tainted)
+        watch_out(p->sim, p->i, buf_view(&p->leaving));
+    buf_clear(&p->leaving);
     p->state = PERSON_OUT;
     p->online = false;
     p->head_count = 0;

@@ -17,6 +17,7 @@
 #include "sim/shards_mem.h"
 #include "sim/vnet.h"
 #include "sim/vsentinel.h"
+#include "sim/watch.h"
 
 #define SIM_PEOPLE_MAX 8
 #define SIM_NAME "sim" /* the enclave's local name on every machine */
@@ -24,6 +25,7 @@
 #define SIM_HEADS_MAX 65536
 #define SIM_NICKS_MAX 1024
 #define SIM_FILES_MAX 32
+#define SIM_WISHES_MAX 1024
 #define SIM_GETS_MAX 32
 #define SIM_TRACE 80
 #define SIM_LINE 240
@@ -32,18 +34,47 @@
 #define SIM_HOUR (60 * SIM_MINUTE)
 #define SIM_DAY (24 * SIM_HOUR)
 
+#define SIM_CHOICES_MAX 96
+
 struct sim;
+
+/* What was looked at, and how often: a run that looked at nothing proves nothing. */
+enum sim_check {
+    CHECK_LEDGERS,    /* a member's ledger against everybody's */
+    CHECK_ADMISSIONS, /* who came in was wanted by all */
+    CHECK_OUTCOMES,   /* a vote that passed was wanted by each of its voters */
+    CHECK_GONE,       /* who is out wanted it, or all the others did */
+    CHECK_VERDICTS,   /* node_verify */
+    CHECK_HINTS,      /* a hint of the mail and the one entry that it is of */
+    CHECK_BALLOTS,    /* a veto key and the one ballot that it made */
+    CHECK_GHOSTS,     /* an entry that who is out must not open */
+    CHECK_NEWCOMERS,  /* keys of before that who is new must not hold */
+    CHECK_NAMED,      /* an ill entry that is void for a member, under the right name */
+    CHECK_DOUBT,      /* a member of the smaller side of a long fork, and its doubt */
+    CHECK_PROOFS,     /* a proof of two histories that a third one accepts */
+    CHECK_HEALED,     /* a disk set back, whose owner is well again */
+    SIM_CHECKS
+};
 
 enum person_state { PERSON_OUT, PERSON_JOINING, PERSON_IN, PERSON_LEAVING };
 
 /* One name under which somebody applied, and what each person wished about it. */
+struct sim_wish {
+    char ref[24]; /* a nick (of who applies), or a proposal's ref */
+    uint8_t yes;  /* bit p: person p was told to say yes */
+    uint8_t no;
+};
+
 struct sim_nick {
     char nick[24];
     unsigned person;
-    uint8_t yes; /* bit p: person p was told to say yes */
-    uint8_t no;
+    unsigned generation;
     bool creator;
-    bool checked; /* seen inside, and admission was looked at */
+    bool checked;    /* seen inside, and admission was looked at */
+    uint8_t seen_by; /* bit p: person p has listed it as a member */
+    bool asked_out;  /* its owner wanted to leave, or revoked it */
+    bool voted_out;  /* a removal that all the others wanted is in somebody's ledger */
+    bool ghost;      /* its owner destroyed it: to the others it is still a member */
 };
 
 struct sim_message {
@@ -53,6 +84,16 @@ struct sim_message {
     unsigned generation;
     bool durable; /* node_send called back with ok */
     bool excused; /* its author's disk was set back before it was sent */
+};
+
+#define SIM_ILL_MAX 512
+
+/* An entry that must be void for all, and who wrote it. */
+struct sim_ill {
+    uint64_t index;
+    uint8_t hash[32];
+    unsigned generation;
+    char nick[24]; /* "": nobody that can be proved */
 };
 
 struct sim_file {
@@ -104,7 +145,10 @@ struct person {
     uint64_t in_ms;    /* since when inside, as first seen */
     uint64_t in_count; /* entries of the ledger by then */
     bool tainted;      /* was shown another history */
-    bool restored;     /* came back from a backup */
+    bool restored;     /* came back from a backup, and is not known to be well again */
+    uint64_t restored_ms, healed_ms;
+    struct buf leaving; /* what it knew when it wanted to leave */
+    bool no_history;   /* came in when newcomers got no keys of older files */
     bool halted;       /* saw its disk fail: restart helps */
     struct op *ops;    /* calls not yet answered */
     uint64_t read_upto;
@@ -115,6 +159,9 @@ struct person {
     char trouble[NODE_REASON_MAX];
     bool online;
     char vote_pending[24];
+    struct buf kit; /* the recovery kit as last written down */
+    char kit_nick[24];
+    struct buf verdict; /* of node_verify, as text */
 };
 
 struct sim_head {
@@ -129,6 +176,7 @@ struct sim {
     unsigned steps, step, n;
     unsigned round_from, round_to; /* steps between two settlings */
     bool verbose, trace_all;
+    const char *favour; /* an action or fault that comes often; NULL */
     struct rng rng;
     struct vtime time;
     struct vnet net;
@@ -142,6 +190,8 @@ struct sim {
     bool room_known;
     struct sim_nick nicks[SIM_NICKS_MAX];
     unsigned n_nicks;
+    struct sim_wish wishes[SIM_WISHES_MAX];
+    unsigned n_wishes;
     struct sim_message messages[SIM_MESSAGES_MAX];
     unsigned n_messages;
     struct sim_file files[SIM_FILES_MAX];
@@ -151,6 +201,8 @@ struct sim {
     unsigned named;  /* local files and folders so far */
     uint64_t losses; /* holders that left, bytes that rotted */
     uint64_t left, backup_seats;
+    bool hidden;  /* newcomers once got no keys of older files, by vote */
+    bool orphans; /* a room may stay: somebody destroyed its copy, or nobody is left to drop a seat */
     struct sim_head *heads; /* by ledger count */
     uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
     uint64_t heal_ms;       /* when the partition ends */
@@ -159,11 +211,23 @@ struct sim {
     uint64_t unfull_ms[SIM_PEOPLE_MAX];
     uint64_t honest_ms[SIM_PEOPLE_MAX]; /* when a lying holder stops */
     bool forked_ever;
+    bool proof_due;
+    uint64_t fork_count;
+    struct watch watch;
+    struct sim_ill ill[SIM_ILL_MAX];
+    unsigned n_ill;
+    struct buf stale; /* body of a COMMIT that was made and not posted, and its back */
+    uint8_t stale_back[48];
+    unsigned stale_by, stale_generation;
+    uint64_t stale_index;
+    unsigned clock_of; /* whose clock is wrong for the whole run */
+    int64_t clock_skew;
     bool settling;
     char trace[SIM_TRACE][SIM_LINE];
     unsigned traced;
     uint64_t said, admitted;
-    uint64_t done[32]; /* actions that did something, by kind */
+    uint64_t done[SIM_CHOICES_MAX]; /* actions that did something, by kind */
+    uint64_t checked[SIM_CHECKS];   /* invariants looked at */
 };
 
 /* ---- main.c ---- */
@@ -187,6 +251,7 @@ void person_look(struct person *p); /* brings state, head, outbox up to date */
 struct person *person_random(struct sim *s, enum person_state state, bool online); /* or NULL */
 unsigned people_in(const struct sim *s, enum person_state state);
 struct sim_nick *nick_find(struct sim *s, const char *nick);
+struct sim_wish *wish_of(struct sim *s, const char *ref); /* made if there is none */
 
 /* A call on the way: freed when answered or when its machine crashes. */
 struct op {
@@ -205,7 +270,24 @@ bool act_create(struct sim *s);
 bool act_invite(struct sim *s);
 bool act_vote(struct sim *s);
 bool act_send(struct sim *s);
+bool act_send_by(struct sim *s, struct person *p);
 bool act_leave(struct sim *s);
+/* ---- votes.c ---- */
+bool vote_of(struct person *p);
+bool act_remove(struct sim *s);
+bool act_policy(struct sim *s);
+bool act_withdraw(struct sim *s);
+bool act_rekey(struct sim *s);
+bool act_away(struct sim *s);
+/* ---- keys.c ---- */
+bool act_kit(struct sim *s);
+bool act_revoke(struct sim *s);
+bool act_destroy(struct sim *s);
+bool act_verify(struct sim *s);
+/* Everybody reads the whole ledger again, and all must come to the same. */
+void verify_all(struct sim *s);
+/* Clears away what is left of an enclave that this person is out of; true: it is being done. */
+bool forget_old(struct person *p);
 bool act_put(struct sim *s);
 bool act_get(struct sim *s);
 bool act_tree(struct sim *s);
@@ -227,13 +309,37 @@ bool fault_full(struct sim *s);
 bool fault_backup(struct sim *s);
 bool fault_restore(struct sim *s);
 bool fault_sleep(struct sim *s);
-bool fault_junk(struct sim *s);
-bool fault_bad_commit(struct sim *s);
 bool fault_fork(struct sim *s);
 bool fault_withhold(struct sim *s);
+bool fault_schism(struct sim *s);
+bool fault_forge(struct sim *s);
+bool fault_shuffle(struct sim *s);
 bool fault_old_database(struct sim *s);
 bool fault_liar(struct sim *s);
 bool fault_rot(struct sim *s);
+/* ---- villains.c: members who mean ill ---- */
+bool fault_junk(struct sim *s);
+bool fault_bad_commit(struct sim *s);
+bool fault_wrong_tag(struct sim *s);
+bool fault_wrong_wrap(struct sim *s);
+bool fault_wrong_ct(struct sim *s);
+bool fault_stale_commit(struct sim *s);
+bool fault_double_ballot(struct sim *s);
+bool fault_bad_proof(struct sim *s);
+bool fault_no_point(struct sim *s);
+bool fault_foreign_ballot(struct sim *s);
+bool fault_bad_seat(struct sim *s);
+bool fault_mutant(struct sim *s);
+bool fault_remove_loud(struct sim *s);
+bool fault_veto_twice(struct sim *s);
+bool fault_false_revoke(struct sim *s);
+bool fault_replay(struct sim *s);
+bool fault_head_lie(struct sim *s);
+bool fault_spam(struct sim *s);
+bool fault_mail_flood(struct sim *s);
+/* Every ill entry that the sentinel took stands among this member's void ones, under its author's name. */
+void villain_note(struct sim *s, uint64_t index, struct bytes sealed, const char *nick);
+void villains_named(struct person *p, const struct node_verdict *v);
 void faults_heal(struct sim *s, bool all); /* ends what is over; all: everything */
 
 /* ---- checks.c ---- */
@@ -241,5 +347,6 @@ void check_all(struct sim *s);
 void heads_forget(struct sim *s);
 void check_settled(struct sim *s);
 bool check_quiet(struct sim *s); /* nothing is left to do */
+bool excused(const struct person *p); /* lost by a restored backup, and says so */
 
 #endif

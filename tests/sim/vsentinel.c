@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "sim/vsentinel.h"
 
+#include "core/feed/chain.h"
 #include "store/room_sqlite_inner.h"
 
 #include <stdio.h>
@@ -18,6 +19,7 @@ struct vconn {
     struct link *link;
     struct hub_conn *hub;
     unsigned caller;
+    struct buf held; /* a push that comes late */
 };
 
 static struct hub_now now_of(const struct vsentinel *s)
@@ -98,7 +100,17 @@ static enum status out_send(void *ctx, void *handle, uint8_t type, struct bytes 
     struct vbranch *b = ctx;
     struct vconn *c = handle;
     if (type == ROOM_ENTRY && (b->s->withhold >> c->caller & 1U)) return ST_OK;
-    return vnet_send(c->link, type, payload);
+    if (type == ROOM_ENTRY && b->s->shuffle && rng_chance(&b->s->m.rng, 300)) {
+        buf_clear(&c->held);
+        buf_bytes(&c->held, payload);
+        return ST_OK;
+    }
+    enum status st = vnet_send(c->link, type, payload);
+    if (st == ST_OK && type == ROOM_ENTRY && c->held.n > 0) {
+        st = vnet_send(c->link, type, buf_view(&c->held));
+        buf_clear(&c->held);
+    }
+    return st;
 }
 
 static void out_close(void *ctx, void *handle, enum status why)
@@ -141,7 +153,11 @@ static void on_opened(void *arg, struct link *l, const struct link_peer *peer)
 static void on_frame(void *arg, struct link *l, uint8_t type, struct bytes payload)
 {
     struct vconn *c = arg;
+    struct room_append msg;
     (void)l;
+    if (type == ROOM_APPEND && c->b->s->on_append &&
+        fields_decode(&room_append_fields, payload, &msg) == ST_OK)
+        c->b->s->on_append(c->b->s->on_append_arg, c->caller, &msg);
     if (c->hub) hub_frame(c->b->hub, c->hub, type, payload, now_of(c->b->s));
 }
 
@@ -157,6 +173,7 @@ static void conn_forget(struct vconn *c)
     struct vconn **p = &c->b->s->conns;
     while (*p && *p != c) p = &(*p)->next;
     if (*p) *p = c->next;
+    buf_free(&c->held);
     free(c);
 }
 
@@ -335,6 +352,25 @@ bool vsentinel_feed(struct vsentinel *s, const uint8_t room[32], uint8_t feed,
 {
     struct room_store store = room_sqlite_port(s->branch[0].db);
     return store.ops->feed_get(store.ctx, room, feed, ret) == ST_OK;
+}
+
+uint64_t vsentinel_forge(struct vsentinel *s, const uint8_t room[32], uint8_t feed,
+                         struct bytes sealed)
+{
+    struct room_store store = room_sqlite_port(s->branch[0].db);
+    struct room_feed_row row;
+    must(store.ops->begin(store.ctx), "begin");
+    must(store.ops->feed_get(store.ctx, room, feed, &row), "feed");
+    struct room_entry_row e = {.index = row.count, .time_ms = env_wall_ms(&s->m.env), .sealed = sealed};
+    chain_step(row.chain, sealed, row.chain);
+    memcpy(e.chain, row.chain, 32);
+    row.count++;
+    row.bytes += sealed.n;
+    must(store.ops->entry_add(store.ctx, room, feed, &e), "entry");
+    must(store.ops->feed_put(store.ctx, room, feed, &row), "feed");
+    must(store.ops->commit(store.ctx), "commit");
+    vsentinel_kick(s, ~0U); /* all read it when they are back */
+    return e.index;
 }
 
 uint64_t vsentinel_rooms(struct vsentinel *s)

@@ -43,9 +43,13 @@ struct vsentinel {
     struct vbranch branch[VSENTINEL_BRANCHES];
     bool forked;
     unsigned branch_of; /* bit m: machine m is shown branch 1 */
+    uint64_t fork_count; /* entries of the ledger that both branches have */
+    bool shuffle;        /* pushes of entries come late, behind the next one, or never */
     unsigned withhold;  /* bit m: machine m gets no pushes of entries */
     struct vconn *conns;
     struct room_sqlite *backup;
+    void (*on_append)(void *arg, unsigned caller, const struct room_append *msg); /* or NULL */
+    void *on_append_arg;
     uint64_t appends;
 };
 
@@ -67,6 +71,9 @@ bool vsentinel_restore(struct vsentinel *s);
 bool vsentinel_feed(struct vsentinel *s, const uint8_t room[32], uint8_t feed,
                     struct room_feed_row *ret);
 uint64_t vsentinel_rooms(struct vsentinel *s);
+/* Puts an entry of its own into branch 0 of a feed; returns its index. */
+uint64_t vsentinel_forge(struct vsentinel *s, const uint8_t room[32], uint8_t feed,
+                         struct bytes sealed);
 /* Breaks the connections of these machines. */
 void vsentinel_kick(struct vsentinel *s, unsigned machines);
 

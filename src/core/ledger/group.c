@@ -452,6 +452,12 @@ enum status group_rejoin(const struct group *old, const struct group_welcome *w,
     *g->secrets = *old->secrets;
     memcpy(g->seed_pks, old->seed_pks, GROUP_SEEDS_MAX * sizeof *g->seed_pks);
     g->n_seeds = old->n_seeds;
+    /* The key that the RENEW showed was made when we knew of fewer epochs: the COMMIT that takes it in is
+     * the next one. */
+    const struct ledger_leaf *self = ledger_leaf(old->ledger, old->leaf);
+    for (size_t i = 0; self != NULL && i < g->n_seeds; i++)
+        if (memcmp(g->seed_pks[i], self->kem_update, sizeof self->kem_update) == 0)
+            g->secrets->seeds[i].until = w->epoch + 1;
     memcpy(g->id, old->id, 32);
     /* The epochs that passed meanwhile must not age the key that we showed. */
     for (size_t i = 0; i < g->n_seeds; i++)

@@ -205,7 +205,8 @@ static const char *renew_check(const struct ledger *l, struct ledger_judged *j)
         return "its revocation key is another one";
     /* A second one replaces the first: its author may have lost that one's secret as well, and does not
      * see that it was taken in. */
-    if (l->n_pending >= LEDGER_PENDING_UPDATES) return "too much waits for a COMMIT";
+    if (leaf->updates >= LEDGER_RENEWS_MAX || l->n_pending >= LEDGER_PENDING_UPDATES)
+        return "too much waits for a COMMIT";
     if (kem_check_public(j->body.renew.kem_pk) != ST_OK) return "its KEM key is not valid";
     return NULL;
 }

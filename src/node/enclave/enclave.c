@@ -191,6 +191,8 @@ static void on_committed(void *arg, enum status st)
     n->commits--;
     if (st != ST_OK && !e->halted && !e->removed) halt(e, st);
     if (c->done != NULL) c->done(c->arg, st);
+    /* An answer to our RENEW waits for the rows to be on disk. */
+    if (e->rejoin != NULL && e->commits == 0 && !e->removed) enclave_pump(e);
     free(c);
 }
 
@@ -386,6 +388,15 @@ enum status enclave_peers_start(struct enclave *e)
     enclave_listen(e);
     enclave_roster(e);
     return ST_OK;
+}
+
+void enclave_peers_stop(struct enclave *e)
+{
+    peers_free(e->peers);
+    e->peers = NULL;
+    if (e->shelf == NULL) return;
+    for (size_t i = 0; i < ledger_leaves(group_ledger(e->group)); i++)
+        enclave_files_peer(e, (uint16_t)i, false);
 }
 
 enum status enclave_connect(struct enclave *e)

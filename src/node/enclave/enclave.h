@@ -171,6 +171,16 @@ struct outgoing { /* mail on its way to feed 1 */
     struct enclave *owner;
 };
 
+/* The search for the first entry in which the sentinel's ledger differs from ours. */
+struct evidence {
+    bool busy;
+    bool found;         /* low is that entry; else it is looked for */
+    uint64_t low, high; /* the chains before them: the same, another */
+    uint64_t at;        /* asked for */
+    uint64_t last;      /* entries that both have */
+    unsigned tries;
+};
+
 struct shelf; /* node/shelf: the files of an enclave */
 
 struct enclave {
@@ -220,6 +230,7 @@ struct enclave {
     struct enclave_feed feeds[FEEDS];
     uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
     bool resending;
+    struct evidence evidence;
     bool used;         /* words or files since the epoch began */
     uint64_t read0_ms; /* when feed 0 was last asked for because of a stranger */
 
@@ -325,6 +336,7 @@ uint64_t enclave_unix_ms(const struct enclave *e); /* the sentinel's clock where
 void enclave_revocation(const struct enclave *e, uint8_t ret_hash[32]);
 enum status enclave_peers_start(struct enclave *e) MUST_USE;
 void enclave_listen(struct enclave *e);   /* for members, where the mode allows */
+void enclave_peers_stop(struct enclave *e); /* all links end, and what went over them */
 bool enclave_in(const struct enclave *e); /* member with keys of the current epoch */
 
 /* ---- route.c: which way connections go ---- */
@@ -405,8 +417,13 @@ void enclave_joined(struct enclave *e); /* our first COMMIT was processed */
 void enclave_renewed(struct enclave *e, uint16_t leaf);
 /* An entry of feed 1 may be the answer to our own RENEW. */
 void enclave_renew_entry(struct enclave *e, struct bytes sealed);
+/* At start: such an answer that was read before. */
+enum status enclave_renew_load(struct enclave *e) MUST_USE;
 /* Between two batches: takes such an answer. */
 void enclave_rejoin(struct enclave *e);
+
+/* ---- evidence.c: two histories ---- */
+void enclave_evidence(struct enclave *e, uint64_t head);
 
 /* ---- revoke.c: the standing door ---- */
 void enclave_standing_door(struct enclave *e);

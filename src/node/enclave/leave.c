@@ -86,8 +86,7 @@ void enclave_removed(struct enclave *e)
     enclave_move(e, ENCLAVE_REMOVED);
     uplink_stop(&e->up);
     e->attached = e->subscribed = false;
-    if (e->peers != NULL) peers_free(e->peers);
-    e->peers = NULL;
+    enclave_peers_stop(e);
     struct keep_batch own, *b = e->batch != NULL ? e->batch : &own;
     keep_begin(&own, &e->node->keep);
     enclave_put_record(e, b);

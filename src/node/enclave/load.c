@@ -134,8 +134,10 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
         TRY(enclave_mail_load(e));
         TRY(enclave_shelf_load(e));
     }
-    if (e->phase == ENCLAVE_MEMBER && e->group != NULL && group_lost(e->group))
+    if (e->phase == ENCLAVE_MEMBER && e->group != NULL && group_lost(e->group) &&
+        !group_in(e->group))
         TRY(enclave_mail_load(e));
+    if (e->phase == ENCLAVE_MEMBER && e->group != NULL) TRY(enclave_renew_load(e));
     if (e->group != NULL && group_in(e->group)) {
         TRY(enclave_mail_load(e));
         TRY(enclave_epochs(e));

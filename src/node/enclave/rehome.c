@@ -178,7 +178,7 @@ static bool here(const struct enclave *e, const struct ledger_sentinel *s)
 static void go(struct enclave *e, const struct ledger_sentinel *to)
 {
     uplink_stop(&e->up);
-    e->attached = e->subscribed = e->resending = false;
+    e->attached = e->subscribed = e->resending = e->evidence.busy = false;
     e->seats_busy = e->join_busy = e->dropping = false;
     e->seat_version = 0;
     for (int f = 0; f < FEEDS; f++) e->feeds[f].reading = false;

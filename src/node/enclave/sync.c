@@ -69,6 +69,7 @@ static void forked(struct enclave *e, uint8_t feed)
                     "seen: nothing more is written. Compare `enclave status` with the other "
                     "members.",
                     (unsigned)feed);
+    if (feed == FEED_LEDGER) enclave_evidence(e, e->feeds[feed].head);
 }
 
 /* One entry at the end of what we have. false: not taken, do not go on. */
@@ -277,6 +278,7 @@ static void check_feed(struct enclave *e, uint8_t feed, const struct room_head *
     struct enclave_feed *f = &e->feeds[feed];
     e->resend[feed] = UINT64_MAX;
     f->head = head->count;
+    if (f->stuck && feed == FEED_LEDGER) enclave_evidence(e, head->count);
     if (f->stuck) return;
     if (feed == FEED_LEDGER) {
         enum status st = group_check_head(e->group, head->count, head->chain);
@@ -559,7 +561,7 @@ static void on_down(void *arg, enum status why)
     struct enclave *e = arg;
     bool was = e->attached;
     if (e->away_since_ms == 0) e->away_since_ms = env_mono_ms(e->node->ports.env) + 1;
-    e->attached = e->subscribed = e->resending = false;
+    e->attached = e->subscribed = e->resending = e->evidence.busy = false;
     e->seats_busy = e->join_busy = e->dropping = false;
     for (int f = 0; f < FEEDS; f++) e->feeds[f].reading = false;
     if (e->peers != NULL) peers_detached(e->peers);

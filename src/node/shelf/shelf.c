@@ -251,13 +251,14 @@ struct wire {
 static enum status wire_send(void *ctx, uint8_t type, struct bytes payload)
 {
     const struct wire *w = ctx;
+    if (w->e->peers == NULL) return ST_UNREACHABLE;
     return peers_send(w->e->peers, w->leaf, type, payload);
 }
 
 static void wire_pause(void *ctx, bool stop)
 {
     const struct wire *w = ctx;
-    peers_pause(w->e->peers, w->leaf, stop);
+    if (w->e->peers != NULL) peers_pause(w->e->peers, w->leaf, stop);
 }
 
 void enclave_files_peer(struct enclave *e, uint16_t leaf, bool up)
@@ -307,6 +308,7 @@ void enclave_files_roster(struct enclave *e)
 static void want_all(struct shelf *s)
 {
     const struct ledger *l = group_ledger(s->e->group);
+    if (s->e->peers == NULL) return;
     for (size_t i = 0; i < ledger_leaves(l); i++) {
         const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
         if (leaf->member_now && leaf->leaf != group_leaf(s->e->group))
