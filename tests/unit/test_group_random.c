@@ -15,7 +15,7 @@
 
 #include "unit/group_acts.h"
 
-#define SEEDS 10
+#define SEEDS 24
 #define STEPS 160
 #define ROOM_LEFT 100 /* entries for the end */
 

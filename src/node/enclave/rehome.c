@@ -191,6 +191,7 @@ static void go(struct enclave *e, const struct ledger_sentinel *to)
     keep_begin(&b, &e->node->keep);
     enclave_put_record(e, &b);
     enclave_commit(e, &b, NULL, NULL);
+    enclave_tell(e, "kit", "", 0, "the recovery kit says where the enclave is now");
     if (enclave_connect(e) != ST_OK) enclave_trouble(e, "cannot dial %s", to->address);
 }
 
