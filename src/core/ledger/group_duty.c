@@ -79,7 +79,7 @@ struct group_next group_next(const struct group *g, uint64_t now_ms, bool used)
     if (g->lost && !g->forked && !g->old_head && self != NULL && self->member_now && !waits &&
         g->phase == GROUP_LIVE)
         return (struct group_next){GROUP_POST_RENEW, now_ms, LEDGER_NEVER, 0};
-    if (!group_writable(g)) return next;
+    if (self == NULL || !group_writable(g)) return next;
     uint16_t turn = ledger_turn(l, g->leaf);
     for (size_t i = 0; i < ledger_proposals(l); i++) {
         const struct ledger_proposal *p = ledger_proposal_at(l, i);

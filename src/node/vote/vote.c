@@ -225,9 +225,11 @@ enum status node_vote(struct node *n, const struct node_vote *req, node_done *do
     struct choice c = choose(e, req->ref);
     if (c.n == 0) return ST_NOT_FOUND;
     if (c.n > 1) return ST_USAGE;
-    if (c.proposal != NULL && own_stand(e, c.proposal) != ST_OK) return own_stand(e, c.proposal);
     if (c.knock != NULL) return vote_on_knock(e, c.knock, req, done, arg);
-    /* What was said in the end counts, as long as the ballot has not left. */
+    if (c.proposal == NULL) return ST_NOT_FOUND;
+    st = own_stand(e, c.proposal);
+    if (st != ST_OK) return st;
+    /* Said already: that ballot waits for its moment. */
     for (size_t i = 0; i < e->n_intents; i++)
         if (e->intents[i].kind == INTENT_BALLOT && e->intents[i].proposal == c.proposal->index)
             return ST_BUSY;
