@@ -279,8 +279,7 @@ static void check_can_vote(struct sim *s, struct person *p)
         sim_fail(s, "m%u is a member and cannot vote: %s", p->i, p->trouble);
     if (ledger_ballot_kind(l) != BALLOT_SECRET || self->stock.n == 0) return;
     if (!group_veto_find(e->group, self->stock.serial[0]))
-        sim_fail(s, "m%u has no secret for its veto key %u", p->i,
-                 (unsigned)self->stock.serial[0]);
+        sim_fail(s, "m%u has no secret for its veto key %u", p->i, (unsigned)self->stock.serial[0]);
 }
 
 bool check_quiet(struct sim *s)
@@ -374,16 +373,18 @@ static void check_proof(struct sim *s)
         if (node_proof(p->node, SIM_NAME, &proof) == ST_OK) {
             proofs++;
             s->checked[CHECK_PROOFS]++;
-            enum status st = node_check_proof(s->people[(i + 1) % s->n].node, buf_view(&proof), &text);
-            if (st != ST_OK)
-                sim_fail(s, "m%u's proof is not accepted: %s", i, status_text(st));
+            enum status st =
+                node_check_proof(s->people[(i + 1) % s->n].node, buf_view(&proof), &text);
+            if (st != ST_OK) sim_fail(s, "m%u's proof is not accepted: %s", i, status_text(st));
         }
         buf_free(&proof);
         buf_free(&text);
     }
     if (s->proof_due && met > 0 && proofs == 0)
-        sim_fail(s, "two histories were written from entry %llu on, %u met the other one, and nobody "
-                    "has a proof", (unsigned long long)s->fork_count, met);
+        sim_fail(s,
+                 "two histories were written from entry %llu on, %u met the other one, and nobody "
+                 "has a proof",
+                 (unsigned long long)s->fork_count, met);
 }
 
 void check_settled(struct sim *s)

@@ -100,7 +100,7 @@ bool fault_restore(struct sim *s)
     s->losses++; /* it may not know of shards that it holds, nor that it does not hold them */
     p->restored = true;
     p->restored_ms = s->time.now_ms;
-    for (unsigned i = 0; i < s->n_nicks; i++) s->nicks[i].seen_by &= (uint8_t)~(1U << p->i);
+    for (unsigned i = 0; i < s->n_nicks; i++) s->nicks[i].seen_by &= (uint8_t) ~(1U << p->i);
     person_boot(p);
     return true;
 }
@@ -176,7 +176,8 @@ bool fault_schism(struct sim *s)
         return false;
     for (unsigned i = 0; i < s->n; i++) {
         const struct person *p = &s->people[i];
-        if (p->state != PERSON_OUT && (!p->node || p->state != PERSON_IN || !p->online || p->restored))
+        if (p->state != PERSON_OUT &&
+            (!p->node || p->state != PERSON_IN || !p->online || p->restored))
             return false;
         in += p->state == PERSON_IN;
     }
@@ -206,7 +207,8 @@ bool fault_schism(struct sim *s)
         if (node_enclave(p->node, SIM_NAME, on_doubt, &doubtful) != ST_OK) continue;
         s->checked[CHECK_DOUBT]++;
         if (!doubtful)
-            sim_fail(s, "m%u is one of %u of %u for four days and is told of no doubt", i, small, in);
+            sim_fail(s, "m%u is one of %u of %u for four days and is told of no doubt", i, small,
+                     in);
     }
     s->heal_ms = s->unfork_ms = s->time.now_ms;
     return true;
@@ -350,7 +352,8 @@ void faults_heal(struct sim *s, bool all)
     }
     if (over(&s->unfork_ms, now, all)) {
         end_fork(s);
-        sim_trace(s, "the sentinel shows one history again%s", s->proof_due ? ": a proof is due" : "");
+        sim_trace(s, "the sentinel shows one history again%s",
+                  s->proof_due ? ": a proof is due" : "");
     }
     if (over(&s->unwithhold_ms, now, all)) {
         /* Who was kept in the dark learns of it by others' words, or when it connects again. */

@@ -194,7 +194,8 @@ void files_ask_all(struct sim *s)
 {
     for (unsigned i = 0; i < s->n_files; i++) {
         struct person *p = person_random(s, PERSON_IN, true);
-        if (!p || p->tainted || p->restored || p->no_history || !must_be_there(s, &s->files[i])) continue;
+        if (!p || p->tainted || p->restored || p->no_history || !must_be_there(s, &s->files[i]))
+            continue;
         ask(s, p, i, true);
     }
 }

@@ -40,8 +40,7 @@ bool act_revoke(struct sim *s)
     struct sim_nick *n = nick_find(s, p->kit_nick);
     struct op *op = op_new(by, OP_REVOKE, 0);
     op->other = p;
-    enum status st =
-        node_revoke(by->node, buf_view(&p->kit), p->rk, SIM_NAME, revoked, op);
+    enum status st = node_revoke(by->node, buf_view(&p->kit), p->rk, SIM_NAME, revoked, op);
     sim_trace(s, "m%u is revoked from m%u: %s", p->i, by->i, status_text(st));
     if (st != ST_OK) {
         op_free(op);

@@ -222,14 +222,19 @@ static const struct choice choices[] = {
 #define CHOICES (sizeof choices / sizeof choices[0])
 _Static_assert(CHOICES < SIM_CHOICES_MAX, "one counter each");
 
-static const char *const check_names[SIM_CHECKS] = {
-    [CHECK_LEDGERS] = "ledgers compared", [CHECK_ADMISSIONS] = "admissions",
-    [CHECK_OUTCOMES] = "outcomes of votes", [CHECK_GONE] = "departures",
-    [CHECK_VERDICTS] = "verdicts", [CHECK_HINTS] = "hints",
-    [CHECK_BALLOTS] = "veto keys", [CHECK_GHOSTS] = "entries kept from who is out",
-    [CHECK_NEWCOMERS] = "newcomers' keys", [CHECK_NAMED] = "villains named",
-    [CHECK_DOUBT] = "doubts", [CHECK_PROOFS] = "proofs of forks",
-    [CHECK_HEALED] = "healed restores"};
+static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers compared",
+                                                    [CHECK_ADMISSIONS] = "admissions",
+                                                    [CHECK_OUTCOMES] = "outcomes of votes",
+                                                    [CHECK_GONE] = "departures",
+                                                    [CHECK_VERDICTS] = "verdicts",
+                                                    [CHECK_HINTS] = "hints",
+                                                    [CHECK_BALLOTS] = "veto keys",
+                                                    [CHECK_GHOSTS] = "entries kept from who is out",
+                                                    [CHECK_NEWCOMERS] = "newcomers' keys",
+                                                    [CHECK_NAMED] = "villains named",
+                                                    [CHECK_DOUBT] = "doubts",
+                                                    [CHECK_PROOFS] = "proofs of forks",
+                                                    [CHECK_HEALED] = "healed restores"};
 
 /* What is looked for comes a hundred times as often as it would. */
 static unsigned weight_of(const struct sim *s, size_t i)
@@ -321,8 +326,8 @@ void sim_anew(struct sim *s)
     }
     for (unsigned i = 0; i < s->n_files; i++) free(s->files[i].bytes);
     s->n_files = s->n_gets = s->n_messages = s->n_nicks = s->n_wishes = 0;
-    s->exists = s->creating = s->room_known = s->forked_ever = s->settling =
-        s->orphans = s->hidden = false;
+    s->exists = s->creating = s->room_known = s->forked_ever = s->settling = s->orphans =
+        s->hidden = false;
     heads_forget(s);
     watch_forget(s);
     for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
@@ -504,8 +509,7 @@ int main(int argc, char **argv)
     if (a.list)
         run_list(&a, &t);
     else
-        for (uint64_t seed = a.from; seed <= a.to; seed++)
-            run_one(seed, a.steps, a.people, &a, &t);
+        for (uint64_t seed = a.from; seed <= a.to; seed++) run_one(seed, a.steps, a.people, &a, &t);
     clock_gettime(CLOCK_MONOTONIC, &end);
     double took = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
     printf("sim: %llu seeds, %llu steps, %.1f virtual hours, %llu events, %llu messages, %llu "

@@ -61,6 +61,8 @@ void person_boot(struct person *p)
     p->read_upto = 0;
     p->vote_pending[0] = 0;
     p->halted = false;
+    /* What it had seen and not yet on disk it sees again. */
+    for (unsigned i = 0; i < s->n_nicks; i++) s->nicks[i].seen_by &= (uint8_t) ~(1U << p->i);
     sim_trace(s, "m%u is up", p->i);
 }
 

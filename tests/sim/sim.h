@@ -148,9 +148,9 @@ struct person {
     bool restored;     /* came back from a backup, and is not known to be well again */
     uint64_t restored_ms, healed_ms;
     struct buf leaving; /* what it knew when it wanted to leave */
-    bool no_history;   /* came in when newcomers got no keys of older files */
-    bool halted;       /* saw its disk fail: restart helps */
-    struct op *ops;    /* calls not yet answered */
+    bool no_history;    /* came in when newcomers got no keys of older files */
+    bool halted;        /* saw its disk fail: restart helps */
+    struct op *ops;     /* calls not yet answered */
     uint64_t read_upto;
     uint8_t *shown; /* by message: how often */
     uint64_t head_count;
@@ -201,8 +201,9 @@ struct sim {
     unsigned named;  /* local files and folders so far */
     uint64_t losses; /* holders that left, bytes that rotted */
     uint64_t left, backup_seats;
-    bool hidden;  /* newcomers once got no keys of older files, by vote */
-    bool orphans; /* a room may stay: somebody destroyed its copy, or nobody is left to drop a seat */
+    bool hidden; /* newcomers once got no keys of older files, by vote */
+    bool
+        orphans; /* a room may stay: somebody destroyed its copy, or nobody is left to drop a seat */
     struct sim_head *heads; /* by ledger count */
     uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
     uint64_t heal_ms;       /* when the partition ends */
@@ -346,7 +347,7 @@ void faults_heal(struct sim *s, bool all); /* ends what is over; all: everything
 void check_all(struct sim *s);
 void heads_forget(struct sim *s);
 void check_settled(struct sim *s);
-bool check_quiet(struct sim *s); /* nothing is left to do */
+bool check_quiet(struct sim *s);      /* nothing is left to do */
 bool excused(const struct person *p); /* lost by a restored backup, and says so */
 
 #endif

@@ -48,7 +48,7 @@ static void ill_done(void *arg, enum status st, struct bytes body)
     sim_trace(i->p->sim, "m%u's ill entry: %s", i->p->i, status_text(st));
     /* Its author reads it like everybody else; the sentinel does not send it back. */
     if (st == ST_OK && fields_decode(&room_spot_fields, body, &spot) == ST_OK) {
-        if (i->must_void) 
+        if (i->must_void)
             villain_note(i->p->sim, spot.index, buf_view(&i->sealed),
                          i->nameless ? "" : i->e->nick);
         enclave_appended(i->e, FEED_LEDGER, spot.index, buf_view(&i->sealed));

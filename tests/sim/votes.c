@@ -158,10 +158,13 @@ bool act_remove(struct sim *s)
 
 bool act_policy(struct sim *s)
 {
-    static const char *const changes[] = {
-        "ballot=open", "ballot=secret", "ballot=secret", "deadline=1h", "deadline=72h",
-        "history=no",  "history=yes",   "idle=1d",       "idle=never",  "rekey=1h",
-        "rekey=24h",   "mode=relay",    "mode=direct",   "mode=relay;rekey=2h;idle=30d"};
+    static const char *const changes[] = {"ballot=open",   "ballot=secret",
+                                          "ballot=secret", "deadline=1h",
+                                          "deadline=72h",  "history=no",
+                                          "history=yes",   "idle=1d",
+                                          "idle=never",    "rekey=1h",
+                                          "rekey=24h",     "mode=relay",
+                                          "mode=direct",   "mode=relay;rekey=2h;idle=30d"};
     struct person *p = person_random(s, PERSON_IN, true);
     if (!p) return false;
     const char *change = changes[rng_below(&s->rng, sizeof changes / sizeof changes[0])];

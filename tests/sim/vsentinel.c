@@ -361,7 +361,8 @@ uint64_t vsentinel_forge(struct vsentinel *s, const uint8_t room[32], uint8_t fe
     struct room_feed_row row;
     must(store.ops->begin(store.ctx), "begin");
     must(store.ops->feed_get(store.ctx, room, feed, &row), "feed");
-    struct room_entry_row e = {.index = row.count, .time_ms = env_wall_ms(&s->m.env), .sealed = sealed};
+    struct room_entry_row e = {
+        .index = row.count, .time_ms = env_wall_ms(&s->m.env), .sealed = sealed};
     chain_step(row.chain, sealed, row.chain);
     memcpy(e.chain, row.chain, 32);
     row.count++;

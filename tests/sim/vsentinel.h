@@ -42,10 +42,10 @@ struct vsentinel {
     struct room_limits limits;
     struct vbranch branch[VSENTINEL_BRANCHES];
     bool forked;
-    unsigned branch_of; /* bit m: machine m is shown branch 1 */
+    unsigned branch_of;  /* bit m: machine m is shown branch 1 */
     uint64_t fork_count; /* entries of the ledger that both branches have */
     bool shuffle;        /* pushes of entries come late, behind the next one, or never */
-    unsigned withhold;  /* bit m: machine m gets no pushes of entries */
+    unsigned withhold;   /* bit m: machine m gets no pushes of entries */
     struct vconn *conns;
     struct room_sqlite *backup;
     void (*on_append)(void *arg, unsigned caller, const struct room_append *msg); /* or NULL */

@@ -121,11 +121,10 @@ static void watch_ledger(struct sim *s, unsigned caller, const struct room_appen
         const struct group_row *row = group_row(e->group, envelope.epoch, GROUP_ROW_LOG);
         struct buf plain = BUF_INIT;
         struct entry0 entry;
-        bool opened =
-            row && entry0_open(msg->sealed, e->room, row->log, msg->index, &plain) == ST_OK &&
-            entry0_split(buf_view(&plain), &entry) == ST_OK;
-        if (opened && entry.type == LEDGER_BALLOT)
-            watch_ballot(s, caller, &entry, e->group, hash);
+        bool opened = row &&
+                      entry0_open(msg->sealed, e->room, row->log, msg->index, &plain) == ST_OK &&
+                      entry0_split(buf_view(&plain), &entry) == ST_OK;
+        if (opened && entry.type == LEDGER_BALLOT) watch_ballot(s, caller, &entry, e->group, hash);
         buf_free(&plain);
         if (opened) return;
     }
@@ -233,8 +232,7 @@ static void check_newcomer(struct sim *s, struct person *p)
                      (unsigned long long)self->epoch_in, (unsigned long long)k);
     if (e->mail && e->mail->n_epochs > 0 && e->mail->epochs[0]->epoch < self->epoch_in)
         sim_fail(s, "m%u came in epoch %llu and reads mail of epoch %llu", p->i,
-                 (unsigned long long)self->epoch_in,
-                 (unsigned long long)e->mail->epochs[0]->epoch);
+                 (unsigned long long)self->epoch_in, (unsigned long long)e->mail->epochs[0]->epoch);
 }
 
 void watch_step(struct sim *s)

@@ -75,9 +75,8 @@ struct group_next group_next(const struct group *g, uint64_t now_ms, bool used)
     struct group_next next = {GROUP_NOTHING, UINT64_MAX, LEDGER_NEVER, LEDGER_NOBODY};
     const struct ledger *l = g->ledger;
     const struct ledger_leaf *self = ledger_leaf(l, g->leaf);
-    bool waits = self != NULL && self->renewed && group_kem_seed(g, self->kem_update) != NULL;
-    if (g->lost && !g->forked && !g->old_head && self != NULL && self->member_now && !waits &&
-        g->phase == GROUP_LIVE)
+    if (g->lost && !g->forked && !g->old_head && self != NULL && self->member_now &&
+        g->phase == GROUP_LIVE && !(self->renewed && group_kem_seed(g, self->kem_update) != NULL))
         return (struct group_next){GROUP_POST_RENEW, now_ms, LEDGER_NEVER, 0};
     if (self == NULL || !group_writable(g)) return next;
     uint16_t turn = ledger_turn(l, g->leaf);

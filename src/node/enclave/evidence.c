@@ -20,8 +20,9 @@ static void keep_proof(struct enclave *e)
     keep_begin(&b, &e->node->keep);
     enclave_put_group(e, &b);
     enclave_commit(e, &b, NULL, NULL);
-    enclave_tell(e, "warning", "", 0,
-                 "a proof is kept that two histories of this enclave were shown: anybody can check it");
+    enclave_tell(
+        e, "warning", "", 0,
+        "a proof is kept that two histories of this enclave were shown: anybody can check it");
     end(e);
 }
 
@@ -81,10 +82,8 @@ static void on_read(void *arg, enum status st, struct bytes body)
 
 static void look(struct enclave *e)
 {
-    struct room_read msg = {.feed = FEED_LEDGER,
-                            .from = e->evidence.at,
-                            .max = 1,
-                            .max_bytes = ENCLAVE_READ_BYTES};
+    struct room_read msg = {
+        .feed = FEED_LEDGER, .from = e->evidence.at, .max = 1, .max_bytes = ENCLAVE_READ_BYTES};
     if (uplink_request(&e->up, ROOM_READ, &room_read_fields, &msg, on_read, e) != ST_OK) end(e);
 }
 

@@ -145,7 +145,7 @@ enum status node_verify(struct node *n, const char *name, node_done *done, void 
     if (e == NULL) return ST_NOT_FOUND;
     if (e->group == NULL || group_wants(e->group) != ledger_count(group_ledger(e->group)))
         return ST_PENDING;
-    if (e->commits > 0) return ST_BUSY; /* rows are on their way to the disk */
+    if (e->commits > 0 || e->halted) return ST_BUSY; /* rows are on their way to the disk, or will not come */
     struct verify *v = calloc(1, sizeof *v);
     enum status st = ST_NO_MEMORY;
     if (v == NULL) return st;
