@@ -112,9 +112,9 @@ struct node_enclave_info {
     unsigned open_proposals;
     uint64_t unread;
     uint64_t epoch;
-    const char *ballot;  /* "open" | "secret" */
-    const char *mode;    /* "direct" | "relay" | "tor" */
-    unsigned confirmed;  /* members, us included, whose signed words show our history as it stood
+    const char *ballot; /* "open" | "secret" */
+    const char *mode;   /* "direct" | "relay" | "tor" */
+    unsigned confirmed; /* members, us included, whose signed words show our history as it stood
                             when an epoch last was a day old; doubtful: under half */
     bool doubtful;
     bool movable; /* if its sentinel were lost now, the room could be made again at another one */
@@ -134,10 +134,11 @@ enum status node_enclave(struct node *n, const char *name, node_enclave_visit *v
 struct node_create {
     const char *name;
     const char *nick;
-    const char *sentinel; /* "HOST:PORT#PIN" (64 hex), or several with commas: the first is used, the
+    const char
+        *sentinel;      /* "HOST:PORT#PIN" (64 hex), or several with commas: the first is used, the
                              others are where the enclave may move to; NULL: the hosted one */
-    const char *ballot;   /* NULL or "secret", or "open" */
-    const char *mode;     /* NULL or "direct", "relay", "tor" */
+    const char *ballot; /* NULL or "secret", or "open" */
+    const char *mode;   /* NULL or "direct", "relay", "tor" */
 };
 /* data: struct node_enclave_info. Done when GENESIS is acknowledged. */
 enum status node_create(struct node *n, const struct node_create *req, node_done *done,
@@ -168,13 +169,13 @@ enum status node_join(struct node *n, const struct node_join *req, node_done *do
 enum status node_leave(struct node *n, const char *enclave, node_done *done, void *arg) MUST_USE;
 /* What would be lost if we left now. */
 struct node_leave_view {
-    unsigned members;      /* 1: the enclave ends with us */
-    uint64_t files;        /* in the enclave */
-    uint64_t held_bytes;   /* shards that we keep for it */
-    uint64_t lost;         /* files that the others could not read without us */
+    unsigned members;    /* 1: the enclave ends with us */
+    uint64_t files;      /* in the enclave */
+    uint64_t held_bytes; /* shards that we keep for it */
+    uint64_t lost;       /* files that the others could not read without us */
     uint64_t lost_bytes;
-    uint64_t weaker;       /* files that would survive, but not one loss more */
-    const char *examples;  /* up to ten lost paths, a line each */
+    uint64_t weaker;      /* files that would survive, but not one loss more */
+    const char *examples; /* up to ten lost paths, a line each */
 };
 typedef void node_leave_visit(void *arg, const struct node_leave_view *v);
 enum status node_leave_preview(struct node *n, const char *enclave, node_leave_visit *visit,
@@ -198,12 +199,12 @@ enum status node_kit(struct node *n, struct buf *out) MUST_USE;
  * standing doors. Needs no node_start. data: struct node_revoked, ST_OK also when nothing was told. Done
  * when every sentinel has answered or failed. ST_BAD_SEAL: other words; ST_NOT_FOUND: not in the kit. rk: what the words stand for. */
 struct node_revoked {
-    unsigned enclaves; /* in the kit (or the named one) */
-    unsigned told;     /* revocations that a sentinel took */
+    unsigned enclaves;  /* in the kit (or the named one) */
+    unsigned told;      /* revocations that a sentinel took */
     const char *detail; /* a line an enclave: its name and what happened */
 };
-enum status node_revoke(struct node *n, struct bytes kit, const uint8_t rk[32],
-                        const char *enclave, node_done *done, void *arg) MUST_USE;
+enum status node_revoke(struct node *n, struct bytes kit, const uint8_t rk[32], const char *enclave,
+                        node_done *done, void *arg) MUST_USE;
 
 /* ---- the ledger looked at ---- */
 
@@ -213,10 +214,10 @@ struct node_verdict {
     uint64_t votes, tallies_secret, tallies_open; /* votes; tallies recounted */
     uint64_t passed, refused, expired, withdrawn, voided;
     unsigned members, members_ever;
-    char head[65]; /* chain after the last entry, in hex */
+    char head[65];     /* chain after the last entry, in hex */
     const char *voids; /* a line each for the first fifty void entries: index, author, reason */
-    bool agrees; /* the head is the one this member keeps */
-    bool fork; /* a proof of two histories is kept: node_proof */
+    bool agrees;       /* the head is the one this member keeps */
+    bool fork;         /* a proof of two histories is kept: node_proof */
 };
 /* Reads the whole ledger again from its sealed entries, on a worker. data: struct node_verdict. */
 enum status node_verify(struct node *n, const char *enclave, node_done *done, void *arg) MUST_USE;
@@ -256,15 +257,15 @@ struct node_ballot {
     uint64_t away_ms;   /* as in node_member */
 };
 struct node_proposal {
-    uint64_t number;   /* ledger index of the PROPOSE; 0 while it only knocks */
-    char ref[17];      /* what `vote` takes: the first 8 bytes of the proposal hash in hex */
-    const char *kind;  /* "add", "remove", "policy" */
-    const char *state; /* "knocking", "open", "passed", "added", "removed", "changed", "refused",
+    uint64_t number;     /* ledger index of the PROPOSE; 0 while it only knocks */
+    char ref[17];        /* what `vote` takes: the first 8 bytes of the proposal hash in hex */
+    const char *kind;    /* "add", "remove", "policy" */
+    const char *state;   /* "knocking", "open", "passed", "added", "removed", "changed", "refused",
                           "expired", "withdrawn", "void" */
-    const char *nick;  /* add: the candidate; remove: the targets, with commas; policy: "" */
+    const char *nick;    /* add: the candidate; remove: the targets, with commas; policy: "" */
     const char *message; /* add: the candidate's words; else the proposer's reason */
     const char *changes; /* policy: a line each, "key: old -> new"; else "" */
-    const char *by; /* proposer's nick */
+    const char *by;      /* proposer's nick */
     bool compared;
     char safety[NODE_SAFETY_SIZE]; /* add only */
     uint64_t time_ms;
@@ -283,7 +284,8 @@ enum status node_proposals(struct node *n, const char *enclave, bool all,
 
 struct node_vote {
     const char *enclave;
-    const char *ref; /* prefix of a proposal's ref, a candidate's or target's nick, or NULL if one is
+    const char
+        *ref; /* prefix of a proposal's ref, a candidate's or target's nick, or NULL if one is
                         open */
     bool yes;
     bool compared; /* the safety codes were compared */

@@ -33,10 +33,10 @@ struct node {
     size_t commits;
     node_done *stop_done;
     void *stop_arg;
-    struct later *later; /* answers that wait for the next tick */
+    struct later *later;   /* answers that wait for the next tick */
     struct revoke *revoke; /* one at a time; NULL */
-    uint64_t gate_ms;    /* gate.h: another enclave than the last dials not before */
-    uint64_t gate_last;  /* slot of the last one, 0: none yet */
+    uint64_t gate_ms;      /* gate.h: another enclave than the last dials not before */
+    uint64_t gate_last;    /* slot of the last one, 0: none yet */
 };
 
 /* ---- revoke.c ---- */

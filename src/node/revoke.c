@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Revoking a machine from anywhere, by the recovery words and its kit: a knock at each standing door
  * (core/door/revoke). Needs no vault and no enclave here. */
-#include "base/encode.h"
 #include "core/door/revoke.h"
+#include "base/encode.h"
 #include "core/ledger/ledger.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
@@ -91,7 +91,8 @@ static void got_door(void *arg, enum status st, struct bytes body)
         sha256(BYTES_OF(t->reply_token), msg.reply);
         st = uplink_request(&t->up, ROOM_KNOCK, &room_knock_fields, &msg, on_knocked, t);
     }
-    if (st != ST_OK) end(t, false, "what lies at the door is not this machine's: wrong words or kit?");
+    if (st != ST_OK)
+        end(t, false, "what lies at the door is not this machine's: wrong words or kit?");
     bytes_wipe(key, sizeof key);
     bytes_wipe(&d, sizeof d);
     bytes_wipe(coins, sizeof coins);

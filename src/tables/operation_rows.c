@@ -118,8 +118,9 @@ static const struct op_param p_vote[] = {
     FLAG("compared", 0, 0, "you compared the safety codes with the newcomer"),
     NOW};
 static const struct op_param p_remove[] = {
-    POSITIONAL("who", OP_TEXT, OP_REQUIRED, "WHO[,WHO]",
-               "the member's name; several at once only if each let a vote expire and was silent since"),
+    POSITIONAL(
+        "who", OP_TEXT, OP_REQUIRED, "WHO[,WHO]",
+        "the member's name; several at once only if each let a vote expire and was silent since"),
     ENCLAVE, REASON, NOW};
 static const struct op_param p_policy_set[] = {
     POSITIONAL("changes", OP_TEXT, OP_REQUIRED | OP_REST, "KEY=VALUE...",

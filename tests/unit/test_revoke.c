@@ -93,8 +93,10 @@ static void the_kit(void **state)
 {
     (void)state;
     uint8_t sentinels[] = {1, 3, 'h', ':', '1', [5] = 9, [36] = 9};
-    struct revoke_item item = {
-        .name = BYTES_LIT("circle"), .proxied = 1, .sentinels = BYTES_OF(sentinels)}, got;
+    struct revoke_item item = {.name = BYTES_LIT("circle"),
+                               .proxied = 1,
+                               .sentinels = BYTES_OF(sentinels)},
+                       got;
     struct buf items = BUF_INIT, kit = BUF_INIT, plain = BUF_INIT;
     static const uint8_t others_words[32] = {8};
     memcpy(item.room, room, 32);

@@ -27,7 +27,7 @@ void revoke_door_seed(const uint8_t log_key_0[32], const uint8_t door[32], uint8
 }
 
 void revoke_record_seal(const struct revoke_door *d, const uint8_t seed[KEM_SEED],
-                               const uint8_t nonce[XAEAD_NONCE], uint8_t ret[REVOKE_RECORD])
+                        const uint8_t nonce[XAEAD_NONCE], uint8_t ret[REVOKE_RECORD])
 {
     uint8_t pk[KEM_PUBLIC];
     kem_public(seed, pk);
@@ -39,9 +39,8 @@ enum status revoke_record_open(const struct revoke_door *d, struct bytes record,
                                uint8_t ret_pk[KEM_PUBLIC])
 {
     if (record.n != REVOKE_RECORD) return ST_BAD_MESSAGE;
-    enum status st =
-        xaead_open(d->record_key, record.p, BYTES_NONE,
-                   BYTES(record.p + XAEAD_NONCE, record.n - XAEAD_NONCE), ret_pk);
+    enum status st = xaead_open(d->record_key, record.p, BYTES_NONE,
+                                BYTES(record.p + XAEAD_NONCE, record.n - XAEAD_NONCE), ret_pk);
     return st == ST_OK ? kem_check_public(ret_pk) : st;
 }
 
@@ -108,8 +107,8 @@ enum status revoke_kit_open(const uint8_t recovery[32], struct bytes kit, struct
     if (kit.n < magic || kit.n > REVOKE_KIT_MAX || memcmp(kit.p, KIT_MAGIC, magic) != 0)
         return ST_BAD_MESSAGE;
     EXPAND_OF(key, recovery, BYTES_LIT("ENCLAVE kit"));
-    enum status st = xaead_open_to(key, BYTES_LIT(KIT_MAGIC),
-                                   BYTES(kit.p + magic, kit.n - magic), ret_items);
+    enum status st =
+        xaead_open_to(key, BYTES_LIT(KIT_MAGIC), BYTES(kit.p + magic, kit.n - magic), ret_items);
     bytes_wipe(key, sizeof key);
     return st;
 }

@@ -53,10 +53,10 @@ enum status revoke_blob_open(const uint8_t seed[KEM_SEED], struct bytes blob, ui
                              uint8_t ret_key[32]) MUST_USE;
 
 /* sentinels: as in GENESIS; where the room is comes first. */
-#define REVOKE_ITEM_FIELDS(X, M)          \
-    X(M, VAR8, name, REVOKE_NAME_MAX, 0)  \
-    X(M, FIX, room, 32, 0)                \
-    X(M, FIX, seat, 32, 0)                \
+#define REVOKE_ITEM_FIELDS(X, M)                                             \
+    X(M, VAR8, name, REVOKE_NAME_MAX, 0)                                     \
+    X(M, FIX, room, 32, 0)                                                   \
+    X(M, FIX, seat, 32, 0)                                                   \
     X(M, U8, proxied, 0, 0) /* 1: its sentinels are reached over tor only */ \
     X(M, VAR16, sentinels, 1 + REVOKE_SENTINELS_MAX * (1 + REVOKE_ADDRESS_MAX + 32), 0)
 FIELDS_DECLARE(revoke_item, REVOKE_ITEM_FIELDS);

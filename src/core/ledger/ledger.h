@@ -173,9 +173,9 @@ struct ledger_judged {
         struct away_body away;
         struct rehome_body rehome;
     } body;
-    struct knock knock; /* of a PROPOSE */
+    struct knock knock;      /* of a PROPOSE */
     struct ballot_cast cast; /* of a BALLOT that holds */
-    struct bytes wraps; /* of a COMMIT: what follows its head */
+    struct bytes wraps;      /* of a COMMIT: what follows its head */
 };
 
 enum status ledger_new(const uint8_t enclave_id[32], const uint8_t room[32],

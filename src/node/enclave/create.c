@@ -49,18 +49,18 @@ static enum status make_group(struct enclave *e, uint8_t ballot, uint8_t mode,
     env_random(env, secret, 32);
     enclave_revocation(e, revoke);
     enclave_now(e, random, &now);
-    struct group_create a = {.self = {e->keys->id_seed, e->keys->seat_seed, e->keys->kem_seed, NULL,
-                                      0},
-                             .room = e->room,
-                             .genesis_random = genesis,
-                             .epoch_secret = secret,
-                             .revoke_hash = revoke,
-                             .nick = bytes_str(e->nick),
-                             .name = bytes_str(e->name),
-                             .ballot_kind = ballot,
-                             .mode = mode,
-                             .sentinels = sentinels,
-                             .n_sentinels = n_sentinels};
+    struct group_create a = {
+        .self = {e->keys->id_seed, e->keys->seat_seed, e->keys->kem_seed, NULL, 0},
+        .room = e->room,
+        .genesis_random = genesis,
+        .epoch_secret = secret,
+        .revoke_hash = revoke,
+        .nick = bytes_str(e->nick),
+        .name = bytes_str(e->name),
+        .ballot_kind = ballot,
+        .mode = mode,
+        .sentinels = sentinels,
+        .n_sentinels = n_sentinels};
     enum status st;
     TRY(group_create(&a, &now, &e->group, &draft));
     TRY(group_take(e->group, 0, buf_view(&draft.sealed), now.now_ms));

@@ -22,10 +22,10 @@ static const struct sm_state phases[ENCLAVE_PHASES] = {
     [ENCLAVE_KNOCKING] = {"knocking", SM_BIT(ENCLAVE_WAITING) | SM_BIT(ENCLAVE_GONE)},
     [ENCLAVE_WAITING] = {"waiting",
                          SM_BIT(ENCLAVE_ENTERING) | SM_BIT(ENCLAVE_REFUSED) | SM_BIT(ENCLAVE_GONE)},
-    [ENCLAVE_ENTERING] = {"entering", SM_BIT(ENCLAVE_MEMBER) | SM_BIT(ENCLAVE_GONE) |
-                                          SM_BIT(ENCLAVE_REMOVED)},
-    [ENCLAVE_MEMBER] = {"member", SM_BIT(ENCLAVE_LEAVING) | SM_BIT(ENCLAVE_GONE) |
-                                      SM_BIT(ENCLAVE_REMOVED)},
+    [ENCLAVE_ENTERING] = {"entering",
+                          SM_BIT(ENCLAVE_MEMBER) | SM_BIT(ENCLAVE_GONE) | SM_BIT(ENCLAVE_REMOVED)},
+    [ENCLAVE_MEMBER] = {"member",
+                        SM_BIT(ENCLAVE_LEAVING) | SM_BIT(ENCLAVE_GONE) | SM_BIT(ENCLAVE_REMOVED)},
     [ENCLAVE_LEAVING] = {"leaving", SM_BIT(ENCLAVE_GONE) | SM_BIT(ENCLAVE_REMOVED)},
     [ENCLAVE_REFUSED] = {"refused", SM_BIT(ENCLAVE_GONE)},
     [ENCLAVE_GONE] = {"gone", 0},

@@ -25,7 +25,7 @@
 #define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
 #define ENCLAVE_OPS_MAX 4096 /* feed-2 entries waiting to be appended */
-#define ENCLAVE_LOST_TEXT                                                                 \
+#define ENCLAVE_LOST_TEXT                                                                     \
     "this machine lost the thread of the keys (an old backup?): it has asked the others for " \
     "new ones and goes on by itself when one of them is there"
 #define ENCLAVE_RECORD_VERSION 2
@@ -41,7 +41,7 @@ enum enclave_phase {
     ENCLAVE_MEMBER = 4,
     ENCLAVE_LEAVING = 5, /* LEAVE or DROP_SEAT not yet acknowledged */
     ENCLAVE_REFUSED = 6,
-    ENCLAVE_GONE = 7, /* being shredded */
+    ENCLAVE_GONE = 7,    /* being shredded */
     ENCLAVE_REMOVED = 8, /* by the others, or by the recovery key: only read from now on */
     ENCLAVE_PHASES
 };
@@ -148,7 +148,7 @@ struct intent {
     uint8_t key[32];   /* REVOKE; pin of REHOME */
     uint16_t targets[LEDGER_MEMBERS_MAX];
     size_t n_targets;
-    struct intent_policy *policy; /* owned */
+    struct intent_policy *policy;     /* owned */
     char text[LEDGER_REASON_MAX + 1]; /* reason; address of REHOME */
     node_done *done;
     void *arg;
@@ -253,7 +253,7 @@ struct enclave {
     uint64_t welcomed; /* index of the newest ADD that was looked after, + 1 */
     uint8_t drop_voted[LEDGER_EVER_MAX / 8]; /* removed leaves whose seat we voted to drop */
     uint64_t head_at_ms; /* the seat list changed: a HEAD with our word for it is due then; 0 */
-    bool standing_door; /* asked for on this connection */
+    bool standing_door;  /* asked for on this connection */
     uint64_t reminded_ms;
     struct group_welcome *rejoin; /* an answer to our RENEW; NULL */
 
@@ -285,7 +285,7 @@ struct enclave {
     /* moving to another sentinel */
     node_done *rehome_done;
     void *rehome_arg;
-    struct rehome *rehome; /* NULL: none is on its way */
+    struct rehome *rehome;  /* NULL: none is on its way */
     uint64_t away_since_ms; /* monotonic: the sentinel is not there since; 0 */
     size_t try_home;        /* next of the voted list to look at */
 
@@ -335,9 +335,9 @@ uint64_t enclave_unix_ms(const struct enclave *e); /* the sentinel's clock where
 /* H(revocation key), for GENESIS and the knock; protocol.md 11. */
 void enclave_revocation(const struct enclave *e, uint8_t ret_hash[32]);
 enum status enclave_peers_start(struct enclave *e) MUST_USE;
-void enclave_listen(struct enclave *e);   /* for members, where the mode allows */
+void enclave_listen(struct enclave *e);     /* for members, where the mode allows */
 void enclave_peers_stop(struct enclave *e); /* all links end, and what went over them */
-bool enclave_in(const struct enclave *e); /* member with keys of the current epoch */
+bool enclave_in(const struct enclave *e);   /* member with keys of the current epoch */
 
 /* ---- route.c: which way connections go ---- */
 bool enclave_routed(const struct enclave *e); /* all of them through the proxy */
@@ -445,7 +445,7 @@ bool enclave_rehome_sign(const struct enclave *e, uint64_t *ret_version, uint8_t
 
 /* ---- leave.c ---- */
 void enclave_removed_why(struct enclave *e);
-void enclave_removed(struct enclave *e); /* REMOVE or SELF_REVOKE of us is in the ledger */
+void enclave_removed(struct enclave *e);    /* REMOVE or SELF_REVOKE of us is in the ledger */
 void enclave_leave_drop(struct enclave *e); /* our LEAVE is in the ledger: drop the seat */
 void enclave_shred(struct enclave *e, const char *why);
 

@@ -52,14 +52,14 @@ static void welcomed(struct enclave *e, const struct reply *r)
     if (e->phase != ENCLAVE_WAITING) return;
     uint8_t keys[GROUP_VETO_BATCH * VETO_KEY], xs[GROUP_VETO_BATCH * VETO_SCALAR];
     group_veto_draw(e->keys->veto_seed, e->enclave_id, e->id, 0, keys, xs);
-    struct group_join a = {.self = {e->keys->id_seed, e->keys->seat_seed, e->keys->kem_seed, xs,
-                                    GROUP_VETO_BATCH},
-                           .room = e->room,
-                           .enclave_id = e->enclave_id,
-                           .add_index = r->index,
-                           .chain = r->chain,
-                           .epoch = r->epoch,
-                           .log_key = r->log_key};
+    struct group_join a = {
+        .self = {e->keys->id_seed, e->keys->seat_seed, e->keys->kem_seed, xs, GROUP_VETO_BATCH},
+        .room = e->room,
+        .enclave_id = e->enclave_id,
+        .add_index = r->index,
+        .chain = r->chain,
+        .epoch = r->epoch,
+        .log_key = r->log_key};
     enum status st = group_join(&a, &e->group);
     bytes_wipe(xs, sizeof xs);
     if (st != ST_OK) return;
@@ -198,7 +198,9 @@ static enum status make_knock(struct enclave *e, const struct invitation *inv,
     uint8_t keys[GROUP_VETO_BATCH * VETO_KEY], xs[GROUP_VETO_BATCH * VETO_SCALAR];
     group_veto_draw(e->keys->veto_seed, e->enclave_id, e->id, 0, keys, xs);
     bytes_wipe(xs, sizeof xs);
-    struct knock k = {.veto_keys = {keys, GROUP_VETO_BATCH}, .nick = bytes_str(e->nick), .message = buf_view(&e->join_message)};
+    struct knock k = {.veto_keys = {keys, GROUP_VETO_BATCH},
+                      .nick = bytes_str(e->nick),
+                      .message = buf_view(&e->join_message)};
     struct buf plain = BUF_INIT;
     env_random(e->node->ports.env, coins, sizeof coins);
     memcpy(k.id, e->id, 32);

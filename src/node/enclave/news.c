@@ -183,9 +183,10 @@ void enclave_remind(struct enclave *e, uint64_t now_ms)
                 continue;
             char text[NODE_REASON_MAX], what[NODE_REASON_MAX / 4];
             about(e, p, what, sizeof what);
-            snprintf(text, sizeof text,
-                     "the vote %s waits for you; no answer counts as no. Type: enclave proposals %s",
-                     what, e->name);
+            snprintf(
+                text, sizeof text,
+                "the vote %s waits for you; no answer counts as no. Type: enclave proposals %s",
+                what, e->name);
             enclave_tell(e, "proposal", p->nick, p->index, text);
         }
     }

@@ -302,8 +302,7 @@ static enum status make_duty(struct enclave *e, const struct group_next *next,
     switch (next->duty) {
     case GROUP_POST_ADD:
     case GROUP_POST_REMOVE:
-    case GROUP_POST_POLICY:
-        return group_make_outcome(e->group, next->proposal, now, &e->draft);
+    case GROUP_POST_POLICY: return group_make_outcome(e->group, next->proposal, now, &e->draft);
     case GROUP_POST_COMMIT: return make_commit(e, now);
     case GROUP_POST_HEAD: return make_head(e, now);
     case GROUP_POST_EXPIRE: return group_make_expire(e->group, next->proposal, now, &e->draft);

@@ -14,9 +14,9 @@
 #define BUILD_MS 60000      /* the new one has so long to answer */
 
 struct rehome {
-    bool build;  /* we make the room; else: we go where it is */
+    bool build; /* we make the room; else: we go where it is */
     bool switch_due;
-    bool made;   /* the sentinel has the room */
+    bool made; /* the sentinel has the room */
     uint64_t until_ms;
     struct ledger_sentinel to;
 };
@@ -260,9 +260,8 @@ uint64_t enclave_rehome_next_ms(const struct enclave *e)
     if (e->group == NULL || e->phase != ENCLAVE_MEMBER) return UINT64_MAX;
     if (e->rehome != NULL)
         return e->rehome->switch_due || (e->rehome->made && e->subscribed) ? 0
-                                                                          : e->rehome->until_ms;
-    if (e->attached || e->away_since_ms == 0 ||
-        ledger_sentinels(group_ledger(e->group), &list) < 2)
+                                                                           : e->rehome->until_ms;
+    if (e->attached || e->away_since_ms == 0 || ledger_sentinels(group_ledger(e->group), &list) < 2)
         return UINT64_MAX;
     return e->away_since_ms + LOOK_AFTER_MS;
 }

@@ -57,8 +57,8 @@ void enclave_renew_entry(struct enclave *e, struct bytes sealed)
     const struct ledger_leaf *self = ledger_leaf(group_ledger(e->group), group_leaf(e->group));
     if (self == NULL || !self->renewed) return;
     const uint8_t *seed = group_kem_seed(e->group, self->kem_update);
-    if (seed == NULL || reply_open(seed, e->enclave_id, BYTES(sealed.p + RENEW_HINT, REPLY_BLOB),
-                                   &r) != ST_OK)
+    if (seed == NULL ||
+        reply_open(seed, e->enclave_id, BYTES(sealed.p + RENEW_HINT, REPLY_BLOB), &r) != ST_OK)
         return;
     if (r.kind == REPLY_WELCOME && r.index == self->last) e->rejoin = secret_new(sizeof *e->rejoin);
     if (e->rejoin != NULL) {
@@ -100,8 +100,8 @@ static bool on_entry(void *arg, uint64_t n, struct bytes plain)
         a->st = ST_INTEGRITY;
         return false;
     }
-    a->st = group_take(a->g, n, BYTES(plain.p + 32, plain.n - 32),
-                       env_wall_ms(a->e->node->ports.env));
+    a->st =
+        group_take(a->g, n, BYTES(plain.p + 32, plain.n - 32), env_wall_ms(a->e->node->ports.env));
     while (group_event(a->g, &ev)) {
     }
     a->count++;
@@ -117,8 +117,7 @@ void enclave_rejoin(struct enclave *e)
     e->rejoin = NULL;
     enum status st = group_rejoin(e->group, w, &a.g);
     secret_free(w);
-    if (st == ST_OK)
-        st = keep_scan(&e->node->keep, &e->feeds[FEED_LEDGER].space, 0, on_entry, &a);
+    if (st == ST_OK) st = keep_scan(&e->node->keep, &e->feeds[FEED_LEDGER].space, 0, on_entry, &a);
     if (st == ST_OK) st = a.st;
     if (st == ST_OK && a.count != e->feeds[FEED_LEDGER].seen.count) st = ST_INTEGRITY;
     if (st != ST_OK) {

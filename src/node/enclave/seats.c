@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define SEATS_AGAIN_MS 3000
-#define SEATS_SOON_MS 200  /* after a change that another member made first */
+#define SEATS_SOON_MS 200 /* after a change that another member made first */
 /* Our word for a new list comes at a random moment within this time for each member, so that not all
  * write to the ledger at once. */
 #define SEATS_HEAD_MS 1000

@@ -83,8 +83,7 @@ static bool take(struct enclave *e, uint8_t feed, struct bytes sealed, bool last
     else if (feed == FEED_MAIL) {
         enclave_mail_entry(e, index, sealed, e->batch);
         enclave_renew_entry(e, sealed);
-    }
-    else if (feed == FEED_FILES)
+    } else if (feed == FEED_FILES)
         st = enclave_files_entry(e, index, sealed, last_word, e->batch);
     if (st == ST_PENDING) return false;
     if (st == ST_FORK || st == ST_INTEGRITY) {

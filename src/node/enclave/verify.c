@@ -145,7 +145,8 @@ enum status node_verify(struct node *n, const char *name, node_done *done, void 
     if (e == NULL) return ST_NOT_FOUND;
     if (e->group == NULL || group_wants(e->group) != ledger_count(group_ledger(e->group)))
         return ST_PENDING;
-    if (e->commits > 0 || e->halted) return ST_BUSY; /* rows are on their way to the disk, or will not come */
+    if (e->commits > 0 || e->halted)
+        return ST_BUSY; /* rows are on their way to the disk, or will not come */
     struct verify *v = calloc(1, sizeof *v);
     enum status st = ST_NO_MEMORY;
     if (v == NULL) return st;
@@ -213,7 +214,8 @@ enum status node_check_proof(struct node *n, struct bytes in, struct buf *out)
                p.index);
     put_side(n, &p, &p.one, out);
     put_side(n, &p, &p.other, out);
-    buf_printf(out, "Both signatures hold, and only one of the two can be there. Whoever orders the "
-                    "entries showed two histories, or one of these two signed a lie.\n");
+    buf_printf(out,
+               "Both signatures hold, and only one of the two can be there. Whoever orders the "
+               "entries showed two histories, or one of these two signed a lie.\n");
     return buf_status(out);
 }

@@ -14,7 +14,13 @@
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
 
-enum setting_kind { SETTING_BALLOT, SETTING_MODE, SETTING_TIME, SETTING_HISTORY, SETTING_SENTINELS };
+enum setting_kind {
+    SETTING_BALLOT,
+    SETTING_MODE,
+    SETTING_TIME,
+    SETTING_HISTORY,
+    SETTING_SENTINELS
+};
 
 struct setting {
     const char *key;
@@ -28,7 +34,8 @@ struct setting {
 static const struct setting settings[] = {
     {"ballot", SETTING_BALLOT, 0, 0, 0, false, "how members vote: secret or open"},
     {"mode", SETTING_MODE, 0, 0, 0, false,
-     "direct: members connect to each other; relay: all through the sentinel; tor: that, through tor"},
+     "direct: members connect to each other; relay: all through the sentinel; tor: that, through "
+     "tor"},
     {"deadline", SETTING_TIME, LEDGER_POLICY_EXPIRE_MS, HOUR_MS, 90 * DAY_MS, false,
      "how long a vote is open at least before it may be declared expired"},
     {"history", SETTING_HISTORY, LEDGER_POLICY_NO_HISTORY, 0, 0, false,
@@ -78,8 +85,8 @@ static void sentinels_text(const struct ledger_sentinel *list, size_t n, char *o
     for (size_t i = 0; i < n && used < room; i++) {
         char pin[65];
         hex_encode(BYTES_OF(list[i].pin), pin);
-        int len = snprintf(out + used, room - used, "%s%s#%s", i == 0 ? "" : ",", list[i].address,
-                           pin);
+        int len =
+            snprintf(out + used, room - used, "%s%s#%s", i == 0 ? "" : ",", list[i].address, pin);
         used += len < 0 ? 0 : (size_t)len;
     }
 }
@@ -88,9 +95,7 @@ static void value_text(const struct ledger *l, const struct setting *s, char *ou
 {
     const struct ledger_sentinel *list;
     switch (s->kind) {
-    case SETTING_BALLOT:
-        snprintf(out, room, "%s", ballot_kind(ledger_ballot_kind(l))->name);
-        break;
+    case SETTING_BALLOT: snprintf(out, room, "%s", ballot_kind(ledger_ballot_kind(l))->name); break;
     case SETTING_MODE: snprintf(out, room, "%s", mode_text(ledger_mode(l))); break;
     case SETTING_TIME: time_text(ledger_policy(l, s->policy), out, room); break;
     case SETTING_HISTORY:

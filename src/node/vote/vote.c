@@ -43,12 +43,14 @@ static void visit_knock(const struct enclave *e, const struct enclave_knock *k,
 /* What few voters cannot hide from each other (docs/spec/ballot.md). */
 static const char *limits_of(const struct ledger_proposal *p)
 {
-    if (p->ballot->kind != BALLOT_SECRET) return p->n_voters == 1 ? "one voter: it is no secret" : "";
+    if (p->ballot->kind != BALLOT_SECRET)
+        return p->n_voters == 1 ? "one voter: it is no secret" : "";
     if (p->n_voters == 2)
         return "with two voters a veto names its author to the other one: who did not veto knows "
                "who did";
     if (p->n_voters == 3)
-        return "with three voters a veto names its author to whoever knows the third one's yes; the "
+        return "with three voters a veto names its author to whoever knows the third one's yes; "
+               "the "
                "proposer's yes is known to all";
     return "";
 }
@@ -261,8 +263,7 @@ enum status node_withdraw(struct node *n, const char *name, const char *ref, nod
         found = p;
     }
     if (found == NULL) return others && ref != NULL ? ST_DENIED : ST_NOT_FOUND;
-    struct intent i = {
-        .kind = INTENT_WITHDRAW, .proposal = found->index, .done = done, .arg = arg};
+    struct intent i = {.kind = INTENT_WITHDRAW, .proposal = found->index, .done = done, .arg = arg};
     return enclave_intend(e, &i);
 }
 
