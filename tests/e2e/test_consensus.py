@@ -189,6 +189,8 @@ def backup(w):
     for _ in range(3):
         ben("rekey")
         ben("send", "said and lost")
+    source = lib.random_file(w.path / "later.bin", 70_000)
+    ann("put", str(source), "--wait")
     ann.until("she reads", lambda: sum(t == "said and lost" for _, t in ann.messages()) == 3)
     ben.stop()
     shutil.rmtree(ben.home)
@@ -199,6 +201,10 @@ def backup(w):
     ben("send", "here again")
     for m in (ann, cem):
         m.until("they read", lambda m=m: ("ben", "here again") in m.messages())
+    ben.until("he sees the file put in epochs that he missed", lambda: "later.bin" in ben.files())
+    out = w.path / "later.out"
+    ben("get", "later.bin", str(out))
+    expect(lib.sha256(out) == lib.sha256(source), "other bytes")
     ann("policy", "set", "idle=40d")
     for m in (ben, cem):
         m.until("a vote", lambda m=m: lib.proposal_of(m, ""))

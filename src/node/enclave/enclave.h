@@ -256,6 +256,8 @@ struct enclave {
     bool standing_door;  /* asked for on this connection */
     uint64_t reminded_ms;
     struct group_welcome *rejoin; /* an answer to our RENEW; NULL */
+    unsigned rejoin_seen, rejoin_bad; /* answers looked at; of these, did not fit: in order of the feed */
+    bool relearn; /* keys of epochs that we missed come with the next COMMIT: files are folded anew */
 
     /* doors */
     struct enclave_door *doors[ENCLAVE_DOORS_MAX];
@@ -415,6 +417,8 @@ void enclave_joined(struct enclave *e); /* our first COMMIT was processed */
 /* ---- renew.c: who lost the thread, and who gives it back ---- */
 /* A member shows new keys: its WELCOME goes into the mail. */
 void enclave_renewed(struct enclave *e, uint16_t leaf);
+/* Our own COMMIT took in what waited: whoever renewed is answered once more, by one who is there. */
+void enclave_renewals_taken(struct enclave *e);
 /* An entry of feed 1 may be the answer to our own RENEW. */
 void enclave_renew_entry(struct enclave *e, struct bytes sealed);
 /* At start: such an answer that was read before. */

@@ -92,7 +92,10 @@ static void on_epoch(struct enclave *e, const struct group_event *ev)
     enclave_roster(e);
     enclave_mail_epoch(e);
     if (e->shelf != NULL)
-        enclave_files_epoch(e, ledger_generation(group_ledger(e->group)) == ev->epoch);
+        enclave_files_epoch(e,
+                            e->relearn || ledger_generation(group_ledger(e->group)) == ev->epoch);
+    e->relearn = e->relearn && e->shelf == NULL;
+    if (ev->leaf == group_leaf(e->group)) enclave_renewals_taken(e);
 }
 
 static void on_in(struct enclave *e)

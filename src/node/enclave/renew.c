@@ -23,26 +23,20 @@ static void on_answered(void *arg, enum status st, struct bytes body)
     /* It is read like anybody's entry when the feed is read on. */
 }
 
-void enclave_renewed(struct enclave *e, uint16_t leaf)
+/* To the key that the RENEW brought, whether it was taken in already or not. */
+static void answer(struct enclave *e, const struct ledger_leaf *f)
 {
     struct group_welcome w;
     uint8_t coins[KEM_COINS], entry[RENEW_ENTRY];
-    const struct ledger *l = group_ledger(e->group);
-    const struct ledger_leaf *f = ledger_leaf(l, leaf);
-    char text[NODE_REASON_MAX];
-    snprintf(text, sizeof text, "%s lost its keys (a backup?) and gets new ones",
-             enclave_nick(e, leaf));
-    enclave_tell(e, "warning", enclave_nick(e, leaf), 0, text);
-    if (leaf == group_leaf(e->group) || !e->subscribed || !group_in(e->group)) return;
-    if (ledger_turn(l, group_leaf(e->group)) >= RENEW_ANSWERS) return;
-    if (group_welcome(e->group, leaf, &w) != ST_OK) return;
+    if (!e->subscribed || group_welcome(e->group, f->leaf, &w) != ST_OK) return;
     struct reply r = {.kind = REPLY_WELCOME, .index = w.add_index, .epoch = w.epoch};
     memcpy(r.enclave_id, e->enclave_id, 32);
     memcpy(r.chain, w.chain, 32);
     memcpy(r.log_key, w.log_key, 32);
     env_random(e->node->ports.env, entry, sizeof entry);
     env_random(e->node->ports.env, coins, sizeof coins);
-    if (reply_seal(&r, f->kem_update, coins, entry + RENEW_HINT) == ST_OK &&
+    const uint8_t *pk = f->renewed ? f->kem_update : f->kem_pk;
+    if (reply_seal(&r, pk, coins, entry + RENEW_HINT) == ST_OK &&
         enclave_append(e, FEED_MAIL, false, 0, NULL, BYTES_OF(entry), on_answered, e) != ST_OK)
         env_log(e->node->ports.env, ENV_WARN, "renew", "an answer could not be sent now");
     bytes_wipe(&r, sizeof r);
@@ -50,17 +44,44 @@ void enclave_renewed(struct enclave *e, uint16_t leaf)
     bytes_wipe(coins, sizeof coins);
 }
 
+void enclave_renewed(struct enclave *e, uint16_t leaf)
+{
+    const struct ledger *l = group_ledger(e->group);
+    char text[NODE_REASON_MAX];
+    snprintf(text, sizeof text, "%s lost its keys (a backup?) and gets new ones",
+             enclave_nick(e, leaf));
+    enclave_tell(e, "warning", enclave_nick(e, leaf), 0, text);
+    if (leaf == group_leaf(e->group) || !group_in(e->group)) return;
+    if (ledger_turn(l, group_leaf(e->group)) < RENEW_ANSWERS) answer(e, ledger_leaf(l, leaf));
+}
+
+void enclave_renewals_taken(struct enclave *e)
+{
+    const struct ledger *l = group_ledger(e->group);
+    uint64_t epoch = group_epoch(e->group);
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        const struct ledger_leaf *f = ledger_leaf(l, (uint16_t)i);
+        if (f->member_now && f->renewals > 0 && !f->renewed && f->kem_epoch == epoch &&
+            f->renewed_epoch + 1 == epoch && f->leaf != group_leaf(e->group))
+            answer(e, f);
+    }
+}
+
 void enclave_renew_entry(struct enclave *e, struct bytes sealed)
 {
     struct reply r;
     if (sealed.n != RENEW_ENTRY || e->rejoin != NULL || !group_lost(e->group)) return;
-    const struct ledger_leaf *self = ledger_leaf(group_ledger(e->group), group_leaf(e->group));
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_leaf *self = ledger_leaf(l, group_leaf(e->group));
     if (self == NULL || !self->renewed) return;
     const uint8_t *seed = group_kem_seed(e->group, self->kem_update);
     if (seed == NULL ||
         reply_open(seed, e->enclave_id, BYTES(sealed.p + RENEW_HINT, REPLY_BLOB), &r) != ST_OK)
         return;
-    if (r.kind == REPLY_WELCOME && r.index == self->last) e->rejoin = secret_new(sizeof *e->rejoin);
+    /* Where our RENEW stands we know ourselves; the key we do not: a false one is found out later. */
+    const uint8_t *chain = r.index == self->renewed_at ? ledger_chain_at(l, r.index + 1) : NULL;
+    bool fits = r.kind == REPLY_WELCOME && chain != NULL && memcmp(r.chain, chain, 32) == 0;
+    if (fits && ++e->rejoin_seen > e->rejoin_bad) e->rejoin = secret_new(sizeof *e->rejoin);
     if (e->rejoin != NULL) {
         e->rejoin->add_index = r.index;
         e->rejoin->epoch = r.epoch;
@@ -82,6 +103,7 @@ static bool on_mail_row(void *arg, uint64_t n, struct bytes plain)
 enum status enclave_renew_load(struct enclave *e)
 {
     if (!group_lost(e->group)) return ST_OK;
+    e->rejoin_seen = 0;
     return keep_scan(&e->node->keep, &e->feeds[FEED_MAIL].space, 0, on_mail_row, e);
 }
 
@@ -122,12 +144,18 @@ void enclave_rejoin(struct enclave *e)
     if (st == ST_OK && a.count != e->feeds[FEED_LEDGER].seen.count) st = ST_INTEGRITY;
     if (st != ST_OK) {
         group_free(a.g);
-        enclave_trouble(e, "the answer of the others does not fit the ledger (%s)",
+        /* One member may lie: perhaps another one has answered, too. */
+        e->rejoin_bad++;
+        enclave_trouble(e, "an answer to this machine's call for keys does not fit the ledger (%s)",
                         status_text(st));
+        if (enclave_renew_load(e) != ST_OK)
+            env_log(e->node->ports.env, ENV_WARN, "renew", "the mail could not be read again");
         return;
     }
     group_free(e->group);
     e->group = a.g;
+    e->relearn = true;
+    e->rejoin_seen = e->rejoin_bad = 0;
     e->trouble[0] = '\0';
     struct keep_batch b;
     keep_begin(&b, &e->node->keep);
@@ -136,6 +164,10 @@ void enclave_rejoin(struct enclave *e)
     enclave_tell(e, "warning", "", 0,
                  "another member has given the thread back: the next change of keys lets this "
                  "machine in again");
-    if (group_in(e->group) && enclave_epochs(e) == ST_OK) enclave_mail_epoch(e);
+    if (group_in(e->group) && enclave_epochs(e) == ST_OK) {
+        enclave_mail_epoch(e);
+        if (e->shelf != NULL) enclave_files_epoch(e, true);
+        e->relearn = e->shelf == NULL;
+    }
     enclave_roster(e);
 }
