@@ -39,7 +39,7 @@ static size_t seats_of(const struct enclave *e, bool in, uint8_t (*ret)[32], siz
     return n;
 }
 
-static size_t pins_of(const struct enclave *e, uint8_t ret[LEDGER_SENTINELS_MAX][32])
+static size_t pins_of(const struct enclave *e, uint8_t (*ret)[32])
 {
     const struct ledger_sentinel *list;
     size_t n = ledger_sentinels(group_ledger(e->group), &list);
