@@ -106,6 +106,11 @@ void veto_key_make(const uint8_t group_id[32], const uint8_t id[32], uint32_t se
     bytes_wipe(r, sizeof r);
 }
 
+void veto_key_public(const uint8_t x[VETO_SCALAR], uint8_t ret[VETO_POINT])
+{
+    times(x, NULL, ret);
+}
+
 enum status veto_key_check(const uint8_t group_id[32], const uint8_t id[32], uint32_t serial,
                            const uint8_t key[VETO_KEY])
 {

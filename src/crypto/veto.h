@@ -34,6 +34,9 @@ void veto_key_make(const uint8_t group_id[32], const uint8_t id[32], uint32_t se
 enum status veto_key_check(const uint8_t group_id[32], const uint8_t id[32], uint32_t serial,
                            const uint8_t key[VETO_KEY]) MUST_USE;
 
+/* X of a secret x. */
+void veto_key_public(const uint8_t x[VETO_SCALAR], uint8_t ret[VETO_POINT]);
+
 /* ids: n x 32 in byte order. ctx = SHA-256("ENCLAVE veto ctx" | group_id | epoch u64 | proposal 32 |
  * log_head 32 | n u16 | IDs). */
 void veto_ctx(const uint8_t group_id[32], uint64_t epoch, const uint8_t proposal[32],

@@ -303,6 +303,17 @@ static void emit_valid(struct group *g, const struct ledger_judged *j, bool was_
 
 /* ---- what an entry changes in us ---- */
 
+/* By the key and not only by its number: another secret under it would turn a yes into a veto. */
+static bool known_veto(const struct group *g)
+{
+    const struct ledger_stock *s = &ledger_leaf(g->ledger, g->leaf)->stock;
+    uint8_t x[VETO_POINT];
+    const struct group_veto *v = s->n == 0 ? NULL : group_veto_find(g, s->serial[s->n - 1]);
+    if (v == NULL) return false;
+    veto_key_public(v->x, x);
+    return memcmp(x, s->x[s->n - 1], VETO_POINT) == 0;
+}
+
 /* Does this disk know that we wrote this entry? Each of these leaves something behind before it goes
  * out: the secret of a key, or the body of a ballot. */
 static bool known_own(const struct group *g, const struct ledger_judged *j)
@@ -311,8 +322,7 @@ static bool known_own(const struct group *g, const struct ledger_judged *j)
     case LEDGER_COMMIT: return group_kem_seed(g, j->body.commit.kem_pk) != NULL;
     case LEDGER_UPDATE: return group_kem_seed(g, j->body.update.kem_pk) != NULL;
     case LEDGER_RENEW: return group_kem_seed(g, j->body.renew.kem_pk) != NULL;
-    case LEDGER_VETO_KEYS:
-        return group_veto_find(g, ledger_leaf(g->ledger, g->leaf)->stock.next - 1) != NULL;
+    case LEDGER_VETO_KEYS: return known_veto(g);
     case LEDGER_BALLOT:
         for (size_t i = 0; i < g->n_ballots; i++)
             if (memcmp(g->ballots[i].hash, j->body.ballot.hash, 32) == 0) return true;
@@ -333,8 +343,7 @@ static void settle_own(struct group *g, const struct ledger_judged *j)
 {
     if (j->verdict.author != g->leaf) return;
     if (j->entry.type == LEDGER_BALLOT) group_ballot_landed(g, j->body.ballot.hash);
-    if (j->entry.type == LEDGER_VETO_KEYS &&
-        group_veto_find(g, ledger_leaf(g->ledger, g->leaf)->stock.next - 1) != NULL) {
+    if (j->entry.type == LEDGER_VETO_KEYS && known_veto(g)) {
         bytes_wipe(g->secrets->veto_seed, sizeof g->secrets->veto_seed);
         g->veto_from = UINT32_MAX;
         if (j->body.veto_keys.dead != 0) g->veto_dead = false;
