@@ -446,6 +446,50 @@ static void a_lying_conflict_loses_no_key(void **state)
     }
 }
 
+/* A backup draws other secrets under the numbers of keys that have landed and were kept from it: it is
+ * one, and says no yes by them, which would count as a veto. */
+static void other_secrets_of_the_same_keys(void **state)
+{
+    (void)state;
+    struct world *w = begin(2);
+    struct buf saved = BUF_INIT;
+    struct group_draft shown, hidden;
+    assert_int_equal(group_save(w->m[1].g, &saved), ST_OK);
+    WORLD_DRAFT(w, &shown, group_make_veto_keys(w->m[1].g, &now, &draft));
+    world_restore(w, 1, buf_view(&saved));
+    WORLD_DRAFT(w, &hidden, group_make_veto_keys(w->m[1].g, &now, &draft));
+    world_append(w, &shown);
+    assert_int_equal(world_saw(&w->m[1], GROUP_RESTORED, NULL), 1);
+    assert_true(group_restored(w->m[1].g));
+    for (size_t i = 0; i < stock_of(w, 1)->n; i++)
+        assert_null(group_veto_find(w->m[1].g, stock_of(w, 1)->serial[i]));
+    buf_free(&hidden.sealed);
+    buf_free(&saved);
+    end(w);
+}
+
+/* A made ballot is known after a restart, till it lands. */
+static void a_made_ballot_is_remembered(void **state)
+{
+    (void)state;
+    struct world *w = begin(2);
+    struct world_member who = stranger_of(w);
+    struct group_draft draft_of;
+    uint64_t index = world_propose(w, 0, &who);
+    const struct ledger_proposal *p = ledger_proposal(group_ledger(w->m[1].g), index);
+    bool yes = true;
+    assert_false(group_ballot_waits(w->m[1].g, p, &yes));
+    WORLD_DRAFT(w, &draft_of, group_make_ballot(w->m[1].g, index, false, &now, &draft));
+    world_restart(w, 1);
+    world_read(w, 1);
+    p = ledger_proposal(group_ledger(w->m[1].g), index);
+    assert_true(group_ballot_waits(w->m[1].g, p, &yes));
+    assert_false(yes);
+    world_append(w, &draft_of);
+    assert_false(group_ballot_waits(w->m[1].g, p, &yes));
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +501,8 @@ int main(void)
         cmocka_unit_test(what_a_candidate_must_bring),
         cmocka_unit_test(keys_that_cancel_out),
         cmocka_unit_test(a_lying_conflict_loses_no_key),
+        cmocka_unit_test(other_secrets_of_the_same_keys),
+        cmocka_unit_test(a_made_ballot_is_remembered),
     };
     return !!cmocka_run_group_tests(tests, start, NULL);
 }

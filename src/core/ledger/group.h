@@ -206,6 +206,8 @@ bool group_lost(const struct group *g);     /* GROUP_LOST was told and still hol
 bool group_restored(const struct group *g); /* keys are being renewed: nothing is said or voted */
 /* Votes that we can still cast on: false: we have no key for it on this machine any more. */
 bool group_can_ballot(const struct group *g, const struct ledger_proposal *p);
+/* A ballot of ours on it was made and has not landed. */
+bool group_ballot_waits(const struct group *g, const struct ledger_proposal *p, bool *ret_yes);
 /* When we first saw a current proposal; 0: not a current one. */
 uint64_t group_vote_ms(const struct group *g, const struct ledger_proposal *p);
 /* When the keys of an epoch came, by our clock; 0: unknown. */
