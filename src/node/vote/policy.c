@@ -159,7 +159,7 @@ static bool change_text(const struct propose_policy *p, const struct setting *s,
 
 void vote_changes(const struct enclave *e, const struct ledger_proposal *p, char *out, size_t room)
 {
-    char before[1024], after[1024];
+    char before[VOTE_SENTINELS_MAX + 1], after[VOTE_SENTINELS_MAX + 1];
     size_t used = 0;
     out[0] = '\0';
     for (size_t i = 0; i < SETTINGS && used < room - 1; i++) {

@@ -72,7 +72,7 @@ static void visit_proposal(struct enclave *e, const struct ledger_proposal *lp,
 {
     const struct ledger *l = group_ledger(e->group);
     struct node_ballot ballots[LEDGER_MEMBERS_MAX];
-    char message[LEDGER_REASON_MAX + 1], names[1024] = "", changes[VOTE_CHANGES_MAX] = "";
+    char message[LEDGER_REASON_MAX + 1], names[VOTE_NAMES_MAX] = "", changes[VOTE_CHANGES_MAX] = "";
     uint64_t seen = group_vote_ms(e->group, lp);
     struct node_proposal p = {.number = lp->index,
                               .kind = "add",

@@ -9,7 +9,10 @@
 
 #include "node/enclave/enclave.h"
 
-#define VOTE_CHANGES_MAX 4096
+/* Nobody votes on what is not shown: the longest lists have room. */
+#define VOTE_SENTINELS_MAX (LEDGER_SENTINELS_MAX * (LEDGER_ADDRESS_MAX + 1 + 64 + 1))
+#define VOTE_CHANGES_MAX (2 * VOTE_SENTINELS_MAX + 2048)
+#define VOTE_NAMES_MAX (LEDGER_MEMBERS_MAX * (NODE_NICK_MAX + 2))
 
 /* An enclave in which something can be written now. */
 enum status vote_enclave(struct node *n, const char *name, struct enclave **ret) MUST_USE;
