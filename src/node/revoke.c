@@ -27,6 +27,7 @@ struct target {
     uint64_t until_ms;
     bool over, told;
     const char *outcome; /* static */
+    const char *refusal; /* static: what the last one that answered said; NULL */
     uint8_t reply_token[32];
 };
 
@@ -47,6 +48,14 @@ static void end(struct target *t, bool told, const char *outcome)
     t->outcome = outcome;
 }
 
+/* One sentinel's no is not the last word: the enclave may have moved since the kit was written, and
+ * who hosted it then may say anything. */
+static void try_next(struct target *t, const char *refusal)
+{
+    t->refusal = refusal;
+    t->until_ms = 0;
+}
+
 static void keys_of(const struct target *t, uint8_t ret_key[32], struct revoke_door *ret_door)
 {
     revoke_key(t->of->rk, t->room, ret_key);
@@ -61,7 +70,7 @@ static void on_knocked(void *arg, enum status st, struct bytes body)
     if (st == ST_OK)
         end(t, true, "revoked: the members see it as soon as one of them is there");
     else
-        end(t, false, "the sentinel did not take the knock: try again later");
+        try_next(t, "the sentinel did not take the knock: try again later");
 }
 
 static void got_door(void *arg, enum status st, struct bytes body)
@@ -73,7 +82,7 @@ static void got_door(void *arg, enum status st, struct bytes body)
     uint8_t *blob = NULL;
     if (st == ST_CLOSED) return;
     if (st == ST_NOT_FOUND) {
-        end(t, false, "there is no such door: that machine is out already, or its door expired");
+        try_next(t, "there is no such door: that machine is out already, or its door expired");
         return;
     }
     keys_of(t, key, &d);
@@ -92,7 +101,7 @@ static void got_door(void *arg, enum status st, struct bytes body)
         st = uplink_request(&t->up, ROOM_KNOCK, &room_knock_fields, &msg, on_knocked, t);
     }
     if (st != ST_OK)
-        end(t, false, "what lies at the door is not this machine's: wrong words or kit?");
+        try_next(t, "what lies at the door is not this machine's: wrong words or kit?");
     bytes_wipe(key, sizeof key);
     bytes_wipe(&d, sizeof d);
     bytes_wipe(coins, sizeof coins);
@@ -153,7 +162,9 @@ static void dial(struct target *t, uint64_t now_ms)
         return;
     }
     if (t->at == t->n_sentinels) {
-        end(t, false, "none of its sentinels can be reached now: try again later");
+        end(t, false,
+            t->refusal != NULL ? t->refusal
+                               : "none of its sentinels can be reached now: try again later");
         return;
     }
     const struct ledger_sentinel *s = &t->sentinels[t->at++];
