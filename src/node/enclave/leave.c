@@ -46,8 +46,8 @@ static void shred(struct enclave *e, const char *why, kv_done *done, void *arg)
     enclave_move(e, ENCLAVE_GONE);
     enclave_tell(e, "left", "", 0, why);
     enclave_tell(e, "kit", "", 0, "the recovery kit has an enclave less in it");
+    node_remove(e->node, e); /* first: also what stands still is erased */
     enclave_commit(e, &b, done, arg);
-    node_remove(e->node, e);
 }
 
 void enclave_shred(struct enclave *e, const char *why)
