@@ -247,8 +247,9 @@ struct enclave {
     bool seats_busy;
     bool seats_due;
     uint64_t seats_again_ms;
-    uint8_t odd_seat[32];  /* listed, and no ADD explains it */
-    uint8_t odd_voted[32]; /* the last one that we voted to drop */
+    uint64_t seats_changed_ms; /* a change of ours was taken */
+    uint8_t odd_seat[32];      /* listed, and no ADD explains it */
+    uint8_t odd_voted[32];     /* the last one that we voted to drop */
     uint64_t odd_since_ms;
     uint64_t welcomed; /* index of the newest ADD that was looked after, + 1 */
     uint8_t drop_voted[LEDGER_EVER_MAX / 8]; /* removed leaves whose seat we voted to drop */
@@ -256,8 +257,10 @@ struct enclave {
     bool standing_door;  /* asked for on this connection */
     uint64_t reminded_ms;
     struct group_welcome *rejoin; /* an answer to our RENEW; NULL */
-    unsigned rejoin_seen, rejoin_bad; /* answers looked at; of these, did not fit: in order of the feed */
-    bool relearn; /* keys of epochs that we missed come with the next COMMIT: files are folded anew */
+    unsigned rejoin_seen,
+        rejoin_bad; /* answers looked at; of these, did not fit: in order of the feed */
+    bool
+        relearn; /* keys of epochs that we missed come with the next COMMIT: files are folded anew */
 
     /* doors */
     struct enclave_door *doors[ENCLAVE_DOORS_MAX];
@@ -391,6 +394,8 @@ void enclave_remind(struct enclave *e, uint64_t now_ms);
 
 /* ---- seats.c ---- */
 void enclave_seats(struct enclave *e); /* brings the seat list in line with the ledger */
+/* The list as the sentinel tells it now; our word for it is given anew if it is due. */
+void enclave_seat_list(struct enclave *e, const struct room_seat_list *list);
 void enclave_welcome(struct enclave *e, const struct ledger_proposal *p);
 void enclave_refuse(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t reply[32],
                     bool voted);
@@ -445,7 +450,8 @@ bool enclave_rehome_up(struct enclave *e, const struct link_peer *peer); /* true
 void enclave_rehome_free(struct enclave *e);
 bool enclave_movable(const struct enclave *e);
 /* Our seat's word for the seat list as it is, for HEAD; false: there is none to give. */
-bool enclave_rehome_sign(const struct enclave *e, uint64_t *ret_version, uint8_t ret_sig[64]);
+bool enclave_rehome_sign(const struct enclave *e, uint64_t *ret_version, uint8_t ret_sig[64],
+                         bool *ret_given);
 
 /* ---- leave.c ---- */
 void enclave_removed_why(struct enclave *e);

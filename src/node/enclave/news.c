@@ -211,6 +211,7 @@ static void on_fork(struct enclave *e, const struct group_event *ev)
 static void on_head(struct enclave *e, const struct group_event *ev)
 {
     const struct ledger_leaf *leaf = ledger_leaf(group_ledger(e->group), ev->leaf);
+    if (ev->leaf == group_leaf(e->group)) e->head_at_ms = 0; /* it has landed: no sooner */
     if (e->mail == NULL || leaf == NULL) return;
     if (mail_head(e->mail, ev->leaf, ev->epoch, ev->next, leaf->head_seen[0].count) != ST_OK)
         env_log(e->node->ports.env, ENV_WARN, "mail", "a HEAD could not be followed");

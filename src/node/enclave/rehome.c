@@ -12,6 +12,9 @@
 #define LOOK_AFTER_MS 60000 /* the sentinel is not there for so long: the others are looked at */
 #define LOOK_MS 15000       /* each of them for so long */
 #define BUILD_MS 60000      /* the new one has so long to answer */
+/* A sentinel says which version its list has. One that no room comes to is not signed, nor taken from a
+ * member: REHOME knows none above ROOM_VERSION_MAX, and the room must be able to go on counting. */
+#define VERSION_MAX (ROOM_VERSION_MAX / 2)
 
 struct rehome {
     bool build; /* we make the room; else: we go where it is */
@@ -47,17 +50,43 @@ static size_t pins_of(const struct enclave *e, uint8_t (*ret)[32])
     return n;
 }
 
-bool enclave_rehome_sign(const struct enclave *e, uint64_t *ret_version, uint8_t ret_sig[64])
+/* The word of that member for these lists; false: none, or a false one. */
+static bool has_word(const struct enclave *e, const struct ledger_leaf *f, const uint8_t list[32],
+                     const uint8_t spkis[32])
+{
+    return f->member_now && f->head_version > 0 && f->head_version <= VERSION_MAX &&
+           room_verify_rehome(f->seat, e->room, f->head_version, list, spkis, f->head_sig) == ST_OK;
+}
+
+/* What the others have signed for these lists, and only if nobody has, what the sentinel says: it could
+ * tell each another version, and no two words would fit together. 0: none. */
+static uint64_t version_for(const struct enclave *e, const uint8_t list[32],
+                            const uint8_t spkis[32])
+{
+    const struct ledger *l = group_ledger(e->group);
+    uint64_t version = 0;
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        const struct ledger_leaf *f = ledger_leaf(l, (uint16_t)i);
+        if (f->head_version > version && has_word(e, f, list, spkis)) version = f->head_version;
+    }
+    if (version > 0) return version;
+    return e->seat_version <= VERSION_MAX ? e->seat_version : 0;
+}
+
+bool enclave_rehome_sign(const struct enclave *e, uint64_t *ret_version, uint8_t ret_sig[64],
+                         bool *ret_given)
 {
     uint8_t seats[ROOM_SEATS_MAX][32], pins[LEDGER_SENTINELS_MAX][32], list[32], spkis[32];
+    const struct ledger_leaf *self = ledger_leaf(group_ledger(e->group), group_leaf(e->group));
     size_t n = seats_of(e, true, seats, ROOM_SEATS_MAX), n_pins = pins_of(e, pins);
     /* One sentinel only: there is nowhere to go. A list that is not the members': not yet. */
-    if (n_pins < 2 || n != e->n_seat_list || e->seat_version == 0) return false;
-    if (memcmp(seats, e->seat_list, n * 32) != 0) return false;
+    if (n_pins < 2 || n != e->n_seat_list || memcmp(seats, e->seat_list, n * 32) != 0) return false;
     room_list_hash((struct list){seats[0], n}, list);
     room_list_hash((struct list){pins[0], n_pins}, spkis);
-    *ret_version = e->seat_version;
-    room_sign_rehome(e->keys->seat_seed, e->room, e->seat_version, list, spkis, ret_sig);
+    *ret_version = version_for(e, list, spkis);
+    if (*ret_version == 0) return false;
+    room_sign_rehome(e->keys->seat_seed, e->room, *ret_version, list, spkis, ret_sig);
+    *ret_given = self != NULL && has_word(e, self, list, spkis);
     return true;
 }
 
@@ -89,58 +118,60 @@ static void on_built(void *arg, enum status st, struct bytes body)
     uplink_redial(&e->up, st);
 }
 
-/* The signatures of one version of the list, as many as fit; returns how many. */
-static size_t words_for(const struct enclave *e, uint64_t version, const uint8_t list[32],
-                        const uint8_t spkis[32], uint8_t *ret)
-{
-    const struct ledger *l = group_ledger(e->group);
-    size_t n = 0;
-    for (size_t i = 0; i < ledger_leaves(l) && n < ROOM_SEATS_MAX; i++) {
-        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
-        uint8_t *item = ret + n * ROOM_SIG_ITEM;
-        if (!leaf->member_now) continue;
-        memcpy(item, leaf->seat, 32);
-        if (leaf->leaf == group_leaf(e->group))
-            room_sign_rehome(e->keys->seat_seed, e->room, version, list, spkis, item + 32);
-        else if (leaf->head_version == version &&
-                 room_verify_rehome(leaf->seat, e->room, version, list, spkis, leaf->head_sig) ==
-                     ST_OK)
-            memcpy(item + 32, leaf->head_sig, 64);
-        else
-            continue;
-        n++;
-    }
-    return n;
-}
-
 struct words {
     uint8_t seats[ROOM_SEATS_MAX][32];
     uint8_t used[ROOM_USED_MAX][32];
     uint8_t pins[LEDGER_SENTINELS_MAX][32];
     uint8_t sigs[ROOM_SEATS_MAX * ROOM_SIG_ITEM];
+    const struct ledger_leaf *of[ROOM_SEATS_MAX]; /* others whose word is about these lists */
+    size_t n;
     struct room_rehome msg;
 };
+
+/* The newest version that, with us, more than half have signed: the ledger keeps what anybody says, and
+ * one that names a version of its own, or a false word, must not keep the others here. */
+static uint64_t best_version(const struct enclave *e, struct words *w, const uint8_t list[32],
+                             const uint8_t spkis[32])
+{
+    const struct ledger *l = group_ledger(e->group);
+    uint64_t best = 0;
+    for (size_t i = 0; i < ledger_leaves(l) && w->n < ROOM_SEATS_MAX - 1; i++) {
+        const struct ledger_leaf *f = ledger_leaf(l, (uint16_t)i);
+        if (f->leaf != group_leaf(e->group) && has_word(e, f, list, spkis)) w->of[w->n++] = f;
+    }
+    for (size_t i = 0; i < w->n; i++) {
+        size_t same = 1;
+        for (size_t k = 0; k < w->n; k++) same += w->of[k]->head_version == w->of[i]->head_version;
+        if (2 * same > w->msg.seats.n && w->of[i]->head_version > best)
+            best = w->of[i]->head_version;
+    }
+    if (best > 0) return best;
+    return e->seat_version > 0 && e->seat_version <= VERSION_MAX ? e->seat_version : 1; /* alone */
+}
+
+static void put_word(struct words *w, const uint8_t seat[32], const uint8_t sig[64])
+{
+    uint8_t *item = w->sigs + w->msg.sigs.n++ * ROOM_SIG_ITEM;
+    memcpy(item, seat, 32);
+    memcpy(item + 32, sig, 64);
+}
 
 /* What the new sentinel is brought. ST_DENIED: fewer than half have given their word for the list. */
 static enum status collect(const struct enclave *e, struct words *w)
 {
-    const struct ledger *l = group_ledger(e->group);
-    uint8_t list[32], spkis[32];
-    w->msg = (struct room_rehome){.seats = {w->seats[0], 0}};
+    uint8_t list[32], spkis[32], own[64];
+    w->msg = (struct room_rehome){.seats = {w->seats[0], 0}, .sigs = {w->sigs, 0}};
     w->msg.seats.n = seats_of(e, true, w->seats, ROOM_SEATS_MAX);
     w->msg.used = (struct list){w->used[0], seats_of(e, false, w->used, ROOM_USED_MAX)};
     w->msg.spkis = (struct list){w->pins[0], pins_of(e, w->pins)};
     memcpy(w->msg.room, e->room, 32);
     room_list_hash(w->msg.seats, list);
     room_list_hash(w->msg.spkis, spkis);
-    w->msg.version = e->seat_version;
-    for (size_t i = 0; i < ledger_leaves(l); i++) {
-        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
-        if (leaf->member_now && leaf->head_version > w->msg.version)
-            w->msg.version = leaf->head_version;
-    }
-    if (w->msg.version == 0) w->msg.version = 1;
-    w->msg.sigs = (struct list){w->sigs, words_for(e, w->msg.version, list, spkis, w->sigs)};
+    uint64_t version = w->msg.version = best_version(e, w, list, spkis);
+    for (size_t i = 0; i < w->n; i++)
+        if (w->of[i]->head_version == version) put_word(w, w->of[i]->seat, w->of[i]->head_sig);
+    room_sign_rehome(e->keys->seat_seed, e->room, version, list, spkis, own);
+    put_word(w, e->seat, own);
     return 2 * w->msg.sigs.n > w->msg.seats.n ? ST_OK : ST_DENIED;
 }
 

@@ -13,6 +13,8 @@
 /* Our word for a new list comes at a random moment within this time for each member, so that not all
  * write to the ledger at once. */
 #define SEATS_HEAD_MS 1000
+/* Another version of the same list: no hurry. Who counts up for nothing does not fill the ledger. */
+#define SEATS_SAME_MS (UINT64_C(3600) * 1000)
 /* A listed seat may be unexplained so long: its ADD may be on the way, or be kept from us by a sentinel
  * that wants us to vote a member out. It opens nothing, so there is time. */
 #define SEATS_ODD_MS (UINT64_C(24) * 3600 * 1000)
@@ -32,10 +34,12 @@ static void on_changed(void *arg, enum status st, struct bytes body)
     e->seats_busy = false;
     if (e->removed || st == ST_CLOSED) return;
     uint64_t now = env_mono_ms(e->node->ports.env);
-    if (st == ST_EXISTS || st == ST_NOT_FOUND || st == ST_CONFLICT) {
+    if (st == ST_OK && now >= e->seats_changed_ms + SEATS_SOON_MS) {
+        e->seats_changed_ms = now;
+    } else if (st == ST_OK || st == ST_EXISTS || st == ST_NOT_FOUND || st == ST_CONFLICT) {
         /* A sentinel that says so for ever must not keep us busy. */
         e->seats_again_ms = now + SEATS_SOON_MS;
-    } else if (st != ST_OK) {
+    } else {
         env_log(e->node->ports.env, ENV_WARN, "seats", "a change of the seat list was refused: %s",
                 status_text(st));
         e->seats_again_ms = now + 10 * SEATS_AGAIN_MS;
@@ -95,7 +99,7 @@ static bool vote_removed(struct enclave *e, const struct ledger_leaf *leaf)
 
 /* The list as it is now, and whether our word for it, with which the room could be made again
  * elsewhere, has to be given anew. */
-static void keep_list(struct enclave *e, const struct room_seat_list *list)
+void enclave_seat_list(struct enclave *e, const struct room_seat_list *list)
 {
     const struct ledger_leaf *self = ledger_leaf(group_ledger(e->group), group_leaf(e->group));
     uint64_t version;
@@ -103,11 +107,14 @@ static void keep_list(struct enclave *e, const struct room_seat_list *list)
     e->seat_version = list->version;
     e->n_seat_list = list->seats.n;
     if (list->seats.n > 0) memcpy(e->seat_list, list->seats.p, list->seats.n * 32);
-    if (self == NULL || e->head_at_ms != 0 || !enclave_rehome_sign(e, &version, sig)) return;
-    if (self->head_version == version && memcmp(self->head_sig, sig, sizeof sig) == 0) return;
+    bool given;
+    if (self == NULL || !enclave_rehome_sign(e, &version, sig, &given)) return;
+    if (self->head_version == version && given) return;
     env_random(e->node->ports.env, random, sizeof random);
     uint64_t within = SEATS_HEAD_MS * ledger_members(group_ledger(e->group));
-    e->head_at_ms = env_mono_ms(e->node->ports.env) + 1 + get_u64(random) % within;
+    uint64_t at = env_mono_ms(e->node->ports.env) + 1 + get_u64(random) % within;
+    if (given) at += SEATS_SAME_MS;
+    if (e->head_at_ms == 0 || at < e->head_at_ms) e->head_at_ms = at;
 }
 
 /* A listed seat that no ADD explains, as the yes of a majority in a vote that did not pass can bring
@@ -181,7 +188,7 @@ static void got_seats(void *arg, enum status st, struct bytes body)
                         "the sentinel shows an older seat list (version %llu; members have signed "
                         "version %llu): it has an older database, or lies about who is in the room",
                         (unsigned long long)list.version, (unsigned long long)known);
-    keep_list(e, &list);
+    enclave_seat_list(e, &list);
     e->seats_due = false;
     const struct ledger *l = group_ledger(e->group);
     for (size_t i = 0; i < ledger_leaves(l); i++) {
