@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include "base/encode.h"
+#include "core/door/revoke.h"
 #include "crypto/secret.h"
+#include "node/enclave/enclave.h"
 #include "node/node.h"
 #include "sim/files_mem.h"
 #include "sim/kv_mem.h"
@@ -241,7 +243,7 @@ static const struct vnet_dial *dialled(const struct world *w, size_t i)
 }
 
 struct look {
-    unsigned online, members;
+    unsigned online, members, movable;
     char first[NODE_NAME_MAX + 1];
     char trouble[NODE_REASON_MAX];
 };
@@ -252,6 +254,7 @@ static void see(void *arg, const struct node_enclave_info *e)
     if (e->online && l->online++ == 0) snprintf(l->first, sizeof l->first, "%s", e->name);
     if (e->trouble[0] != '\0') snprintf(l->trouble, sizeof l->trouble, "%s", e->trouble);
     l->members += e->members;
+    l->movable += e->movable;
 }
 
 static struct look look(struct someone *p)
@@ -562,6 +565,212 @@ static void all_through_the_proxy(void **state)
     finish(w);
 }
 
+/* ---- what is voted on is shown ---- */
+
+static void find_last(void *arg, const struct node_proposal *p)
+{
+    struct said *a = arg;
+    if (strcmp(p->kind, "policy") == 0 && strstr(p->changes, a->code) != NULL) a->done = true;
+}
+
+/* Eight sentinels with long names, of which the last one is the proposer's own. */
+static void no_sentinel_hides_behind_others(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    struct someone *a = &w->people[0], *b = &w->people[1];
+    struct said none = {0}, seen = {.code = "hidden:1#"};
+    char changes[4096] = "sentinels=";
+    boot(w, a);
+    boot(w, b);
+    create(w, a, "one", NULL);
+    admit(w, a, b, "one", NULL);
+    for (int i = 0; i < 8; i++) {
+        size_t n = strlen(changes);
+        snprintf(changes + n, sizeof changes - n, "%s%0*d%s:1#%064d", i == 0 ? "" : ",",
+                 i == 7 ? 1 : 240, 0, i == 7 ? "hidden" : "x", i);
+    }
+    struct node_policy_change req = {.enclave = "one", .changes = changes, .now = true};
+    assert_int_equal(node_propose_policy(b->node, &req, told, &none), ST_OK);
+    pass(w, 5000);
+    assert_int_equal(node_proposals(a->node, "one", true, find_last, &seen), ST_OK);
+    assert_true(seen.done);
+    finish(w);
+}
+
+/* ---- a way out, whatever the sentinel or one member says ---- */
+
+/* Three members of an enclave that may meet at two sentinels. */
+static struct world *begin_with_two(void)
+{
+    struct world *w = begin();
+    struct someone *a = &w->people[0], *b = &w->people[1], *c = &w->people[2];
+    struct said said = {0};
+    for (unsigned i = 0; i < PEOPLE; i++) boot(w, &w->people[i]);
+    size_t n = strlen(w->where);
+    snprintf(w->where + n, sizeof w->where - n, ",other:1#%064d", 7);
+    create(w, a, "one", NULL);
+    admit(w, a, b, "one", NULL);
+    join(w, a, c, "one", NULL, &said);
+    pass(w, 2000);
+    for (unsigned i = 0; i < 2; i++) {
+        struct said done = {0};
+        struct node_vote vote = {.enclave = "one", .ref = "m2", .yes = true, .now = true};
+        assert_int_equal(node_vote(w->people[i].node, &vote, told, &done), ST_OK);
+        wait_for(w, &done);
+        assert_int_equal(done.st, ST_OK);
+        pass(w, 5000);
+    }
+    pass(w, 120000);
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        assert_int_equal(look(&w->people[i]).members, 3);
+        assert_int_equal(look(&w->people[i]).movable, 1);
+    }
+    return w;
+}
+
+static int by_seat(const void *a, const void *b)
+{
+    return memcmp(a, b, 32);
+}
+
+/* The ledger keeps any version and any signature in a HEAD. */
+static void a_false_word_keeps_nobody_here(void **state)
+{
+    (void)state;
+    static const uint64_t versions[] = {77, UINT64_MAX};
+    struct world *w = begin_with_two();
+    struct enclave *e = node_find(w->people[2].node, "one");
+    for (size_t i = 0; i < 2; i++) {
+        struct group_draft draft = {.sealed = BUF_INIT};
+        uint8_t random[GROUP_RANDOM], sig[64] = {1};
+        struct group_now now;
+        enclave_now(e, random, &now);
+        assert_int_equal(
+            group_make_head(e->group, group_epoch(e->group), 0, versions[i], sig, &now, &draft),
+            ST_OK);
+        assert_int_equal(enclave_append(e, FEED_LEDGER, true, draft.index, draft.chain,
+                                        buf_view(&draft.sealed), NULL, NULL),
+                         ST_OK);
+        buf_free(&draft.sealed);
+        pass(w, 30000);
+        assert_int_equal(look(&w->people[0]).movable, 1);
+        assert_int_equal(look(&w->people[1]).movable, 1);
+    }
+    finish(w);
+}
+
+/* A sentinel that shows a list which is not the members', or to each another version. */
+static void a_false_list_takes_no_word_back(void **state)
+{
+    (void)state;
+    struct world *w = begin_with_two();
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        struct enclave *e = node_find(w->people[i].node, "one");
+        uint8_t seats[2][32] = {{1}, {2}};
+        struct room_seat_list list = {.version = 100 + i, .seats = {seats[0], 2}};
+        enclave_seat_list(e, &list);
+        e->head_at_ms = 1; /* a HEAD, as every member writes one now and then */
+        pass(w, 30000);
+    }
+    for (unsigned i = 0; i < PEOPLE; i++) assert_int_equal(look(&w->people[i]).movable, 1);
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        struct enclave *e = node_find(w->people[i].node, "one");
+        uint8_t seats[PEOPLE][32];
+        for (uint16_t k = 0; k < PEOPLE; k++)
+            memcpy(seats[k], ledger_leaf(group_ledger(e->group), k)->seat, 32);
+        qsort(seats, PEOPLE, 32, by_seat);
+        struct room_seat_list list = {.version = 200 + i, .seats = {seats[0], PEOPLE}};
+        enclave_seat_list(e, &list);
+        e->head_at_ms = 1;
+        pass(w, 30000);
+    }
+    for (unsigned i = 0; i < PEOPLE; i++) assert_int_equal(look(&w->people[i]).movable, 1);
+    finish(w);
+}
+
+/* A sentinel that counts the versions of one and the same list up and up. */
+static void versions_of_one_list_fill_no_ledger(void **state)
+{
+    (void)state;
+    static const uint64_t versions[] = {100, 101, 102, 103, UINT64_MAX};
+    struct world *w = begin_with_two();
+    struct enclave *e = node_find(w->people[1].node, "one");
+    struct enclave *a = node_find(w->people[0].node, "one");
+    uint64_t before = ledger_count(group_ledger(a->group));
+    for (size_t i = 0; i < 5; i++) {
+        struct room_seat_list list = {.version = versions[i],
+                                      .seats = {e->seat_list[0], e->n_seat_list}};
+        enclave_seat_list(e, &list);
+        pass(w, 30000);
+    }
+    assert_int_equal(ledger_count(group_ledger(a->group)), before);
+    assert_int_equal(look(&w->people[0]).movable, 1);
+    finish(w);
+}
+
+static void take_revoked(void *arg, const struct node_result *r)
+{
+    told(arg, r);
+    if (r->data != NULL)
+        snprintf(((struct said *)arg)->text, sizeof((struct said *)arg)->text, "%s",
+                 ((const struct node_revoked *)r->data)->detail);
+}
+
+/* The first of the kit's sentinels knows no such door: the enclave may have moved to the next one. */
+static void revoking_asks_every_sentinel(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    struct someone *p = &w->people[0];
+    struct buf list = BUF_INIT, items = BUF_INIT, kit = BUF_INIT;
+    struct revoke_item item = {.name = BYTES_LIT("one")};
+    static const uint8_t rk[32] = {9}, nonce[24] = {1};
+    struct said a = {0};
+    boot(w, p);
+    buf_u8(&list, 2);
+    for (int i = 0; i < 2; i++) {
+        buf_u8(&list, (uint8_t)strlen(VSENTINEL_ADDRESS));
+        buf_str(&list, VSENTINEL_ADDRESS);
+        buf_raw(&list, w->sentinel.pin, 32);
+    }
+    item.sentinels = buf_view(&list);
+    assert_int_equal(fields_encode(&revoke_item_fields, &item, &items), ST_OK);
+    revoke_kit_seal(rk, nonce, buf_view(&items), &kit);
+    size_t from = w->net.dials;
+    assert_int_equal(node_revoke(p->node, buf_view(&kit), rk, NULL, take_revoked, &a), ST_OK);
+    wait_for(w, &a);
+    assert_int_equal(w->net.dials - from, 2);
+    assert_non_null(strstr(a.text, "there is no such door")); /* and not: none can be reached */
+    buf_free(&list);
+    buf_free(&items);
+    buf_free(&kit);
+    finish(w);
+}
+
+/* What stands still, for the disk was full, is erased all the same when there is room. */
+static void what_stands_still_can_be_destroyed(void **state)
+{
+    (void)state;
+    struct world *w = begin();
+    struct someone *p = &w->people[0];
+    struct said a = {0}, b = {0};
+    boot(w, p);
+    create(w, p, "one", NULL);
+    p->m.full = true;
+    assert_int_equal(node_rekey(p->node, "one", told, &a), ST_OK);
+    pass(w, 10000);
+    assert_true(node_find(p->node, "one")->halted);
+    p->m.full = false;
+    assert_int_equal(node_destroy(p->node, "one", told, &b), ST_OK);
+    wait_for(w, &b);
+    assert_int_equal(b.st, ST_OK);
+    crash(w, p);
+    boot(w, p);
+    assert_null(node_find(p->node, "one"));
+    finish(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -574,6 +783,12 @@ int main(void)
         cmocka_unit_test(joining_a_tor_enclave),
         cmocka_unit_test(relay_mode),
         cmocka_unit_test(all_through_the_proxy),
+        cmocka_unit_test(no_sentinel_hides_behind_others),
+        cmocka_unit_test(a_false_word_keeps_nobody_here),
+        cmocka_unit_test(a_false_list_takes_no_word_back),
+        cmocka_unit_test(versions_of_one_list_fill_no_ledger),
+        cmocka_unit_test(revoking_asks_every_sentinel),
+        cmocka_unit_test(what_stands_still_can_be_destroyed),
     };
     if (crypto_start() != ST_OK) return 1;
     return !!cmocka_run_group_tests(tests, NULL, NULL);
