@@ -230,6 +230,7 @@ struct enclave {
     struct enclave_feed feeds[FEEDS];
     uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
     bool resending;
+    uint64_t given[FEEDS]; /* entries that the sentinel said on this connection that it has */
     struct evidence evidence;
     bool used;         /* words or files since the epoch began */
     uint64_t read0_ms; /* when feed 0 was last asked for because of a stranger */
@@ -277,6 +278,7 @@ struct enclave {
     node_done *join_done;
     void *join_arg;
     uint64_t join_again_ms;
+    uint64_t knocked_ms;
     bool join_busy;
 
     /* creating and leaving */

@@ -92,12 +92,14 @@ static void got_replies(void *arg, enum status st, struct bytes body)
     struct room_replies in;
     struct room_reply_blob item;
     if (e->removed || st == ST_CLOSED) return;
-    if (st == ST_NOT_FOUND && e->phase == ENCLAVE_WAITING && !e->join_busy) {
+    uint64_t now = env_mono_ms(e->node->ports.env);
+    bool lately = e->knocked_ms != 0 && now < e->knocked_ms + JOIN_AGAIN_MS;
+    if (st == ST_NOT_FOUND && e->phase == ENCLAVE_WAITING && !e->join_busy && !lately) {
         knock(e); /* the sentinel has an older database: the same knock again */
         return;
     }
     if (st != ST_OK || fields_decode(&room_replies_fields, body, &in) != ST_OK) {
-        e->join_again_ms = env_mono_ms(e->node->ports.env) + JOIN_AGAIN_MS;
+        e->join_again_ms = now + JOIN_AGAIN_MS;
         return;
     }
     struct cursor c = cursor_of(in.blobs);
@@ -175,6 +177,7 @@ static void knock(struct enclave *e)
     struct door_keys keys;
     struct room_knock msg = {.blob = buf_view(&e->knock)};
     if (invitation_decode(buf_view(&e->invitation), &inv) != ST_OK) return;
+    e->knocked_ms = env_mono_ms(e->node->ports.env);
     door_keys_of(inv.door_secret, &keys);
     memcpy(msg.room, e->room, 32);
     memcpy(msg.token, keys.token, 32);

@@ -318,6 +318,7 @@ static void on_resent(void *arg, enum status st, struct bytes body)
     if (st == ST_CLOSED) return;
     for (uint8_t f = 0; f < FEEDS; f++) {
         if (e->resend[f] == UINT64_MAX) continue;
+        if (st == ST_OK || st == ST_CONFLICT) e->given[f] = e->resend[f] + 1;
         if (st == ST_OK && ++e->resend[f] < e->feeds[f].seen.count)
             resend_next(e);
         else if (st == ST_OK || st == ST_CONFLICT)
@@ -360,6 +361,14 @@ static void resend_next(struct enclave *e)
 
 /* ---- attach ---- */
 
+/* It loses on one connection what it just took: it is not given back again without a pause. */
+static bool takes_back(const struct enclave *e, const struct room_attached *in)
+{
+    for (uint8_t f = 0; f < FEEDS && f < in->heads.n; f++)
+        if (room_head_at(in->heads, f).count < e->given[f]) return true;
+    return false;
+}
+
 static void on_subscribed(void *arg, enum status st, struct bytes body)
 {
     struct enclave *e = arg;
@@ -368,6 +377,10 @@ static void on_subscribed(void *arg, enum status st, struct bytes body)
     if (st == ST_OK) st = fields_decode(&room_attached_fields, body, &in);
     if (st != ST_OK) {
         uplink_redial(&e->up, st);
+        return;
+    }
+    if (takes_back(e, &in)) {
+        uplink_redial(&e->up, ST_PROTOCOL);
         return;
     }
     check_heads(e, &in);
@@ -434,6 +447,7 @@ static void attached(struct enclave *e, const struct room_attached *in)
     e->sentinel_ms = in->time_ms;
     e->sentinel_at_ms = env_mono_ms(e->node->ports.env);
     bytes_wipe(e->drop_voted, sizeof e->drop_voted);
+    memset(e->given, 0, sizeof e->given);
     e->standing_door = false;
     e->away_since_ms = 0;
     if (in->dropped != 0) {
