@@ -189,7 +189,9 @@ static void a_restart_on_the_way_back(void **state)
     assert_int_equal(group_veto_add(w->m[1].g, 99, x), ST_OK); /* whatever is still there ... */
     assert_int_equal(group_welcome(w->m[0].g, 1, &welcome), ST_OK);
     assert_int_equal(welcome.add_index, renewal);
+    buf_str(&w->m[1].g->proof, "kept"); /* of a fork, from before */
     assert_int_equal(group_rejoin(w->m[1].g, &welcome, &fresh), ST_OK);
+    assert_true(bytes_same(group_proof(fresh), BYTES_LIT("kept")));
     group_free(w->m[1].g);
     w->m[1].g = fresh;
     assert_int_equal(fresh->n_veto, 0); /* ... is not good any more */

@@ -476,6 +476,7 @@ enum status group_rejoin(const struct group *old, const struct group_welcome *w,
     group_veto_kill(g);
     bytes_wipe(g->secrets->attempts, sizeof g->secrets->attempts);
     memcpy(g->agreed, old->agreed, sizeof g->agreed);
+    buf_bytes(&g->proof, buf_view(&old->proof));
     g->phase = GROUP_WALKING;
     g->joined = g->renewed = true;
     g->restored = true; /* nothing is said or voted before the COMMIT that takes the RENEW in */
