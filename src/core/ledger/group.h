@@ -287,6 +287,11 @@ enum status group_make_propose(struct group *g, const struct group_propose *a,
 /* The body of a ballot is made once for each proposal and kept till it lands or the vote is over; another
  * choice meanwhile: ST_CONFLICT. ST_LOCKED: the key for it is on this machine no more. ST_BUSY:
  * GROUP_BALLOTS_MAX wait to land. */
+/* Makes and keeps that body now, for a ballot that is posted later: with group_save it outlives us. */
+enum status group_keep_ballot(struct group *g, uint64_t proposal, bool yes,
+                              const struct group_now *now) MUST_USE;
+/* A body is kept for this vote; *ret_yes: what it says. */
+bool group_kept_ballot(const struct group *g, const struct ledger_proposal *p, bool *ret_yes);
 enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
                               const struct group_now *now, struct group_draft *ret) MUST_USE;
 struct group_propose_policy {

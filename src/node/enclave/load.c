@@ -146,6 +146,7 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
         TRY(enclave_shelf_load(e));
         struct intent leave = {.kind = INTENT_LEAVE};
         if (e->phase == ENCLAVE_LEAVING) TRY(enclave_intend(e, &leave));
+        enclave_votes_load(e);
     }
     if (e->phase != ENCLAVE_REFUSED && e->phase != ENCLAVE_REMOVED) TRY(enclave_connect(e));
     *ret = e;
