@@ -153,6 +153,30 @@ def rules(w):
         m for m in ann("members")["members"] if m["nick"] == "ben").get("away"))
 
 
+def patient(w):
+    """a ballot that waits for its moment outlives a kill, and still counts once"""
+    sentinel = w.sentinel()
+    ann, ben, cem = lib.found(w, sentinel, "ann", "ben", "cem", name=NAME)
+    ben.stop()
+    slow = {**w.environment(), "ENCLAVE_NODE_BALLOT_DELAY": "1h"}
+    ben.start(env=slow)
+    ann("policy", "set", "idle=12d")
+    ben.until("a vote", lambda: lib.proposal_of(ben, ""))
+    a = ben.run("vote", "yes", "--timeout", "1s")
+    expect(a.code != OK, f"an hour went by? {a}")
+    twice = ben.run("vote", "no", "--timeout", "1s")
+    expect(twice.code != OK and "on its way" in twice.text, f"{twice}")
+    expect({b["nick"] for b in ann("proposals")["proposals"][0]["ballots"]
+            if b["choice"] == "voted"} == {"ann"}, "it has left")
+    ben.kill()
+    ben.start()
+    ann.until("his ballot is in", lambda: sum(
+        b["choice"] == "voted" for b in ann("proposals")["proposals"][0]["ballots"]) == 2)
+    cem("vote", "yes")
+    ann.until("it passed", lambda: {s["key"]: s["value"] for s in ann("policy")["settings"]}
+              ["idle"] == "12d")
+
+
 def revoked(w):
     """a seized machine is put out from anywhere by the words and the kit"""
     sentinel = w.sentinel()
@@ -225,4 +249,4 @@ def proofs(w):
 
 
 if __name__ == "__main__":
-    lib.main(secret, removal, rules, revoked, backup, proofs)
+    lib.main(secret, removal, rules, patient, revoked, backup, proofs)

@@ -328,6 +328,16 @@ static void on_file(void *arg, const struct node_file *f)
                (unsigned long long)f->size, (unsigned long long)f->version, f->by);
 }
 
+/* Set back together with others, it may have got no more keys of missed epochs than these still had. */
+static bool lacks_file_keys(struct person *p)
+{
+    const struct enclave *e = node_find(p->node, SIM_NAME);
+    uint8_t key[32];
+    for (uint64_t epoch = 0; epoch <= group_epoch(e->group); epoch++)
+        if (group_key(e->group, GROUP_KEY_TREE, epoch, key) != ST_OK) return true;
+    return false;
+}
+
 static void check_trees(struct sim *s)
 {
     struct buf first = BUF_INIT, other = BUF_INIT;
@@ -413,10 +423,8 @@ void check_settled(struct sim *s)
         if (healing(p)) sim_fail(s, "m%u was set back and is not well again: %s", i, p->trouble);
         if (p->restored) {
             p->restored = false;
-            /* What it could not read of the files while it had no keys is not read again yet. */
-            const struct enclave *e = node_find(p->node, SIM_NAME);
-            if (e->group->renewed) p->no_history = true;
             p->healed_ms = s->time.now_ms;
+            p->no_history |= lacks_file_keys(p);
             s->checked[CHECK_HEALED]++;
         }
     }

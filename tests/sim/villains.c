@@ -523,7 +523,7 @@ void villains_named(struct person *p, const struct node_verdict *v)
 {
     struct sim *s = p->sim;
     struct enclave *e = node_find(p->node, SIM_NAME);
-    if (!e || v->void_entries > 50) return;
+    if (!e || v->void_entries > 50 || group_lost(e->group)) return; /* it cannot read on */
     for (unsigned i = 0; i < s->n_ill && i < SIM_ILL_MAX; i++) {
         const struct sim_ill *o = &s->ill[i];
         struct buf sealed = BUF_INIT;

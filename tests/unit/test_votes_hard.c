@@ -478,15 +478,15 @@ static void a_made_ballot_is_remembered(void **state)
     uint64_t index = world_propose(w, 0, &who);
     const struct ledger_proposal *p = ledger_proposal(group_ledger(w->m[1].g), index);
     bool yes = true;
-    assert_false(group_ballot_waits(w->m[1].g, p, &yes));
+    assert_false(group_kept_ballot(w->m[1].g, p, &yes));
     WORLD_DRAFT(w, &draft_of, group_make_ballot(w->m[1].g, index, false, &now, &draft));
     world_restart(w, 1);
     world_read(w, 1);
     p = ledger_proposal(group_ledger(w->m[1].g), index);
-    assert_true(group_ballot_waits(w->m[1].g, p, &yes));
+    assert_true(group_kept_ballot(w->m[1].g, p, &yes));
     assert_false(yes);
     world_append(w, &draft_of);
-    assert_false(group_ballot_waits(w->m[1].g, p, &yes));
+    assert_false(group_kept_ballot(w->m[1].g, p, &yes));
     end(w);
 }
 

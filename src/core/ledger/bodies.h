@@ -33,7 +33,7 @@
 #define LEDGER_POLICY_ITEM 9 /* key u8 | value u64 */
 #define LEDGER_POLICY_MAX 32
 #define LEDGER_UPDATES_MAX 4 /* of one leaf, not yet taken in */
-#define LEDGER_RENEWS_MAX 16 /* likewise: who is lost does not see that they were taken in */
+#define LEDGER_RENEWS_MAX 64 /* likewise: who is lost does not see that they were taken in */
 
 enum ledger_type_number {
     LEDGER_GENESIS = 1,

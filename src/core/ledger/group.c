@@ -178,16 +178,6 @@ bool group_can_ballot(const struct group *g, const struct ledger_proposal *p)
     return false;
 }
 
-bool group_ballot_waits(const struct group *g, const struct ledger_proposal *p, bool *ret_yes)
-{
-    for (size_t i = 0; i < g->n_ballots; i++) {
-        if (memcmp(g->ballots[i].hash, p->hash, 32) != 0) continue;
-        *ret_yes = g->ballots[i].yes;
-        return true;
-    }
-    return false;
-}
-
 /* ---- own KEM secrets ---- */
 
 enum status group_seed_add(struct group *g, uint8_t role, uint64_t until, const uint8_t seed[32],

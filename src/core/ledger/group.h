@@ -206,8 +206,6 @@ bool group_lost(const struct group *g);     /* GROUP_LOST was told and still hol
 bool group_restored(const struct group *g); /* keys are being renewed: nothing is said or voted */
 /* Votes that we can still cast on: false: we have no key for it on this machine any more. */
 bool group_can_ballot(const struct group *g, const struct ledger_proposal *p);
-/* A ballot of ours on it was made and has not landed. */
-bool group_ballot_waits(const struct group *g, const struct ledger_proposal *p, bool *ret_yes);
 /* When we first saw a current proposal; 0: not a current one. */
 uint64_t group_vote_ms(const struct group *g, const struct ledger_proposal *p);
 /* When the keys of an epoch came, by our clock; 0: unknown. */
@@ -289,6 +287,11 @@ enum status group_make_propose(struct group *g, const struct group_propose *a,
 /* The body of a ballot is made once for each proposal and kept till it lands or the vote is over; another
  * choice meanwhile: ST_CONFLICT. ST_LOCKED: the key for it is on this machine no more. ST_BUSY:
  * GROUP_BALLOTS_MAX wait to land. */
+/* Makes and keeps that body now, for a ballot that is posted later: with group_save it outlives us. */
+enum status group_keep_ballot(struct group *g, uint64_t proposal, bool yes,
+                              const struct group_now *now) MUST_USE;
+/* A body is kept for this vote; *ret_yes: what it says. */
+bool group_kept_ballot(const struct group *g, const struct ledger_proposal *p, bool *ret_yes);
 enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
                               const struct group_now *now, struct group_draft *ret) MUST_USE;
 struct group_propose_policy {

@@ -177,8 +177,9 @@ static enum status new_ballot(struct group *g, const struct ledger_proposal *p,
     return st;
 }
 
-enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
-                              const struct group_now *now, struct group_draft *ret)
+/* The ballot that is kept for a vote, made if there is none yet. */
+static enum status hold_ballot(struct group *g, uint64_t proposal, bool yes, const uint8_t seed[32],
+                               struct group_ballot **ret)
 {
     const struct ledger_proposal *p = ledger_proposal(g->ledger, proposal);
     if (p == NULL) return ST_NOT_FOUND;
@@ -192,8 +193,33 @@ enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
     if (self == NULL) return ST_DENIED;
     if (self->cast.choice != BALLOT_NONE) /* it has landed */
         return self->cast.choice == (yes ? BALLOT_NO : BALLOT_YES) ? ST_CONFLICT : ST_DENIED;
-    enum status st =
-        kept != NULL ? ST_OK : new_ballot(g, p, self, yes, now->random + RANDOM_VETO, &kept);
+    enum status st = kept != NULL ? ST_OK : new_ballot(g, p, self, yes, seed, &kept);
+    *ret = kept;
+    return st;
+}
+
+enum status group_keep_ballot(struct group *g, uint64_t proposal, bool yes,
+                              const struct group_now *now)
+{
+    struct group_ballot *kept = NULL;
+    return hold_ballot(g, proposal, yes, now->random + RANDOM_VETO, &kept);
+}
+
+bool group_kept_ballot(const struct group *g, const struct ledger_proposal *p, bool *ret_yes)
+{
+    for (size_t i = 0; i < g->n_ballots; i++) {
+        if (memcmp(g->ballots[i].hash, p->hash, 32) != 0) continue;
+        *ret_yes = g->ballots[i].yes;
+        return true;
+    }
+    return false;
+}
+
+enum status group_make_ballot(struct group *g, uint64_t proposal, bool yes,
+                              const struct group_now *now, struct group_draft *ret)
+{
+    struct group_ballot *kept = NULL;
+    enum status st = hold_ballot(g, proposal, yes, now->random + RANDOM_VETO, &kept);
     if (st != ST_OK) return st;
     return group_seal(g, LEDGER_BALLOT, BYTES(kept->body, kept->n), now->random + RANDOM_BACK, now,
                       ret);

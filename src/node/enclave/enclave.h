@@ -385,6 +385,9 @@ enclave_epochs(struct enclave *e) MUST_USE; /* sender chains of the newest epoch
 
 /* ---- pen.c: writing to the ledger ---- */
 enum status enclave_intend(struct enclave *e, const struct intent *i) MUST_USE;
+/* A ballot: made and kept at once, posted when its moment has come, also after a restart. */
+enum status enclave_intend_vote(struct enclave *e, const struct intent *i) MUST_USE;
+void enclave_votes_load(struct enclave *e);
 void enclave_write(struct enclave *e); /* posts what is due, if anything */
 uint64_t enclave_write_ms(const struct enclave *e);
 /* When a ballot may leave (monotonic). */

@@ -113,23 +113,6 @@ out:
     return st;
 }
 
-/* Ballots that were made and did not land: there is no other for that vote, so they go out by themselves. */
-static enum status load_ballots(struct enclave *e)
-{
-    const struct ledger *l = group_ledger(e->group);
-    struct intent i = {.kind = INTENT_BALLOT};
-    enum status st = ST_OK;
-    for (size_t k = 0; k < ledger_proposals(l) && st == ST_OK; k++) {
-        const struct ledger_proposal *p = ledger_proposal_at(l, k);
-        if (p->state != LEDGER_VOTE_OPEN || !group_ballot_waits(e->group, p, &i.yes)) continue;
-        i.proposal = p->index;
-        i.at_ms = enclave_ballot_at_ms(e, p, false);
-        st = enclave_intend(e, &i);
-    }
-    bytes_wipe(&i, sizeof i);
-    return st;
-}
-
 enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, struct enclave **ret)
 {
     struct enclave_record r;
@@ -163,7 +146,7 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
         TRY(enclave_shelf_load(e));
         struct intent leave = {.kind = INTENT_LEAVE};
         if (e->phase == ENCLAVE_LEAVING) TRY(enclave_intend(e, &leave));
-        if (e->phase == ENCLAVE_MEMBER) TRY(load_ballots(e));
+        enclave_votes_load(e);
     }
     if (e->phase != ENCLAVE_REFUSED && e->phase != ENCLAVE_REMOVED) TRY(enclave_connect(e));
     *ret = e;

@@ -130,6 +130,50 @@ static const char *fulfilled(const struct enclave *e, const struct intent *i)
     }
 }
 
+/* Said is said: the ballot is made at once, and waits for its moment on disk. What cannot be made now
+ * is tried again when it is due, and told then. */
+static void keep_vote(struct enclave *e, const struct intent *i)
+{
+    uint8_t random[GROUP_RANDOM];
+    struct group_now now;
+    enclave_now(e, random, &now);
+    if (group_keep_ballot(e->group, i->proposal, i->yes, &now) != ST_OK)
+        env_log(e->node->ports.env, ENV_DEBUG, "vote", "a ballot is made later");
+    bytes_wipe(random, sizeof random);
+}
+
+enum status enclave_intend_vote(struct enclave *e, const struct intent *i)
+{
+    enum status st = enclave_intend(e, i);
+    if (st != ST_OK) return st;
+    keep_vote(e, i);
+    struct keep_batch b;
+    keep_begin(&b, &e->node->keep);
+    enclave_put_group(e, &b);
+    if (b.n > 0)
+        enclave_commit(e, &b, NULL, NULL);
+    else
+        keep_drop(&b);
+    return ST_OK;
+}
+
+void enclave_votes_load(struct enclave *e)
+{
+    const struct ledger *l = group_ledger(e->group);
+    for (size_t n = 0; n < ledger_proposals(l); n++) {
+        const struct ledger_proposal *p = ledger_proposal_at(l, n);
+        bool yes = false;
+        if (p->state != LEDGER_VOTE_OPEN || !group_kept_ballot(e->group, p, &yes)) continue;
+        const struct ledger_voter *v = own_vote(e, p);
+        if (v == NULL || v->cast.choice != BALLOT_NONE) continue;
+        struct intent i = {.kind = INTENT_BALLOT,
+                           .proposal = p->index,
+                           .yes = yes,
+                           .at_ms = enclave_ballot_at_ms(e, p, false)};
+        if (enclave_intend(e, &i) != ST_OK) return;
+    }
+}
+
 /* true: the intent was ended or changed, look again. */
 static bool check_one(struct enclave *e, size_t at)
 {
@@ -142,6 +186,7 @@ static bool check_one(struct enclave *e, size_t at)
         i->kind = INTENT_BALLOT;
         i->proposal = p->index;
         i->at_ms = enclave_ballot_at_ms(e, p, i->now);
+        keep_vote(e, i); /* saved with the entry that is being taken */
         return true;
     }
     const char *text = fulfilled(e, i);

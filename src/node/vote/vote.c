@@ -242,7 +242,7 @@ enum status node_vote(struct node *n, const struct node_vote *req, node_done *do
                        .at_ms = enclave_ballot_at_ms(e, c.proposal, req->now),
                        .done = done,
                        .arg = arg};
-    return enclave_intend(e, &i);
+    return enclave_intend_vote(e, &i);
 }
 
 enum status node_withdraw(struct node *n, const char *name, const char *ref, node_done *done,
