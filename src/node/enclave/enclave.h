@@ -229,6 +229,7 @@ struct enclave {
     struct shelf *shelf;
     struct enclave_feed feeds[FEEDS];
     uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
+    uint64_t given[FEEDS];  /* on this connection it took all entries below */
     bool resending;
     struct evidence evidence;
     bool used;         /* words or files since the epoch began */

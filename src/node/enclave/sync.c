@@ -224,7 +224,15 @@ static void on_entry(struct enclave *e, struct bytes payload)
         return;
     }
     struct enclave_feed *f = &e->feeds[in.feed];
-    if (e->group == NULL || f->stuck || in.index < f->seen.count) return;
+    if (e->group == NULL || f->stuck) return;
+    if (in.index < f->seen.count) {
+        /* Known by now; if not as the same entry, what we were told of this place was a lie. */
+        uint8_t known[32];
+        if (enclave_kept(e, in.feed, in.index, NULL, known) == ST_OK &&
+            memcmp(known, in.chain, 32) != 0)
+            forked(e, in.feed);
+        return;
+    }
     bool next = in.index == f->seen.count && !f->reading && !e->resending &&
                 (in.feed == FEED_LEDGER || enclave_synced(e, FEED_LEDGER));
     if (in.index + 1 > f->head) f->head = in.index + 1;
@@ -318,7 +326,8 @@ static void on_resent(void *arg, enum status st, struct bytes body)
     if (st == ST_CLOSED) return;
     for (uint8_t f = 0; f < FEEDS; f++) {
         if (e->resend[f] == UINT64_MAX) continue;
-        if (st == ST_OK && ++e->resend[f] < e->feeds[f].seen.count)
+        if (st == ST_OK) e->given[f] = ++e->resend[f];
+        if (st == ST_OK && e->resend[f] < e->feeds[f].seen.count)
             resend_next(e);
         else if (st == ST_OK || st == ST_CONFLICT)
             enclave_subscribe(e); /* all given back, or somebody else was first: look again */
@@ -358,6 +367,14 @@ static void resend_next(struct enclave *e)
     }
 }
 
+/* It said OK to entries and does not have them. */
+static bool took_and_dropped(const struct enclave *e)
+{
+    for (uint8_t f = 0; f < FEEDS; f++)
+        if (e->resend[f] < e->given[f]) return true;
+    return false;
+}
+
 /* ---- attach ---- */
 
 static void on_subscribed(void *arg, enum status st, struct bytes body)
@@ -371,6 +388,11 @@ static void on_subscribed(void *arg, enum status st, struct bytes body)
         return;
     }
     check_heads(e, &in);
+    if (e->resending && took_and_dropped(e)) {
+        enclave_trouble(e, "the sentinel takes entries and does not keep them");
+        uplink_redial(&e->up, ST_PROTOCOL);
+        return;
+    }
     if (e->resending) {
         if (e->phase != ENCLAVE_CREATING)
             enclave_tell(e, "sentinel", "", 0,
@@ -436,6 +458,7 @@ static void attached(struct enclave *e, const struct room_attached *in)
     bytes_wipe(e->drop_voted, sizeof e->drop_voted);
     e->standing_door = false;
     e->away_since_ms = 0;
+    memset(e->given, 0, sizeof e->given);
     if (in->dropped != 0) {
         if (e->phase == ENCLAVE_LEAVING) {
             enclave_shred(e, "left");
