@@ -65,6 +65,8 @@ bool act_create(struct sim *s)
     s->acknowledged = 0;
     s->room_known = false;
     s->forked_ever = false;
+    s->n_dropped = 0;
+    vsentinel_forget_seats(&s->sentinel);
     heads_forget(s);
     return true;
 }

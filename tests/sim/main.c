@@ -218,6 +218,8 @@ static const struct choice choices[] = {
     {"old database", 4, fault_old_database},
     {"liar", 4, fault_liar},
     {"rot", 3, fault_rot},
+    {"mute", 5, fault_mute},
+    {"old seats", 4, fault_old_seats},
 };
 #define CHOICES (sizeof choices / sizeof choices[0])
 _Static_assert(CHOICES < SIM_CHOICES_MAX, "one counter each");
@@ -234,7 +236,11 @@ static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers c
                                                     [CHECK_NAMED] = "villains named",
                                                     [CHECK_DOUBT] = "doubts",
                                                     [CHECK_PROOFS] = "proofs of forks",
-                                                    [CHECK_HEALED] = "healed restores"};
+                                                    [CHECK_HEALED] = "healed restores",
+                                                    [CHECK_DROPPED] =
+                                                        "votes without a dropped ballot",
+                                                    [CHECK_NOTICED] = "dropped ballots noticed",
+                                                    [CHECK_OLD_SEATS] = "older seat lists named"};
 
 /* What is looked for comes a hundred times as often as it would. */
 static unsigned weight_of(const struct sim *s, size_t i)
@@ -279,6 +285,7 @@ void sim_settle(struct sim *s)
 {
     s->settling = true;
     faults_heal(s, true);
+    lies_end(s);
     sim_trace(s, "settling");
     for (unsigned i = 0; i < 120; i++) {
         act_people(s);
@@ -333,12 +340,34 @@ void sim_anew(struct sim *s)
     for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
 }
 
+/* Most rounds begin with a few people inside: what needs three of them comes in time then. */
+static void found(struct sim *s)
+{
+    unsigned wanted = (unsigned)rng_between(&s->rng, 3, 4);
+    if (s->exists || s->creating || !rng_chance(&s->rng, 800) || !act_create(s)) return;
+    s->founding = true;
+    sim_run_for(s, 2 * SIM_SECOND);
+    check_all(s);
+    while (people_in(s, PERSON_IN) < wanted && people_in(s, PERSON_IN) < s->n) {
+        unsigned before = people_in(s, PERSON_IN);
+        if (!act_invite(s)) break;
+        for (unsigned i = 0; i < 30 && people_in(s, PERSON_IN) == before; i++) {
+            sim_run_for(s, SIM_SECOND);
+            check_all(s);
+            act_people(s);
+        }
+        if (people_in(s, PERSON_IN) == before) break;
+    }
+    s->founding = false;
+}
+
 static void begin_round(struct sim *s)
 {
     unsigned length = (unsigned)rng_between(&s->rng, 100, 600);
     s->settling = false;
     s->round_from = s->step;
     s->round_to = s->steps - s->step < length + 100 ? s->steps : s->step + length;
+    found(s);
 }
 
 static void end_round(struct sim *s)
@@ -351,9 +380,11 @@ static void end_round(struct sim *s)
     begin_round(s);
 }
 
-static void on_append(void *arg, unsigned caller, const struct room_append *msg)
+static enum vsentinel_deed on_append(void *arg, unsigned caller, const struct room_append *msg)
 {
-    watch_append(arg, caller, msg);
+    uint8_t vote[32];
+    if (!watch_append(arg, caller, msg, vote)) return VSENTINEL_HONEST;
+    return lies_append(arg, caller, msg, vote);
 }
 
 void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bool verbose)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct enclave *inside_of(struct person *p)
+struct enclave *inside_of(struct person *p)
 {
     struct enclave *e = p ? node_find(p->node, SIM_NAME) : NULL;
     return e && e->group && e->attached && !e->posting && group_in(e->group) &&
@@ -297,9 +297,8 @@ bool fault_veto_twice(struct sim *s)
 
 /* ---- ballots ---- */
 
-/* An open vote in which this member has (or has not) voted; NULL: none. */
-static const struct ledger_proposal *vote_with(struct enclave *e, bool cast, bool secret,
-                                               const struct ledger_voter **ret)
+const struct ledger_proposal *vote_with(struct enclave *e, bool cast, bool secret,
+                                        const struct ledger_voter **ret)
 {
     const struct ledger *l = group_ledger(e->group);
     for (size_t i = 0; i < ledger_proposals(l); i++) {
