@@ -172,12 +172,12 @@ static const struct choice choices[] = {
     {"leave", 4, act_leave},
     {"remove", 7, act_remove},
     {"policy", 8, act_policy},
-    {"withdraw", 3, act_withdraw},
+    {"withdraw", 8, act_withdraw},
     {"rekey", 4, act_rekey},
     {"away", 4, act_away},
-    {"kit", 6, act_kit},
-    {"revoke", 3, act_revoke},
-    {"destroy", 1, act_destroy},
+    {"kit", 14, act_kit},
+    {"revoke", 10, act_revoke},
+    {"destroy", 3, act_destroy},
     {"verify", 6, act_verify},
     {"put", 25, act_put},
     {"get", 20, act_get},
@@ -196,19 +196,19 @@ static const struct choice choices[] = {
     {"wrong tag", 1, fault_wrong_tag},
     {"wrong wrap", 1, fault_wrong_wrap},
     {"wrong ciphertext", 1, fault_wrong_ct},
-    {"stale commit", 2, fault_stale_commit},
-    {"double ballot", 3, fault_double_ballot},
-    {"bad proof", 3, fault_bad_proof},
-    {"no point", 2, fault_no_point},
-    {"foreign ballot", 2, fault_foreign_ballot},
-    {"bad seat", 3, fault_bad_seat},
-    {"mutant", 4, fault_mutant},
+    {"stale commit", 5, fault_stale_commit},
+    {"double ballot", 6, fault_double_ballot},
+    {"bad proof", 6, fault_bad_proof},
+    {"no point", 8, fault_no_point},
+    {"foreign ballot", 10, fault_foreign_ballot},
+    {"bad seat", 10, fault_bad_seat},
+    {"mutant", 8, fault_mutant},
     {"loud removal", 2, fault_remove_loud},
     {"veto key twice", 2, fault_veto_twice},
     {"false revocation", 2, fault_false_revoke},
     {"replay", 2, fault_replay},
     {"head lie", 2, fault_head_lie},
-    {"proposal spam", 1, fault_spam},
+    {"proposal spam", 2, fault_spam},
     {"mail flood", 1, fault_mail_flood},
     {"fork", 1, fault_fork},
     {"schism", 1, fault_schism},
@@ -436,6 +436,7 @@ struct args {
 struct totals {
     uint64_t seeds, steps, virtual_ms, events, messages, admitted;
     uint64_t done[CHOICES + 1], checked[SIM_CHECKS];
+    unsigned mutants;
 };
 
 static void run_one(uint64_t seed, unsigned steps, unsigned people, const struct args *a,
@@ -457,6 +458,7 @@ static void run_one(uint64_t seed, unsigned steps, unsigned people, const struct
     t->events += s->time.ran;
     t->messages += s->said;
     t->admitted += s->admitted;
+    t->mutants |= s->mutants;
     for (size_t i = 0; i <= CHOICES; i++) t->done[i] += s->done[i];
     for (size_t i = 0; i < SIM_CHECKS; i++) t->checked[i] += s->checked[i];
     sim_end(s);
@@ -553,6 +555,9 @@ int main(int argc, char **argv)
     printf(", wrong clock %llu\n     checked:", (unsigned long long)t.done[CHOICES]);
     for (size_t i = 0; i < SIM_CHECKS; i++)
         printf("%s %s %llu", i ? "," : "", check_names[i], (unsigned long long)t.checked[i]);
+    printf("\n     mutants of types");
+    for (unsigned i = 0; i < 32; i++)
+        if (t.mutants >> i & 1U) printf(" %u", i);
     putchar('\n');
     return 0;
 }

@@ -226,8 +226,9 @@ struct sim {
     bool mute_drop; /* they are answered OK */
     struct sim_dropped dropped[SIM_DROPPED_MAX];
     unsigned n_dropped;
-    bool founding;   /* the first ones come in: nobody says no */
-    uint64_t old_ms; /* when the sentinel last came back with an older database */
+    unsigned mutants; /* bit t: a mutant of type t was posted */
+    bool founding;    /* the first ones come in: nobody says no */
+    uint64_t old_ms;  /* when the sentinel last came back with an older database */
     uint64_t unfull_ms[SIM_PEOPLE_MAX];
     uint64_t honest_ms[SIM_PEOPLE_MAX]; /* when a lying holder stops */
     bool forked_ever;
