@@ -220,6 +220,7 @@ static const struct choice choices[] = {
     {"rot", 3, fault_rot},
     {"mute", 5, fault_mute},
     {"old seats", 4, fault_old_seats},
+    {"squat", 2, fault_squat},
 };
 #define CHOICES (sizeof choices / sizeof choices[0])
 _Static_assert(CHOICES < SIM_CHOICES_MAX, "one counter each");
@@ -240,7 +241,8 @@ static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers c
                                                     [CHECK_DROPPED] =
                                                         "votes without a dropped ballot",
                                                     [CHECK_NOTICED] = "dropped ballots noticed",
-                                                    [CHECK_OLD_SEATS] = "older seat lists named"};
+                                                    [CHECK_OLD_SEATS] = "older seat lists named",
+                                                    [CHECK_SQUATS] = "odd seats voted away"};
 
 /* What is looked for comes a hundred times as often as it would. */
 static unsigned weight_of(const struct sim *s, size_t i)

@@ -56,6 +56,7 @@ enum sim_check {
     CHECK_DROPPED,    /* a vote that lacks a ballot which the sentinel dropped */
     CHECK_NOTICED,    /* who wrote what the sentinel dropped, and says so */
     CHECK_OLD_SEATS,  /* an older seat list, and that it was named */
+    CHECK_SQUATS,     /* a seat that nobody admitted, and that it is gone */
     SIM_CHECKS
 };
 
@@ -344,6 +345,8 @@ bool fault_old_seats(struct sim *s);
 enum vsentinel_deed lies_append(struct sim *s, unsigned caller, const struct room_append *msg,
                                 const uint8_t vote[32]);
 void lies_end(struct sim *s);
+/* ---- squat.c ---- */
+bool fault_squat(struct sim *s);
 /* A vote as an honest member sees it: what was dropped is not counted. */
 void lies_check_vote(struct sim *s, const struct person *p, const struct node_proposal *pr);
 /* ---- villains.c: members who mean ill ---- */
