@@ -221,6 +221,7 @@ static const struct choice choices[] = {
     {"mute", 5, fault_mute},
     {"old seats", 4, fault_old_seats},
     {"squat", 2, fault_squat},
+    {"knock flood", 4, fault_knocks},
 };
 #define CHOICES (sizeof choices / sizeof choices[0])
 _Static_assert(CHOICES < SIM_CHOICES_MAX, "one counter each");
@@ -242,7 +243,8 @@ static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers c
                                                         "votes without a dropped ballot",
                                                     [CHECK_NOTICED] = "dropped ballots noticed",
                                                     [CHECK_OLD_SEATS] = "older seat lists named",
-                                                    [CHECK_SQUATS] = "odd seats voted away"};
+                                                    [CHECK_SQUATS] = "odd seats voted away",
+                                                    [CHECK_FLOODS] = "knocks heard after a flood"};
 
 /* What is looked for comes a hundred times as often as it would. */
 static unsigned weight_of(const struct sim *s, size_t i)
@@ -407,6 +409,8 @@ void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bo
     s->heads = sim_alloc(SIM_HEADS_MAX * sizeof s->heads[0]);
     vnet_init(&s->net, &s->time, rng_next(&s->rng));
     vsentinel_init(&s->sentinel, SIM_PEOPLE_MAX, &s->net, rng_next(&s->rng), NULL, NULL);
+    machine_init(&s->stranger, SIM_PEOPLE_MAX + 1, "stranger", &s->time, rng_next(&s->rng), NULL,
+                 NULL);
     s->sentinel.on_append = on_append;
     s->sentinel.on_append_arg = s;
     vsentinel_boot(&s->sentinel);

@@ -57,6 +57,7 @@ enum sim_check {
     CHECK_NOTICED,    /* who wrote what the sentinel dropped, and says so */
     CHECK_OLD_SEATS,  /* an older seat list, and that it was named */
     CHECK_SQUATS,     /* a seat that nobody admitted, and that it is gone */
+    CHECK_FLOODS,     /* a knock behind a flood of junk */
     SIM_CHECKS
 };
 
@@ -227,9 +228,11 @@ struct sim {
     bool mute_drop; /* they are answered OK */
     struct sim_dropped dropped[SIM_DROPPED_MAX];
     unsigned n_dropped;
-    unsigned mutants; /* bit t: a mutant of type t was posted */
-    bool founding;    /* the first ones come in: nobody says no */
-    uint64_t old_ms;  /* when the sentinel last came back with an older database */
+    unsigned mutants;         /* bit t: a mutant of type t was posted */
+    char code[NODE_CODE_MAX]; /* of the door behind a flood */
+    struct machine stranger;
+    bool founding;   /* the first ones come in: nobody says no */
+    uint64_t old_ms; /* when the sentinel last came back with an older database */
     uint64_t unfull_ms[SIM_PEOPLE_MAX];
     uint64_t honest_ms[SIM_PEOPLE_MAX]; /* when a lying holder stops */
     bool forked_ever;
@@ -292,6 +295,7 @@ bool act_create(struct sim *s);
 bool act_invite(struct sim *s);
 bool act_vote(struct sim *s);
 bool act_send(struct sim *s);
+void act_join(struct sim *s, struct person *guest, const char *code);
 bool act_send_by(struct sim *s, struct person *p);
 bool act_leave(struct sim *s);
 /* ---- votes.c ---- */
@@ -345,7 +349,8 @@ bool fault_old_seats(struct sim *s);
 enum vsentinel_deed lies_append(struct sim *s, unsigned caller, const struct room_append *msg,
                                 const uint8_t vote[32]);
 void lies_end(struct sim *s);
-/* ---- squat.c ---- */
+/* ---- squat.c, flood.c ---- */
+bool fault_knocks(struct sim *s);
 bool fault_squat(struct sim *s);
 /* A vote as an honest member sees it: what was dropped is not counted. */
 void lies_check_vote(struct sim *s, const struct person *p, const struct node_proposal *pr);
