@@ -65,6 +65,8 @@ bool act_create(struct sim *s)
     s->acknowledged = 0;
     s->room_known = false;
     s->forked_ever = false;
+    s->n_dropped = 0;
+    vsentinel_forget_seats(&s->sentinel);
     heads_forget(s);
     return true;
 }
@@ -76,7 +78,7 @@ static void joined(void *arg, const struct node_result *r)
     op_free(op);
 }
 
-static void join_by(struct sim *s, struct person *guest, const char *code)
+void act_join(struct sim *s, struct person *guest, const char *code)
 {
     if (forget_old(guest)) return;
     struct sim_nick *n = nick_new(s, guest);
@@ -101,9 +103,9 @@ static void invited(void *arg, const struct node_result *r)
     if (r->st == ST_OK && rng_chance(&s->rng, 150)) {
         /* It leaked: a stranger is first, and is shown as that stranger. */
         struct person *stranger = person_random(s, PERSON_OUT, false);
-        if (stranger && stranger != guest) join_by(s, stranger, i->code);
+        if (stranger && stranger != guest) act_join(s, stranger, i->code);
     }
-    if (r->st == ST_OK && guest->node && guest->state == PERSON_OUT) join_by(s, guest, i->code);
+    if (r->st == ST_OK && guest->node && guest->state == PERSON_OUT) act_join(s, guest, i->code);
     op_free(op);
 }
 

@@ -82,6 +82,7 @@ static void on_proposal(void *arg, const struct node_proposal *pr)
         buf_printf(&l->text, ", %s %s", pr->ballots[i].nick, pr->ballots[i].choice);
     buf_printf(&l->text, "\n");
     check_outcome(l->p->sim, l->p, pr);
+    lies_check_vote(l->p->sim, l->p, pr);
 }
 
 /* Nobody is inside whom not everybody admitted. */
@@ -162,7 +163,8 @@ static void check_person(struct sim *s, struct person *p)
     struct sim_head *h = &s->heads[p->head_count];
     if (p->tainted) {
         /* Led back to the common history: all is well again. */
-        if (!s->sentinel.forked && h->known && strcmp(h->chain, p->head) == 0)
+        if (!s->sentinel.forked && h->known && strcmp(h->chain, p->head) == 0 &&
+            p->head_count >= p->lied_upto)
             p->tainted = false;
         else
             return;
@@ -404,6 +406,7 @@ void check_settled(struct sim *s)
         struct person *p = &s->people[i];
         if (p->tainted && p->state == PERSON_IN && p->trouble[0] == 0 && disagrees(s, p))
             sim_fail(s, "m%u was shown another history and does not say so", i);
+        s->checked[CHECK_NOTICED] += p->tainted && p->lied_upto > 0 && disagrees(s, p);
         if (p->tainted || p->state == PERSON_OUT || p->state == PERSON_JOINING) continue;
         if (excused(p)) continue;
         if (s->forked_ever) continue; /* what stopped writing is not asked to go on */

@@ -109,6 +109,7 @@ bool fault_sleep(struct sim *s)
 {
     struct person *p = person_random(s, PERSON_IN, false);
     if (!p || people_in(s, PERSON_IN) < 2) return false;
+    s->muted = 0; /* for minutes, not for days */
     uint64_t ms = rng_between(&s->rng, 3 * SIM_DAY, 5 * SIM_DAY);
     sim_trace(s, "m%u sleeps for %llu hours", p->i, (unsigned long long)(ms / SIM_HOUR));
     person_crash(p);
@@ -149,7 +150,7 @@ static void end_fork(struct sim *s)
 bool fault_fork(struct sim *s)
 {
     if (s->sentinel.forked || !s->sentinel.m.up || s->forked_ever || people_in(s, PERSON_IN) < 3 ||
-        s->step < (s->round_from + s->round_to) / 2)
+        s->n_dropped > 0 || s->step < (s->round_from + s->round_to) / 2)
         return false;
     unsigned group = (unsigned)rng_between(&s->rng, 1, (1U << s->n) - 2);
     for (unsigned i = 0; i < s->n; i++)
@@ -172,7 +173,7 @@ bool fault_schism(struct sim *s)
 {
     unsigned group = 0, in = 0, small = 0, most;
     if (s->sentinel.forked || !s->sentinel.m.up || s->forked_ever || !s->room_known ||
-        s->step < (s->round_from + s->round_to) / 2)
+        s->n_dropped > 0 || s->step < (s->round_from + s->round_to) / 2)
         return false;
     for (unsigned i = 0; i < s->n; i++) {
         const struct person *p = &s->people[i];
@@ -363,6 +364,7 @@ void faults_heal(struct sim *s, bool all)
         s->sentinel.shuffle = false;
         s->sentinel.m.full = false;
     }
+    if (over(&s->unmute_ms, now, all)) s->muted = 0;
     if (over(&s->sentinel_wake_ms, now, all)) {
         vsentinel_boot(&s->sentinel);
         sim_trace(s, "the sentinel is up");

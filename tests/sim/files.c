@@ -187,7 +187,8 @@ void files_look(struct sim *s)
 
 static bool must_be_there(const struct sim *s, const struct sim_file *f)
 {
-    return f->generation == s->generation && f->accepted && !f->gone && f->losses == s->losses;
+    return f->generation == s->generation && f->accepted && !f->gone && f->losses == s->losses &&
+           !s->people[f->from].tainted;
 }
 
 void files_ask_all(struct sim *s)

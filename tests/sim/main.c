@@ -172,12 +172,12 @@ static const struct choice choices[] = {
     {"leave", 4, act_leave},
     {"remove", 7, act_remove},
     {"policy", 8, act_policy},
-    {"withdraw", 3, act_withdraw},
+    {"withdraw", 8, act_withdraw},
     {"rekey", 4, act_rekey},
     {"away", 4, act_away},
-    {"kit", 6, act_kit},
-    {"revoke", 3, act_revoke},
-    {"destroy", 1, act_destroy},
+    {"kit", 14, act_kit},
+    {"revoke", 10, act_revoke},
+    {"destroy", 3, act_destroy},
     {"verify", 6, act_verify},
     {"put", 25, act_put},
     {"get", 20, act_get},
@@ -196,19 +196,19 @@ static const struct choice choices[] = {
     {"wrong tag", 1, fault_wrong_tag},
     {"wrong wrap", 1, fault_wrong_wrap},
     {"wrong ciphertext", 1, fault_wrong_ct},
-    {"stale commit", 2, fault_stale_commit},
-    {"double ballot", 3, fault_double_ballot},
-    {"bad proof", 3, fault_bad_proof},
-    {"no point", 2, fault_no_point},
-    {"foreign ballot", 2, fault_foreign_ballot},
-    {"bad seat", 3, fault_bad_seat},
-    {"mutant", 4, fault_mutant},
+    {"stale commit", 5, fault_stale_commit},
+    {"double ballot", 6, fault_double_ballot},
+    {"bad proof", 6, fault_bad_proof},
+    {"no point", 8, fault_no_point},
+    {"foreign ballot", 10, fault_foreign_ballot},
+    {"bad seat", 10, fault_bad_seat},
+    {"mutant", 8, fault_mutant},
     {"loud removal", 2, fault_remove_loud},
     {"veto key twice", 2, fault_veto_twice},
     {"false revocation", 2, fault_false_revoke},
     {"replay", 2, fault_replay},
     {"head lie", 2, fault_head_lie},
-    {"proposal spam", 1, fault_spam},
+    {"proposal spam", 2, fault_spam},
     {"mail flood", 1, fault_mail_flood},
     {"fork", 1, fault_fork},
     {"schism", 1, fault_schism},
@@ -218,6 +218,10 @@ static const struct choice choices[] = {
     {"old database", 4, fault_old_database},
     {"liar", 4, fault_liar},
     {"rot", 3, fault_rot},
+    {"mute", 5, fault_mute},
+    {"old seats", 4, fault_old_seats},
+    {"squat", 2, fault_squat},
+    {"knock flood", 4, fault_knocks},
 };
 #define CHOICES (sizeof choices / sizeof choices[0])
 _Static_assert(CHOICES < SIM_CHOICES_MAX, "one counter each");
@@ -234,7 +238,13 @@ static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers c
                                                     [CHECK_NAMED] = "villains named",
                                                     [CHECK_DOUBT] = "doubts",
                                                     [CHECK_PROOFS] = "proofs of forks",
-                                                    [CHECK_HEALED] = "healed restores"};
+                                                    [CHECK_HEALED] = "healed restores",
+                                                    [CHECK_DROPPED] =
+                                                        "votes without a dropped ballot",
+                                                    [CHECK_NOTICED] = "dropped ballots noticed",
+                                                    [CHECK_OLD_SEATS] = "older seat lists named",
+                                                    [CHECK_SQUATS] = "odd seats voted away",
+                                                    [CHECK_FLOODS] = "knocks heard after a flood"};
 
 /* What is looked for comes a hundred times as often as it would. */
 static unsigned weight_of(const struct sim *s, size_t i)
@@ -279,6 +289,7 @@ void sim_settle(struct sim *s)
 {
     s->settling = true;
     faults_heal(s, true);
+    lies_end(s);
     sim_trace(s, "settling");
     for (unsigned i = 0; i < 120; i++) {
         act_people(s);
@@ -333,12 +344,34 @@ void sim_anew(struct sim *s)
     for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
 }
 
+/* Most rounds begin with a few people inside: what needs three of them comes in time then. */
+static void found(struct sim *s)
+{
+    unsigned wanted = (unsigned)rng_between(&s->rng, 3, 4);
+    if (s->exists || s->creating || !rng_chance(&s->rng, 800) || !act_create(s)) return;
+    s->founding = true;
+    sim_run_for(s, 2 * SIM_SECOND);
+    check_all(s);
+    while (people_in(s, PERSON_IN) < wanted && people_in(s, PERSON_IN) < s->n) {
+        unsigned before = people_in(s, PERSON_IN);
+        if (!act_invite(s)) break;
+        for (unsigned i = 0; i < 30 && people_in(s, PERSON_IN) == before; i++) {
+            sim_run_for(s, SIM_SECOND);
+            check_all(s);
+            act_people(s);
+        }
+        if (people_in(s, PERSON_IN) == before) break;
+    }
+    s->founding = false;
+}
+
 static void begin_round(struct sim *s)
 {
     unsigned length = (unsigned)rng_between(&s->rng, 100, 600);
     s->settling = false;
     s->round_from = s->step;
     s->round_to = s->steps - s->step < length + 100 ? s->steps : s->step + length;
+    found(s);
 }
 
 static void end_round(struct sim *s)
@@ -351,9 +384,11 @@ static void end_round(struct sim *s)
     begin_round(s);
 }
 
-static void on_append(void *arg, unsigned caller, const struct room_append *msg)
+static enum vsentinel_deed on_append(void *arg, unsigned caller, const struct room_append *msg)
 {
-    watch_append(arg, caller, msg);
+    uint8_t vote[32];
+    if (!watch_append(arg, caller, msg, vote)) return VSENTINEL_HONEST;
+    return lies_append(arg, caller, msg, vote);
 }
 
 void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bool verbose)
@@ -374,6 +409,8 @@ void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bo
     s->heads = sim_alloc(SIM_HEADS_MAX * sizeof s->heads[0]);
     vnet_init(&s->net, &s->time, rng_next(&s->rng));
     vsentinel_init(&s->sentinel, SIM_PEOPLE_MAX, &s->net, rng_next(&s->rng), NULL, NULL);
+    machine_init(&s->stranger, SIM_PEOPLE_MAX + 1, "stranger", &s->time, rng_next(&s->rng), NULL,
+                 NULL);
     s->sentinel.on_append = on_append;
     s->sentinel.on_append_arg = s;
     vsentinel_boot(&s->sentinel);
@@ -405,6 +442,7 @@ struct args {
 struct totals {
     uint64_t seeds, steps, virtual_ms, events, messages, admitted;
     uint64_t done[CHOICES + 1], checked[SIM_CHECKS];
+    unsigned mutants;
 };
 
 static void run_one(uint64_t seed, unsigned steps, unsigned people, const struct args *a,
@@ -426,6 +464,7 @@ static void run_one(uint64_t seed, unsigned steps, unsigned people, const struct
     t->events += s->time.ran;
     t->messages += s->said;
     t->admitted += s->admitted;
+    t->mutants |= s->mutants;
     for (size_t i = 0; i <= CHOICES; i++) t->done[i] += s->done[i];
     for (size_t i = 0; i < SIM_CHECKS; i++) t->checked[i] += s->checked[i];
     sim_end(s);
@@ -522,6 +561,9 @@ int main(int argc, char **argv)
     printf(", wrong clock %llu\n     checked:", (unsigned long long)t.done[CHOICES]);
     for (size_t i = 0; i < SIM_CHECKS; i++)
         printf("%s %s %llu", i ? "," : "", check_names[i], (unsigned long long)t.checked[i]);
+    printf("\n     mutants of types");
+    for (unsigned i = 0; i < 32; i++)
+        if (t.mutants >> i & 1U) printf(" %u", i);
     putchar('\n');
     return 0;
 }

@@ -17,6 +17,7 @@ static void on_log(void *arg, unsigned machine, enum env_level level, const char
 static void on_event(void *arg, const struct node_event *e)
 {
     struct person *p = arg;
+    if (strstr(e->text, "older seat list")) p->told_old_seats = true;
     sim_trace(p->sim, "  m%u [%s] %s", p->i, e->kind, e->text);
 }
 
@@ -151,6 +152,7 @@ static void on_info(void *arg, const struct node_enclave_info *e)
             watch_out(p->sim, p->i, buf_view(&p->leaving));
         buf_clear(&p->leaving);
         p->tainted = p->restored = false;
+        p->lied_upto = 0;
     }
     p->online = e->online;
     p->outbox = (unsigned)e->outbox;
@@ -178,6 +180,7 @@ void person_look(struct person *p)
     p->outbox = 0;
     p->trouble[0] = 0;
     p->tainted = p->restored = false;
+    p->lied_upto = 0;
 }
 
 unsigned people_in(const struct sim *s, enum person_state state)

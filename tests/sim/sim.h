@@ -53,6 +53,11 @@ enum sim_check {
     CHECK_DOUBT,      /* a member of the smaller side of a long fork, and its doubt */
     CHECK_PROOFS,     /* a proof of two histories that a third one accepts */
     CHECK_HEALED,     /* a disk set back, whose owner is well again */
+    CHECK_DROPPED,    /* a vote that lacks a ballot which the sentinel dropped */
+    CHECK_NOTICED,    /* who wrote what the sentinel dropped, and says so */
+    CHECK_OLD_SEATS,  /* an older seat list, and that it was named */
+    CHECK_SQUATS,     /* a seat that nobody admitted, and that it is gone */
+    CHECK_FLOODS,     /* a knock behind a flood of junk */
     SIM_CHECKS
 };
 
@@ -94,6 +99,15 @@ struct sim_ill {
     uint8_t hash[32];
     unsigned generation;
     char nick[24]; /* "": nobody that can be proved */
+};
+
+#define SIM_DROPPED_MAX 64
+
+/* A ballot that the sentinel took with OK and dropped. */
+struct sim_dropped {
+    unsigned person, generation;
+    uint64_t life; /* of its machine */
+    char ref[17], nick[24];
 };
 
 struct sim_file {
@@ -142,10 +156,12 @@ struct person {
     enum person_state state;
     unsigned attempt;
     char nick[24];
-    uint64_t in_ms;    /* since when inside, as first seen */
-    uint64_t in_count; /* entries of the ledger by then */
-    bool tainted;      /* was shown another history */
-    bool restored;     /* came back from a backup, and is not known to be well again */
+    uint64_t in_ms;     /* since when inside, as first seen */
+    uint64_t in_count;  /* entries of the ledger by then */
+    bool tainted;       /* was shown another history */
+    uint64_t lied_upto; /* entries of the ledger that it has when it read the lie */
+    bool told_old_seats;
+    bool restored; /* came back from a backup, and is not known to be well again */
     uint64_t restored_ms, healed_ms;
     struct buf leaving; /* what it knew when it wanted to leave */
     bool no_history;    /* came in when newcomers got no keys of older files */
@@ -207,7 +223,15 @@ struct sim {
     struct sim_head *heads; /* by ledger count */
     uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
     uint64_t heal_ms;       /* when the partition ends */
-    uint64_t unfork_ms, unwithhold_ms;
+    uint64_t unfork_ms, unwithhold_ms, unmute_ms;
+    unsigned muted; /* bit p: ballots of person p go nowhere */
+    bool mute_drop; /* they are answered OK */
+    struct sim_dropped dropped[SIM_DROPPED_MAX];
+    unsigned n_dropped;
+    unsigned mutants;         /* bit t: a mutant of type t was posted */
+    char code[NODE_CODE_MAX]; /* of the door behind a flood */
+    struct machine stranger;
+    bool founding;   /* the first ones come in: nobody says no */
     uint64_t old_ms; /* when the sentinel last came back with an older database */
     uint64_t unfull_ms[SIM_PEOPLE_MAX];
     uint64_t honest_ms[SIM_PEOPLE_MAX]; /* when a lying holder stops */
@@ -271,6 +295,7 @@ bool act_create(struct sim *s);
 bool act_invite(struct sim *s);
 bool act_vote(struct sim *s);
 bool act_send(struct sim *s);
+void act_join(struct sim *s, struct person *guest, const char *code);
 bool act_send_by(struct sim *s, struct person *p);
 bool act_leave(struct sim *s);
 /* ---- votes.c ---- */
@@ -318,6 +343,17 @@ bool fault_shuffle(struct sim *s);
 bool fault_old_database(struct sim *s);
 bool fault_liar(struct sim *s);
 bool fault_rot(struct sim *s);
+/* ---- lies.c: the sentinel's finer ones ---- */
+bool fault_mute(struct sim *s);
+bool fault_old_seats(struct sim *s);
+enum vsentinel_deed lies_append(struct sim *s, unsigned caller, const struct room_append *msg,
+                                const uint8_t vote[32]);
+void lies_end(struct sim *s);
+/* ---- squat.c, flood.c ---- */
+bool fault_knocks(struct sim *s);
+bool fault_squat(struct sim *s);
+/* A vote as an honest member sees it: what was dropped is not counted. */
+void lies_check_vote(struct sim *s, const struct person *p, const struct node_proposal *pr);
 /* ---- villains.c: members who mean ill ---- */
 bool fault_junk(struct sim *s);
 bool fault_bad_commit(struct sim *s);
@@ -338,6 +374,13 @@ bool fault_replay(struct sim *s);
 bool fault_head_lie(struct sim *s);
 bool fault_spam(struct sim *s);
 bool fault_mail_flood(struct sim *s);
+struct enclave;
+struct ledger_proposal;
+struct ledger_voter;
+struct enclave *inside_of(struct person *p); /* in, and free to write; or NULL */
+/* An open vote in which this member has (or has not) voted; NULL: none. */
+const struct ledger_proposal *vote_with(struct enclave *e, bool cast, bool secret,
+                                        const struct ledger_voter **ret);
 /* Every ill entry that the sentinel took stands among this member's void ones, under its author's name. */
 void villain_note(struct sim *s, uint64_t index, struct bytes sealed, const char *nick);
 void villains_named(struct person *p, const struct node_verdict *v);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct enclave *inside_of(struct person *p)
+struct enclave *inside_of(struct person *p)
 {
     struct enclave *e = p ? node_find(p->node, SIM_NAME) : NULL;
     return e && e->group && e->attached && !e->posting && group_in(e->group) &&
@@ -238,35 +238,61 @@ bool fault_stale_commit(struct sim *s)
     return false;
 }
 
+/* A right entry of one of the kinds that need no secret that would be lost with it. */
+static enum status right_make(struct sim *s, struct enclave *e, uint8_t type, struct right *r)
+{
+    uint8_t random[GROUP_RANDOM], key[32];
+    uint16_t target = LEDGER_NOBODY;
+    struct group_now now;
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_proposal *open = ledger_current_proposal(l);
+    enclave_now(e, random, &now);
+    rng_bytes(&s->rng, key, 32);
+    for (size_t i = 0; i < ledger_leaves(l); i++)
+        if (ledger_leaf(l, (uint16_t)i)->member_now && i != group_leaf(e->group))
+            target = (uint16_t)i;
+    switch (type) {
+    case LEDGER_PROPOSE:
+        if (rng_chance(&s->rng, 500) && target != LEDGER_NOBODY)
+            return group_make_propose_remove(e->group, &target, 1, BYTES_LIT("why"), &now,
+                                             &r->draft);
+        struct group_propose_policy a = {
+            .ballot_kind = LEDGER_AS_IS, .mode = LEDGER_AS_IS, .reason = BYTES_LIT("why")};
+        return group_make_propose_policy(e->group, &a, &now, &r->draft);
+    case LEDGER_VETO_KEYS: return group_make_veto_keys(e->group, &now, &r->draft);
+    case LEDGER_LEAVE: return group_make_leave(e->group, &now, &r->draft);
+    case LEDGER_EXPIRE:
+        return open ? group_make_expire(e->group, open->index, &now, &r->draft) : ST_DENIED;
+    case LEDGER_WITHDRAW:
+        return open ? group_make_withdraw(e->group, open->index, &now, &r->draft) : ST_DENIED;
+    case LEDGER_HEAD: return group_make_head(e->group, 0, 0, 0, NULL, &now, &r->draft);
+    case LEDGER_AWAY: return group_make_away(e->group, 1, &now, &r->draft);
+    default:
+        return group_make_rehome(e->group, BYTES_LIT(VSENTINEL_ADDRESS), s->sentinel.pin, &now,
+                                 &r->draft);
+    }
+}
+
 /* One bit of a right entry's body, under a right signature: void, or something else that is right. */
 bool fault_mutant(struct sim *s)
 {
+    static const uint8_t types[] = {LEDGER_PROPOSE,  LEDGER_VETO_KEYS, LEDGER_LEAVE, LEDGER_EXPIRE,
+                                    LEDGER_WITHDRAW, LEDGER_HEAD,      LEDGER_AWAY,  LEDGER_REHOME};
     struct person *p;
     struct enclave *e = villain(s, &p);
     struct right r = {0};
-    uint8_t random[GROUP_RANDOM], key[32];
-    struct group_now now;
     if (!e) return false;
-    enclave_now(e, random, &now);
-    enum status st = ST_DENIED;
-    unsigned kind = (unsigned)rng_below(&s->rng, 5);
-    const struct ledger_proposal *open = ledger_current_proposal(group_ledger(e->group));
-    if (kind == 0) st = group_make_leave(e->group, &now, &r.draft);
-    if (kind == 1) st = group_make_veto_keys(e->group, &now, &r.draft);
-    if (kind == 2 && open) st = group_make_expire(e->group, open->index, &now, &r.draft);
-    if (kind == 3) st = group_make_away(e->group, 1, &now, &r.draft);
-    if (kind == 4) {
-        rng_bytes(&s->rng, key, 32);
-        st = group_make_rehome(e->group, BYTES_LIT(VSENTINEL_ADDRESS), s->sentinel.pin, &now,
-                               &r.draft);
-    }
-    bool did = st == ST_OK && right_open(&r, e) && r.body.n > 0;
+    uint8_t type = types[rng_below(&s->rng, sizeof types)];
+    bool did = right_make(s, e, type, &r) == ST_OK && right_open(&r, e) && r.body.n > 0;
     if (did) {
         r.body.p[rng_below(&s->rng, r.body.n)] ^= (uint8_t)(1U << rng_below(&s->rng, 8));
         sim_trace(s, "m%u posts an entry of type %u with one wrong bit", p->i,
                   (unsigned)r.entry.type);
-        /* A flag may say another truth: of VETO_KEYS "dead", of AWAY another time. */
-        did = post_ill(s, p, e, &r.entry, r.envelope.back, kind == 0 || kind == 2 || kind == 4);
+        /* Others may say another truth: "dead", another time, another reason. */
+        bool must_void = type == LEDGER_LEAVE || type == LEDGER_EXPIRE || type == LEDGER_WITHDRAW ||
+                         type == LEDGER_REHOME;
+        did = post_ill(s, p, e, &r.entry, r.envelope.back, must_void);
+        s->mutants |= did ? 1U << type : 0;
     }
     right_free(&r);
     return did;
@@ -297,9 +323,8 @@ bool fault_veto_twice(struct sim *s)
 
 /* ---- ballots ---- */
 
-/* An open vote in which this member has (or has not) voted; NULL: none. */
-static const struct ledger_proposal *vote_with(struct enclave *e, bool cast, bool secret,
-                                               const struct ledger_voter **ret)
+const struct ledger_proposal *vote_with(struct enclave *e, bool cast, bool secret,
+                                        const struct ledger_voter **ret)
 {
     const struct ledger *l = group_ledger(e->group);
     for (size_t i = 0; i < ledger_proposals(l); i++) {

@@ -62,7 +62,8 @@ bool vote_of(struct person *p)
     struct sim_wish *w = wish_of(s, v.about);
     uint8_t bit = (uint8_t)(1U << p->i);
     if (!((w->yes | w->no) & bit)) {
-        bool no = !v.ghost && !(v.own && !v.add) && rng_chance(&s->rng, v.add ? 60 : 200);
+        bool no =
+            !s->founding && !v.ghost && !(v.own && !v.add) && rng_chance(&s->rng, v.add ? 60 : 200);
         *(no ? &w->no : &w->yes) |= bit;
     }
     struct node_vote req = {.enclave = SIM_NAME,

@@ -19,7 +19,8 @@ struct vconn {
     struct link *link;
     struct hub_conn *hub;
     unsigned caller;
-    struct buf held; /* a push that comes late */
+    struct buf held;    /* a push that comes late */
+    uint32_t seats_req; /* the last SEATS that it asked; 0: answered */
 };
 
 static struct hub_now now_of(const struct vsentinel *s)
@@ -95,10 +96,51 @@ static void jobs_free(struct vjob *j)
 
 /* ---- what the hub says ---- */
 
+/* An answer to SEATS: from an older copy if there is one of this room, or with a lower version. */
+static enum status send_seats(struct vbranch *b, struct vconn *c, struct room_reply *r)
+{
+    struct vsentinel *s = b->s;
+    struct room_seat_list now, then;
+    struct buf body = BUF_INIT, frame = BUF_INIT;
+    if (fields_decode(&room_seat_list_fields, r->body, &now) != ST_OK) return ST_OK;
+    if (s->seats.n > 0 &&
+        fields_decode(&room_seat_list_fields, buf_view(&s->seats), &then) == ST_OK &&
+        then.version < now.version) {
+        buf_clear(&s->seats_was);
+        buf_bytes(&s->seats_was, buf_view(&s->seats));
+    }
+    buf_clear(&s->seats);
+    buf_bytes(&s->seats, r->body);
+    bool old = s->seats_was.n > 0 && rng_chance(&s->m.rng, 500) &&
+               fields_decode(&room_seat_list_fields, buf_view(&s->seats_was), &then) == ST_OK &&
+               then.version < now.version;
+    if (!old) {
+        then = now;
+        then.version -= then.version > 1;
+    }
+    must(fields_encode(&room_seat_list_fields, &then, &body), "seats");
+    r->body = buf_view(&body);
+    must(fields_encode(&room_reply_fields, r, &frame), "reply");
+    s->old_seats_shown++;
+    enum status st = vnet_send(c->link, ROOM_REPLY, buf_view(&frame));
+    buf_free(&body);
+    buf_free(&frame);
+    return st;
+}
+
 static enum status out_send(void *ctx, void *handle, uint8_t type, struct bytes payload)
 {
     struct vbranch *b = ctx;
     struct vconn *c = handle;
+    struct room_reply r;
+    if (type == ROOM_REPLY && c->seats_req != 0 &&
+        fields_decode(&room_reply_fields, payload, &r) == ST_OK && r.req == c->seats_req &&
+        r.result == 0) {
+        c->seats_req = 0;
+        if (b->s->old_seats >> c->caller & 1U) return send_seats(b, c, &r);
+        buf_clear(&b->s->seats);
+        buf_bytes(&b->s->seats, r.body);
+    }
     if (type == ROOM_ENTRY && (b->s->withhold >> c->caller & 1U)) return ST_OK;
     if (type == ROOM_ENTRY && b->s->shuffle && rng_chance(&b->s->m.rng, 300)) {
         buf_clear(&c->held);
@@ -150,14 +192,37 @@ static void on_opened(void *arg, struct link *l, const struct link_peer *peer)
     if (!c->hub) vnet_close(l);
 }
 
+/* true: answered here, the hub does not see it. */
+static bool misdeed(struct vconn *c, const struct room_append *msg)
+{
+    struct vsentinel *s = c->b->s;
+    struct room_spot spot = {.index = msg->index};
+    struct buf body = BUF_INIT, frame = BUF_INIT;
+    enum vsentinel_deed deed = s->on_append(s->on_append_arg, c->caller, msg);
+    if (deed == VSENTINEL_HONEST) return false;
+    chain_step(msg->chain, msg->sealed, spot.chain);
+    must(fields_encode(&room_spot_fields, &spot, &body), "spot");
+    struct room_reply r = {.req = msg->req,
+                           .result = (uint8_t)(deed == VSENTINEL_DROP ? ST_OK : ST_BUSY)};
+    if (deed == VSENTINEL_DROP) r.body = buf_view(&body);
+    must(fields_encode(&room_reply_fields, &r, &frame), "reply");
+    vnet_send(c->link, ROOM_REPLY, buf_view(&frame));
+    buf_free(&body);
+    buf_free(&frame);
+    return true;
+}
+
 static void on_frame(void *arg, struct link *l, uint8_t type, struct bytes payload)
 {
     struct vconn *c = arg;
     struct room_append msg;
+    struct room_seats seats;
     (void)l;
     if (type == ROOM_APPEND && c->b->s->on_append &&
-        fields_decode(&room_append_fields, payload, &msg) == ST_OK)
-        c->b->s->on_append(c->b->s->on_append_arg, c->caller, &msg);
+        fields_decode(&room_append_fields, payload, &msg) == ST_OK && misdeed(c, &msg))
+        return;
+    if (type == ROOM_SEATS && fields_decode(&room_seats_fields, payload, &seats) == ST_OK)
+        c->seats_req = seats.req;
     if (c->hub) hub_frame(c->b->hub, c->hub, type, payload, now_of(c->b->s));
 }
 
@@ -277,6 +342,7 @@ void vsentinel_free(struct vsentinel *s)
     for (unsigned i = 0; i < VSENTINEL_BRANCHES; i++)
         if (s->branch[i].db) room_sqlite_close(s->branch[i].db);
     if (s->backup) room_sqlite_close(s->backup);
+    vsentinel_forget_seats(s);
     while (s->conns) conn_forget(s->conns);
 }
 
@@ -298,6 +364,22 @@ void vsentinel_tick(struct vsentinel *s)
 {
     for (unsigned i = 0; i < VSENTINEL_BRANCHES && s->m.up; i++)
         if (s->branch[i].hub) hub_tick(s->branch[i].hub, now_of(s));
+}
+
+void vsentinel_push_seats(struct vsentinel *s, unsigned machines)
+{
+    struct room_seats_changed msg = {.version = 1};
+    struct buf frame = BUF_INIT;
+    must(fields_encode(&room_seats_changed_fields, &msg, &frame), "push");
+    for (struct vconn *c = s->conns; c; c = c->next)
+        if (machines >> c->caller & 1U) vnet_send(c->link, ROOM_SEATS_CHANGED, buf_view(&frame));
+    buf_free(&frame);
+}
+
+void vsentinel_forget_seats(struct vsentinel *s)
+{
+    buf_free(&s->seats);
+    buf_free(&s->seats_was);
 }
 
 void vsentinel_kick(struct vsentinel *s, unsigned machines)

@@ -3,7 +3,8 @@
  * vsentinel: a sentinel on the virtual network: the real hub and rules
  * (core/room) over the real SQLite store in memory, with a store thread whose
  * commits take virtual time. It can be a villain: show a second history to some
- * (fork), leave out pushes, come back with an older database.
+ * (fork), leave out pushes, come back with an older database, answer OK to an
+ * entry and drop it, show an older seat list.
  *
  * Owns: its machine, hubs, stores and connections. net is borrowed.
  * Errors: a store that fails for another reason than a full disk stops the program.
@@ -21,6 +22,12 @@
 #define VSENTINEL_ADDRESS "sentinel.sim:4433"
 
 struct vsentinel;
+/* What a villain makes of an APPEND before the hub sees it. */
+enum vsentinel_deed {
+    VSENTINEL_HONEST,
+    VSENTINEL_DROP, /* answered OK and forgotten */
+    VSENTINEL_BUSY
+};
 struct vjob;
 struct vconn;
 
@@ -48,8 +55,12 @@ struct vsentinel {
     unsigned withhold;   /* bit m: machine m gets no pushes of entries */
     struct vconn *conns;
     struct room_sqlite *backup;
-    void (*on_append)(void *arg, unsigned caller, const struct room_append *msg); /* or NULL */
+    enum vsentinel_deed (*on_append)(void *arg, unsigned caller,
+                                     const struct room_append *msg); /* or NULL */
     void *on_append_arg;
+    unsigned old_seats;          /* bit m: machine m is shown an older seat list */
+    struct buf seats_was, seats; /* the last two answers to SEATS that differ */
+    unsigned old_seats_shown;
     uint64_t appends;
 };
 
@@ -74,6 +85,9 @@ uint64_t vsentinel_rooms(struct vsentinel *s);
 /* Puts an entry of its own into branch 0 of a feed; returns its index. */
 uint64_t vsentinel_forge(struct vsentinel *s, const uint8_t room[32], uint8_t feed,
                          struct bytes sealed);
+/* Tells these machines that the seat list has changed. */
+void vsentinel_push_seats(struct vsentinel *s, unsigned machines);
+void vsentinel_forget_seats(struct vsentinel *s); /* another room will be made */
 /* Breaks the connections of these machines. */
 void vsentinel_kick(struct vsentinel *s, unsigned machines);
 

@@ -109,34 +109,40 @@ static void watch_ballot(struct sim *s, unsigned caller, const struct entry0 *e,
     memcpy(o->form, b.form.p, 96);
 }
 
-static void watch_ledger(struct sim *s, unsigned caller, const struct room_append *msg,
-                         const uint8_t hash[32])
+static bool watch_ledger(struct sim *s, unsigned caller, const struct room_append *msg,
+                         const uint8_t hash[32], uint8_t ret_vote[32])
 {
     struct entry0_envelope envelope;
-    if (entry0_envelope(msg->sealed, &envelope) != ST_OK) return;
-    for (unsigned i = 0; i < s->n; i++) {
+    struct ballot_body b;
+    bool opened = false, ballot = false;
+    if (entry0_envelope(msg->sealed, &envelope) != ST_OK) return false;
+    for (unsigned i = 0; i < s->n && !opened; i++) {
         struct person *p = &s->people[i];
         struct enclave *e = p->node ? node_find(p->node, SIM_NAME) : NULL;
         if (!e || !e->group || p->state != PERSON_IN) continue;
         const struct group_row *row = group_row(e->group, envelope.epoch, GROUP_ROW_LOG);
         struct buf plain = BUF_INIT;
         struct entry0 entry;
-        bool opened = row &&
-                      entry0_open(msg->sealed, e->room, row->log, msg->index, &plain) == ST_OK &&
-                      entry0_split(buf_view(&plain), &entry) == ST_OK;
-        if (opened && entry.type == LEDGER_BALLOT) watch_ballot(s, caller, &entry, e->group, hash);
+        opened = row && entry0_open(msg->sealed, e->room, row->log, msg->index, &plain) == ST_OK &&
+                 entry0_split(buf_view(&plain), &entry) == ST_OK;
+        if (opened && entry.type == LEDGER_BALLOT) {
+            watch_ballot(s, caller, &entry, e->group, hash);
+            ballot = fields_decode(&ballot_body_fields, entry.body, &b) == ST_OK;
+            if (ballot) memcpy(ret_vote, b.hash, 32);
+        }
         buf_free(&plain);
-        if (opened) return;
     }
+    return ballot;
 }
 
-void watch_append(struct sim *s, unsigned caller, const struct room_append *msg)
+bool watch_append(struct sim *s, unsigned caller, const struct room_append *msg,
+                  uint8_t ret_vote[32])
 {
     uint8_t hash[32];
     sha256(msg->sealed, hash);
-    if (is_ill(&s->watch, hash) || caller >= s->n) return;
+    if (is_ill(&s->watch, hash) || caller >= s->n) return false;
     if (msg->feed == FEED_MAIL) watch_mail(s, caller, msg->sealed, hash);
-    if (msg->feed == FEED_LEDGER) watch_ledger(s, caller, msg, hash);
+    return msg->feed == FEED_LEDGER && watch_ledger(s, caller, msg, hash, ret_vote);
 }
 
 /* ---- who is out cannot follow ---- */

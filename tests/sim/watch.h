@@ -63,7 +63,9 @@ struct watch {
     uint64_t unknowable; /* told twice by a machine that was set back and could not know */
 };
 
-void watch_append(struct sim *s, unsigned caller, const struct room_append *msg);
+/* true: a ballot of its caller's, for the vote with the hash. */
+bool watch_append(struct sim *s, unsigned caller, const struct room_append *msg,
+                  uint8_t ret_vote[32]);
 void watch_ill(struct sim *s, struct bytes sealed);
 /* saved: what group_save gave. */
 void watch_out(struct sim *s, unsigned person, struct bytes saved);

@@ -384,8 +384,16 @@ static void on_appended(void *arg, enum status st, struct bytes body)
     if (st == ST_OK) {
         enclave_appended(e, FEED_LEDGER, spot.index, buf_view(&sealed));
     } else if (st == ST_CONFLICT) {
-        if (spot.index > e->feeds[FEED_LEDGER].head) e->feeds[FEED_LEDGER].head = spot.index;
-        enclave_pump(e);
+        const struct enclave_feed *f = &e->feeds[FEED_LEDGER];
+        if (spot.index > f->head) e->feeds[FEED_LEDGER].head = spot.index;
+        if (spot.index < f->seen.count ||
+            (spot.index == f->seen.count && memcmp(spot.chain, f->seen.chain, 32) != 0)) {
+            /* Not somebody who was quicker: it has lost entries, or has others. */
+            again_in(e, PEN_AGAIN_MS);
+            enclave_subscribe(e);
+        } else {
+            enclave_pump(e);
+        }
     } else {
         again_in(e, st == ST_BUSY ? PEN_BUSY_MS : PEN_AGAIN_MS);
         if (st != ST_BUSY)

@@ -224,7 +224,15 @@ static void on_entry(struct enclave *e, struct bytes payload)
         return;
     }
     struct enclave_feed *f = &e->feeds[in.feed];
-    if (e->group == NULL || f->stuck || in.index < f->seen.count) return;
+    if (e->group == NULL || f->stuck) return;
+    if (in.index < f->seen.count) {
+        /* Known by now; if not as the same entry, what we were told of this place was a lie. */
+        uint8_t known[32];
+        if (enclave_kept(e, in.feed, in.index, NULL, known) == ST_OK &&
+            memcmp(known, in.chain, 32) != 0)
+            forked(e, in.feed);
+        return;
+    }
     bool next = in.index == f->seen.count && !f->reading && !e->resending &&
                 (in.feed == FEED_LEDGER || enclave_synced(e, FEED_LEDGER));
     if (in.index + 1 > f->head) f->head = in.index + 1;
@@ -380,6 +388,7 @@ static void on_subscribed(void *arg, enum status st, struct bytes body)
         return;
     }
     if (takes_back(e, &in)) {
+        enclave_trouble(e, "the sentinel takes entries and does not keep them");
         uplink_redial(&e->up, ST_PROTOCOL);
         return;
     }
