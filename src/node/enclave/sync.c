@@ -85,7 +85,11 @@ static bool take(struct enclave *e, uint8_t feed, struct bytes sealed, bool last
         enclave_renew_entry(e, sealed);
     } else if (feed == FEED_FILES)
         st = enclave_files_entry(e, index, sealed, last_word, e->batch);
-    if (st == ST_PENDING) return false;
+    if (st == ST_PENDING) {
+        /* It waits for feed 0, and is not asked for again if that is read no more. */
+        f->stuck = e->feeds[FEED_LEDGER].stuck;
+        return false;
+    }
     if (st == ST_FORK || st == ST_INTEGRITY) {
         forked(e, feed);
         return false;
