@@ -89,6 +89,10 @@ void api_handle(void *api, struct http_exchange *x)
     struct api *a = api;
     struct call *c = call_new(a, x);
     if (c == NULL) return;
+    if (a->closing) {
+        call_fail(c, ST_BUSY, "the daemon is stopping", "enclave daemon start");
+        return;
+    }
     if ((c->op->flags & OPERATION_LOCKED) == 0 && vault_flow_state(a->o.vault) != VAULT_OPEN) {
         bool none = vault_flow_state(a->o.vault) == VAULT_NONE;
         call_fail(c, ST_LOCKED, none ? "there is no vault yet" : "the vault is locked",
@@ -218,7 +222,7 @@ void api_handle_events(struct call *c)
         call_answer(c, events_after(a, after));
         return;
     }
-    struct api_follower *f = a->closing ? NULL : free_follower(a);
+    struct api_follower *f = free_follower(a);
     if (f == NULL) {
         call_fail(c, ST_BUSY, "too many readers wait for events", NULL);
     } else if (stream) {

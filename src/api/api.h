@@ -50,7 +50,7 @@ void api_event(void *api, const struct node_event *e); /* node_listener */
 /* Long-polls whose time is over are answered. Call when api_next_ms (mono) says so. */
 uint64_t api_next_ms(const struct api *a);
 void api_tick(struct api *a);
-/* Ends all streams and waiting polls, so that the server can stop. */
+/* Ends all streams and waiting polls, so that the server can stop; calls are refused from now on. */
 void api_close(struct api *a);
 
 #endif

@@ -13,7 +13,9 @@
  *     http_new sets *ret also with an error (but NULL without memory): what it
  *     began is then undone by http_stop and http_free.
  * Order: http_new, exchanges, http_stop, run the loop until its done, http_free.
- * Thread: loop thread only.
+ * Thread: loop thread only. While a server stops, no other thread of the process may open
+ *     files or sockets: libwebsockets 4.1 closes the number of its wake-up descriptor twice,
+ *     and the second time it would be theirs.
  */
 #ifndef ENCLAVE_API_HTTP_H
 #define ENCLAVE_API_HTTP_H

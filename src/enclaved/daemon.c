@@ -93,11 +93,21 @@ static enum status say(struct daemon_fault *fault, enum status st, const char *w
 static void close_handles(void *arg)
 {
     struct daemon *d = arg;
-    d->work = NULL;
     uv_close((uv_handle_t *)&d->signals[0], NULL);
     uv_close((uv_handle_t *)&d->signals[1], NULL);
     uv_close((uv_handle_t *)&d->timer, NULL);
     uv_close((uv_handle_t *)&d->before_wait, NULL);
+}
+
+/* Last, when no thread is left that opens files: see http.h. */
+static void stop_http(void *arg)
+{
+    struct daemon *d = arg;
+    d->work = NULL;
+    if (d->http != NULL)
+        http_stop(d->http, close_handles, d);
+    else
+        close_handles(d);
 }
 
 static void stop_work(void *arg)
@@ -105,9 +115,9 @@ static void stop_work(void *arg)
     struct daemon *d = arg;
     d->links = NULL;
     if (d->work != NULL)
-        net_work_stop(d->work, close_handles, d);
+        net_work_stop(d->work, stop_http, d);
     else
-        close_handles(d);
+        stop_http(d);
 }
 
 static void stop_links(void *arg)
@@ -140,24 +150,15 @@ static void stop_kv(void *arg)
         stop_host(d);
 }
 
-static void stop_shards(void *arg)
-{
-    struct daemon *d = arg;
-    if (d->shards != NULL)
-        shard_fs_close(d->shards, stop_kv, d);
-    else
-        stop_kv(d);
-}
-
-static void stop_http(void *arg, const struct node_result *r)
+static void stop_shards(void *arg, const struct node_result *r)
 {
     struct daemon *d = arg;
     (void)r;
     if (d->api != NULL) api_close(d->api);
-    if (d->http != NULL)
-        http_stop(d->http, stop_shards, d);
+    if (d->shards != NULL)
+        shard_fs_close(d->shards, stop_kv, d);
     else
-        stop_shards(d);
+        stop_kv(d);
 }
 
 void daemon_stop(struct daemon *d)
@@ -166,9 +167,9 @@ void daemon_stop(struct daemon *d)
     d->stopping = true;
     env_log(&d->env, ENV_INFO, "daemon", "stopping");
     if (d->started)
-        node_stop(d->node, stop_http, d);
+        node_stop(d->node, stop_shards, d);
     else
-        stop_http(d, NULL);
+        stop_shards(d, NULL);
 }
 
 static void asked_to_stop(void *arg)
