@@ -215,6 +215,33 @@ bool fault_schism(struct sim *s)
     return true;
 }
 
+/* Days without a fault, with a few words or none: nobody is told that too few confirm what it sees. */
+void faults_none(struct sim *s)
+{
+    unsigned words = (unsigned)rng_below(&s->rng, 4);
+    if (s->forked_ever || people_in(s, PERSON_IN) < 2) return;
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct person *p = &s->people[i];
+        if (excused(p) || p->tainted || (p->state == PERSON_IN && (!p->node || p->restored)))
+            return;
+    }
+    sim_trace(s, "quiet days");
+    for (unsigned i = 0; i < 16; i++) {
+        if (i < words) act_send_by(s, &s->people[rng_below(&s->rng, s->n)]);
+        sim_run_for(s, 6 * SIM_HOUR);
+        act_people(s);
+    }
+    for (unsigned i = 0; i < s->n; i++) {
+        struct person *p = &s->people[i];
+        bool doubtful = false;
+        if (p->state != PERSON_IN ||
+            node_enclave(p->node, SIM_NAME, on_doubt, &doubtful) != ST_OK)
+            continue;
+        s->checked[CHECK_TRUST]++;
+        if (doubtful) sim_fail(s, "m%u doubts what everybody sees", i);
+    }
+}
+
 /* Entries of the sentinel's own: random bytes, an old entry again, or one with a bit flipped. */
 bool fault_forge(struct sim *s)
 {

@@ -51,6 +51,7 @@ enum sim_check {
     CHECK_NEWCOMERS,  /* keys of before that who is new must not hold */
     CHECK_NAMED,      /* an ill entry that is void for a member, under the right name */
     CHECK_DOUBT,      /* a member of the smaller side of a long fork, and its doubt */
+    CHECK_TRUST,      /* a member without a doubt after quiet days */
     CHECK_PROOFS,     /* a proof of two histories that a third one accepts */
     CHECK_HEALED,     /* a disk set back, whose owner is well again */
     CHECK_DROPPED,    /* a vote that lacks a ballot which the sentinel dropped */
@@ -338,6 +339,7 @@ bool fault_sleep(struct sim *s);
 bool fault_fork(struct sim *s);
 bool fault_withhold(struct sim *s);
 bool fault_schism(struct sim *s);
+void faults_none(struct sim *s);
 bool fault_forge(struct sim *s);
 bool fault_shuffle(struct sim *s);
 bool fault_old_database(struct sim *s);

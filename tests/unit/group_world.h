@@ -497,7 +497,20 @@ static inline void world_duty(struct world *w, size_t who, const struct group_ne
     case GROUP_POST_UPDATE: WORLD_POST(w, group_make_update(g, &now, &draft)); break;
     case GROUP_POST_VETO_KEYS: WORLD_POST(w, group_make_veto_keys(g, &now, &draft)); break;
     case GROUP_POST_RENEW: world_renew(w, who); break;
+    case GROUP_POST_HEAD:
+        WORLD_POST(w, group_make_head(g, group_epoch(g), 0, 0, NULL, &now, &draft));
+        break;
     default: WORLD_POST(w, group_make_commit(g, 0, &now, &draft)); break;
+    }
+}
+
+/* Everybody confirms what it knows: nothing is owed but what later events bring. */
+static inline void world_heads(struct world *w)
+{
+    for (size_t i = 0; i < w->members; i++) {
+        if (w->m[i].away || w->m[i].g == NULL || !group_in(w->m[i].g)) continue;
+        struct group_next head = {.duty = GROUP_POST_HEAD};
+        world_duty(w, i, &head);
     }
 }
 
@@ -509,7 +522,7 @@ static inline void world_duties(struct world *w)
         struct group_next best = {.at_ms = UINT64_MAX};
         for (size_t i = 0; i < w->members; i++) {
             if (w->m[i].away || w->m[i].g == NULL) continue;
-            struct group_next next = group_next(w->m[i].g, w->now_ms, false);
+            struct group_next next = group_next(w->m[i].g, w->now_ms);
             bool soon = next.duty != GROUP_NOTHING && next.duty != GROUP_POST_EXPIRE &&
                         next.duty != GROUP_POST_HEAD;
             if (soon && next.at_ms < best.at_ms) {

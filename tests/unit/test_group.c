@@ -46,7 +46,7 @@ static void a_creator_is_alone(void **state)
     const struct ledger_sentinel *s;
     assert_int_equal(ledger_sentinels(l, &s), 1);
     assert_string_equal(s[0].address, "127.0.0.1:4433");
-    assert_int_equal(group_next(w->m[0].g, w->now_ms, false).duty, GROUP_NOTHING);
+    assert_int_equal(group_next(w->m[0].g, w->now_ms).duty, GROUP_NOTHING);
     end(w);
 }
 
@@ -120,7 +120,7 @@ static void silence_expires(void **state)
     world_random(w, stranger.id_seed, 96);
     uint64_t p = world_propose(w, 0, &stranger);
     world_ballot(w, 0, p, true);
-    struct group_next next = group_next(w->m[0].g, w->now_ms, false);
+    struct group_next next = group_next(w->m[0].g, w->now_ms);
     assert_int_equal(next.duty, GROUP_POST_EXPIRE);
     assert_true(next.at_ms >= w->now_ms + UINT64_C(72) * 3600 * 1000);
     w->now_ms = next.at_ms;
@@ -139,7 +139,7 @@ static void a_restart_reads_its_own_disk(void **state)
     struct world_member stranger = {.nick = "stranger"};
     world_random(w, stranger.id_seed, 96);
     uint64_t p = world_propose(w, 2, &stranger);
-    uint64_t expire = group_next(w->m[1].g, w->now_ms, false).at_ms;
+    uint64_t expire = group_next(w->m[1].g, w->now_ms).at_ms;
     w->now_ms += 3600 * 1000;
     for (size_t i = 0; i < 3; i++) {
         world_restart(w, i);
@@ -150,7 +150,7 @@ static void a_restart_reads_its_own_disk(void **state)
         assert_true(group_writable(w->m[i].g));
     }
     world_agree(w);
-    assert_int_equal(group_next(w->m[1].g, w->now_ms, false).at_ms, expire);
+    assert_int_equal(group_next(w->m[1].g, w->now_ms).at_ms, expire);
     /* and life goes on: the UPDATE's secret was kept */
     world_ballot(w, 0, p, false);
     WORLD_POST(w, group_make_commit(w->m[2].g, 0, &now, &draft));
@@ -195,12 +195,12 @@ static void a_restored_backup_renews_its_keys(void **state)
     world_read(w, 1);
     assert_int_equal(world_saw(&w->m[1], GROUP_RESTORED, NULL), 1);
     WORLD_REFUSED(w, ST_DENIED, group_make_ballot(w->m[1].g, p, true, &now, &draft));
-    assert_int_equal(group_next(w->m[1].g, w->now_ms, false).duty, GROUP_POST_UPDATE);
+    assert_int_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_POST_UPDATE);
     world_restart(w, 1); /* it knows so after a restart too */
     world_read(w, 1);
     world_duties(w);
     world_agree(w);
-    assert_int_equal(group_next(w->m[1].g, w->now_ms, false).duty, GROUP_POST_EXPIRE);
+    assert_int_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_POST_EXPIRE);
     world_ballot(w, 1, p, true);
     buf_free(&saved);
     end(w);
@@ -241,7 +241,8 @@ static void members_leave_and_the_last_two_at_once(void **state)
     assert_true(ledger_ended(group_ledger(w->m[1].g)));
     assert_int_equal(world_saw(&w->m[1], GROUP_ENDED, NULL), 1);
     assert_int_equal(ledger_due(group_ledger(w->m[1].g)), LEDGER_NEVER);
-    assert_int_equal(group_next(w->m[1].g, w->now_ms, true).duty, GROUP_NOTHING);
+    group_use(w->m[1].g, ledger_epoch(group_ledger(w->m[1].g)));
+    assert_int_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_NOTHING);
     end(w);
 }
 
@@ -376,18 +377,28 @@ static void turns_go_round(void **state)
     bool seen[4] = {false};
     WORLD_POST(w, group_make_leave(w->m[3].g, &now, &draft));
     for (size_t i = 0; i < 3; i++) {
-        struct group_next next = group_next(w->m[i].g, w->now_ms, false);
+        struct group_next next = group_next(w->m[i].g, w->now_ms);
         assert_int_equal(next.duty, GROUP_POST_COMMIT);
         assert_int_equal(next.at_ms, w->now_ms + next.place * UINT64_C(10000));
         assert_true(next.place < 3 && !seen[next.place]);
         seen[next.place] = true;
     }
-    assert_int_equal(group_next(w->m[3].g, w->now_ms, false).duty, GROUP_NOTHING);
+    assert_int_equal(group_next(w->m[3].g, w->now_ms).duty, GROUP_NOTHING);
     world_duties(w);
-    /* once a day of use, not without */
-    struct group_next idle = group_next(w->m[0].g, w->now_ms, false);
+    /* the new epoch is confirmed once by each within a day, not all at the same moment */
+    uint64_t heads[3];
+    for (size_t i = 0; i < 3; i++) {
+        struct group_next head = group_next(w->m[i].g, w->now_ms);
+        heads[i] = head.duty == GROUP_POST_HEAD ? head.at_ms : 0;
+        assert_true(head.duty == GROUP_NOTHING || heads[i] <= w->now_ms + GROUP_HEAD_MS);
+    }
+    assert_true(heads[0] != heads[1] && heads[1] != heads[2] && heads[0] != heads[2]);
+    world_heads(w);
+    /* then once a day of use, not without */
+    struct group_next idle = group_next(w->m[0].g, w->now_ms);
     assert_int_equal(idle.duty, GROUP_NOTHING);
-    struct group_next used = group_next(w->m[0].g, w->now_ms, true);
+    group_use(w->m[0].g, ledger_epoch(group_ledger(w->m[0].g)));
+    struct group_next used = group_next(w->m[0].g, w->now_ms);
     assert_true(used.duty == GROUP_POST_COMMIT || used.duty == GROUP_POST_HEAD);
     assert_true(used.at_ms >= w->now_ms + UINT64_C(23) * 3600 * 1000);
     end(w);

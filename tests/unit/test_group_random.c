@@ -171,7 +171,7 @@ static void renew_lost(struct play *p)
         struct group_draft d = {.sealed = BUF_INIT};
         struct group_now now = world_now(w, random);
         world_revocation(&w->m[i], key, hash);
-        if (group_next(g, w->now_ms, false).duty == GROUP_POST_RENEW) {
+        if (group_next(g, w->now_ms).duty == GROUP_POST_RENEW) {
             assert_int_equal(group_make_renew(g, hash, &now, &d), ST_OK);
             send(p, i, ST_OK, &d);
             continue;

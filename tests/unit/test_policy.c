@@ -52,7 +52,7 @@ static void agree_on(struct world *w, const struct group_propose_policy *a)
     WORLD_POST(w, group_make_propose_policy(w->m[0].g, a, &now, &draft));
     for (size_t i = 0; i < w->members; i++)
         if (world_is_in(&w->m[i])) world_ballot(w, i, p, true);
-    struct group_next next = group_next(w->m[w->members - 1].g, w->now_ms, false);
+    struct group_next next = group_next(w->m[w->members - 1].g, w->now_ms);
     assert_int_equal(next.duty, GROUP_POST_POLICY);
     assert_int_equal(next.proposal, p);
     world_duties(w);
@@ -102,7 +102,7 @@ static void a_policy_needs_every_yes(void **state)
     struct world_member who = {.nick = "who"};
     world_random(w, who.id_seed, 96);
     (void)world_propose(w, 0, &who);
-    struct group_next next = group_next(w->m[0].g, w->now_ms, false);
+    struct group_next next = group_next(w->m[0].g, w->now_ms);
     assert_int_equal(next.duty, GROUP_POST_EXPIRE);
     assert_true(next.at_ms >= w->now_ms + 5000 && next.at_ms <= w->now_ms + 5000 + 20000);
     end(w);
@@ -169,7 +169,8 @@ static void the_largest_numbers_mean_never(void **state)
     world_random(w, who.id_seed, 96);
     (void)world_propose(w, 0, &who);
     for (size_t i = 0; i < 2; i++) {
-        struct group_next next = group_next(w->m[i].g, w->now_ms, true);
+        group_use(w->m[i].g, ledger_epoch(group_ledger(w->m[i].g)));
+        struct group_next next = group_next(w->m[i].g, w->now_ms);
         assert_int_not_equal(next.duty, GROUP_POST_EXPIRE);
         assert_int_not_equal(next.duty, GROUP_POST_COMMIT);
         assert_true(next.at_ms > w->now_ms);

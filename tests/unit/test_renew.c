@@ -76,14 +76,14 @@ static void one_who_is_lost_comes_back(void **state)
         assert_true(group_lost(g) && !group_writable(g));
         WORLD_REFUSED(w, ST_DENIED, group_make_away(g, 0, &now, &draft));
         WORLD_REFUSED(w, ST_DENIED, group_make_renew(w->m[other].g, key, &now, &draft));
-        assert_int_equal(group_next(g, w->now_ms, false).duty, GROUP_POST_RENEW);
+        assert_int_equal(group_next(g, w->now_ms).duty, GROUP_POST_RENEW);
         world_forget(w);
         uint64_t renewal = post_renewal(w, who);
         for (size_t i = 0; i < 4; i++) { /* all read it, the author among them */
             assert_int_equal(world_saw(&w->m[i], GROUP_RENEWED, &ev), 1);
             assert_int_equal(ev.leaf, who);
         }
-        assert_int_equal(group_next(g, w->now_ms, false).duty, GROUP_NOTHING); /* once */
+        assert_int_equal(group_next(g, w->now_ms).duty, GROUP_NOTHING); /* once */
         const struct ledger_leaf *f = ledger_leaf(group_ledger(w->m[other].g), (uint16_t)who);
         assert_true(f->renewed);
         assert_int_equal(f->renewals, 1);
@@ -94,7 +94,7 @@ static void one_who_is_lost_comes_back(void **state)
         g = w->m[who].g;
         assert_int_equal(group_leaf(g), who);
         assert_false(group_in(g));
-        assert_int_equal(group_next(g, w->now_ms, false).duty, GROUP_NOTHING);
+        assert_int_equal(group_next(g, w->now_ms).duty, GROUP_NOTHING);
         WORLD_REFUSED(w, ST_DENIED, group_make_commit(g, 0, &now, &draft));
         world_duties(w);
         assert_true(group_in(g));
@@ -149,7 +149,7 @@ static void lost_again_on_the_way(void **state)
         world_restore(w, 2, buf_view(&saved));
         assert_true(group_lost(w->m[2].g));
         assert_true(ledger_leaf(group_ledger(w->m[2].g), 2)->renewed); /* as far as it can see */
-        assert_int_equal(group_next(w->m[2].g, w->now_ms, false).duty, GROUP_POST_RENEW);
+        assert_int_equal(group_next(w->m[2].g, w->now_ms).duty, GROUP_POST_RENEW);
         world_duties(w);
         assert_true(group_in(w->m[2].g));
         assert_int_equal(ledger_leaf(ledger_of(w), 2)->renewals, 2);
@@ -480,7 +480,7 @@ static void who_is_out_renews_nothing(void **state)
     world_duties(w);
     w->m[2].g->lost = true; /* as if it did not know */
     WORLD_REFUSED(w, ST_DENIED, group_make_renew(w->m[2].g, hash, &now, &draft));
-    assert_int_equal(group_next(w->m[2].g, w->now_ms, false).duty, GROUP_NOTHING);
+    assert_int_equal(group_next(w->m[2].g, w->now_ms).duty, GROUP_NOTHING);
     end(w);
 }
 

@@ -166,10 +166,11 @@ static void silence_is_seen(void **state)
     (void)state;
     struct world *w = begin(4);
     struct world_member who = stranger_of(w);
+    world_heads(w);
     uint64_t p = world_propose(w, 0, &who);
     world_ballot(w, 0, p, true);
     world_ballot(w, 2, p, false);
-    struct group_next next = group_next(w->m[1].g, w->now_ms, false);
+    struct group_next next = group_next(w->m[1].g, w->now_ms);
     assert_int_equal(next.duty, GROUP_POST_EXPIRE);
     assert_true(next.at_ms >= w->now_ms + UINT64_C(72) * 3600 * 1000);
     WORLD_POST(w, group_make_away(w->m[1].g, 5, &now, &draft));
@@ -399,7 +400,7 @@ static void an_old_row_votes_with_no_old_key(void **state)
     WORLD_REFUSED(w, ST_DENIED, group_make_ballot(g, p, false, &now, &draft));
     WORLD_REFUSED(w, ST_DENIED, group_make_ballot(g, removal, false, &now, &draft));
     assert_false(group_can_ballot(g, seen_by(w, 1, removal)));
-    assert_int_equal(group_next(g, w->now_ms, false).duty, GROUP_POST_UPDATE);
+    assert_int_equal(group_next(g, w->now_ms).duty, GROUP_POST_UPDATE);
     world_restart(w, 1); /* it knows so after a restart */
     world_read(w, 1);
     g = w->m[1].g;

@@ -125,11 +125,11 @@ static void the_stock_is_filled_up_in_time(void **state)
     struct world *w = begin(2);
     struct world_member who = stranger_of(w);
     while (stock_of(w, 1)->n >= GROUP_VETO_LOW) {
-        assert_int_not_equal(group_next(w->m[1].g, w->now_ms, false).duty, GROUP_POST_VETO_KEYS);
+        assert_int_not_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_POST_VETO_KEYS);
         uint64_t p = world_propose(w, 0, &who);
         WORLD_POST(w, group_make_withdraw(w->m[0].g, p, &now, &draft));
     }
-    struct group_next next = group_next(w->m[1].g, w->now_ms, false);
+    struct group_next next = group_next(w->m[1].g, w->now_ms);
     assert_int_equal(next.duty, GROUP_POST_VETO_KEYS);
     assert_true(next.at_ms <= w->now_ms);
     uint32_t last = stock_of(w, 1)->next;

@@ -519,3 +519,21 @@ uint64_t group_epoch_ms(const struct group *g, uint64_t epoch)
 {
     return epoch < g->n_rows ? g->rows[epoch].learned_ms : 0;
 }
+
+void group_use(struct group *g, uint64_t epoch)
+{
+    if (g->used || epoch != ledger_epoch(g->ledger)) return;
+    g->used = g->dirty = true;
+}
+
+uint64_t group_settled(const struct group *g, uint64_t now_ms)
+{
+    uint64_t epoch = group_epoch(g), count = 0;
+    while (epoch > 0 && group_epoch_ms(g, epoch) + GROUP_CONFIRM_MS > now_ms) epoch--;
+    uint64_t index = ledger_epoch_index(g->ledger, epoch);
+    if (index != LEDGER_NEVER) count = index + 1;
+    for (size_t i = 0; i < GROUP_MARKS; i++)
+        if (g->marks[i].count > count && g->marks[i].ms + GROUP_CONFIRM_MS <= now_ms)
+            count = g->marks[i].count;
+    return count;
+}

@@ -33,7 +33,12 @@
 #define GROUP_RANDOM 192   /* random bytes for one draft */
 #define GROUP_DOOR_KEYS 32 /* door keys accepted: of the last 14 days, at most so many */
 #define GROUP_DOOR_MS ((uint64_t)14 * 24 * 3600 * 1000)
+/* Who is online says a HEAD at least so often in an epoch that is used, and one after each COMMIT. */
 #define GROUP_HEAD_MS ((uint64_t)24 * 3600 * 1000)
+#define GROUP_HEAD_SPREAD_MS ((uint64_t)10 * 60 * 1000) /* leaves do not confirm a COMMIT at once */
+/* By then the others have confirmed what we know: a use, a COMMIT within a day, a HEAD within another. */
+#define GROUP_CONFIRM_MS ((uint64_t)60 * 3600 * 1000)
+#define GROUP_MARKS 4 /* own HEADs remembered: of more than GROUP_CONFIRM_MS */
 #define GROUP_EVENTS_MAX 4096                 /* waiting; group_take says ST_BUSY above that */
 #define GROUP_HISTORY_MAX ((size_t)256 << 20) /* a newcomer holds it until its ADD has come */
 #define GROUP_ENTRIES_MAX ((uint64_t)1 << 22)
@@ -210,6 +215,12 @@ bool group_can_ballot(const struct group *g, const struct ledger_proposal *p);
 uint64_t group_vote_ms(const struct group *g, const struct ledger_proposal *p);
 /* When the keys of an epoch came, by our clock; 0: unknown. */
 uint64_t group_epoch_ms(const struct group *g, uint64_t epoch);
+/* Words or files sealed in this epoch were read, of anybody: the newest one's keys are in use. */
+void group_use(struct group *g, uint64_t epoch);
+/* Entries of the ledger that whoever was online since has confirmed by now (group_agreed), if all see
+ * the same: those up to the last COMMIT, or HEAD of ours in a used epoch, that is older than
+ * GROUP_CONFIRM_MS. */
+uint64_t group_settled(const struct group *g, uint64_t now_ms);
 /* Entries of the ledger that a leaf's signed words, of any feed, confirm as ours. */
 uint64_t group_agreed(const struct group *g, uint16_t leaf);
 /* The kept proof of two histories (core/ledger/proof.h); empty: none. */
@@ -270,9 +281,8 @@ struct group_next {
     uint64_t proposal;
     uint16_t place; /* our place in the order of turns */
 };
-/* used: mail or files were written in this epoch, by anybody. The earliest duty; ask again after
- * each entry and at at_ms. */
-struct group_next group_next(const struct group *g, uint64_t now_ms, bool used);
+/* The earliest duty; ask again after each entry, group_use and at at_ms. */
+struct group_next group_next(const struct group *g, uint64_t now_ms);
 
 struct group_propose {
     bool compared;

@@ -176,6 +176,7 @@ void group_commit_install(struct group *g, const struct group_commit *c, uint64_
     bytes_wipe(g->secrets->attempts, sizeof g->secrets->attempts);
     g->n_attempts = 0;
     if (c->next.first != UINT64_MAX) g->first_floor = c->next.first;
+    g->used = false;
     g->dirty = true;
 }
 

@@ -17,6 +17,12 @@ static uint64_t later(uint64_t from, uint64_t ms)
     return ms > UINT64_MAX - from ? UINT64_MAX : from + ms;
 }
 
+/* A clock that was put back owes at once what would come due in its future only. */
+static uint64_t due_ms(uint64_t since, uint64_t ms, uint64_t now_ms)
+{
+    return since > now_ms ? now_ms : later(since, ms);
+}
+
 static uint64_t turn_ms(uint64_t from, uint16_t place)
 {
     return place == LEDGER_NOBODY ? UINT64_MAX : later(from, (uint64_t)place * LEDGER_TURN_MS);
@@ -47,7 +53,15 @@ static bool needs_veto_keys(const struct group *g, const struct ledger_leaf *sel
     return g->veto_dead || self->stock.n < GROUP_VETO_LOW;
 }
 
-static void duty_of_epoch(const struct group *g, uint16_t turn, bool used, uint64_t now_ms,
+/* Each epoch is confirmed by everybody who is online, also where nothing is said in it. */
+static bool is_unconfirmed(const struct ledger *l, const struct ledger_leaf *self)
+{
+    uint64_t opened = ledger_epoch_index(l, ledger_epoch(l));
+    if (ledger_epoch(l) == 0 || opened == LEDGER_NEVER) return false;
+    return self->last == LEDGER_NEVER || self->last < opened;
+}
+
+static void duty_of_epoch(const struct group *g, uint16_t turn, uint64_t now_ms,
                           struct group_next *next)
 {
     const struct ledger *l = g->ledger;
@@ -59,18 +73,23 @@ static void duty_of_epoch(const struct group *g, uint16_t turn, bool used, uint6
     if (renew) earlier(next, GROUP_POST_COMMIT, now_ms, 0, LEDGER_NEVER);
     if (ledger_due(l) != LEDGER_NEVER)
         earlier(next, GROUP_POST_COMMIT, turn_ms(g->due_ms, turn), turn, LEDGER_NEVER);
-    else if (used)
+    else if (g->used)
         earlier(next, GROUP_POST_COMMIT,
-                turn_ms(later(row->learned_ms, ledger_policy(l, LEDGER_POLICY_COMMIT_MS)), turn),
+                turn_ms(due_ms(row->learned_ms, ledger_policy(l, LEDGER_POLICY_COMMIT_MS), now_ms),
+                        turn),
                 turn, LEDGER_NEVER);
-    if (!used) return;
-    earlier(next, GROUP_POST_HEAD, g->head_ms + GROUP_HEAD_MS, 0, LEDGER_NEVER);
+    uint64_t spread = g->leaf % 64 * GROUP_HEAD_SPREAD_MS;
+    if (is_unconfirmed(l, self))
+        earlier(next, GROUP_POST_HEAD, due_ms(row->learned_ms, GROUP_HEAD_MS - spread, now_ms), 0,
+                LEDGER_NEVER);
+    if (!g->used) return;
+    earlier(next, GROUP_POST_HEAD, due_ms(g->head_ms, GROUP_HEAD_MS, now_ms), 0, LEDGER_NEVER);
     uint64_t since = group_epoch_ms(g, self->kem_epoch);
     if (since != 0 && self->updates == 0)
         earlier(next, GROUP_POST_UPDATE, since + GROUP_UPDATE_MS, 0, LEDGER_NEVER);
 }
 
-struct group_next group_next(const struct group *g, uint64_t now_ms, bool used)
+struct group_next group_next(const struct group *g, uint64_t now_ms)
 {
     struct group_next next = {GROUP_NOTHING, UINT64_MAX, LEDGER_NEVER, LEDGER_NOBODY};
     const struct ledger *l = g->ledger;
@@ -90,6 +109,6 @@ struct group_next group_next(const struct group *g, uint64_t now_ms, bool used)
     if (needs_veto_keys(g, self)) earlier(&next, GROUP_POST_VETO_KEYS, now_ms, 0, LEDGER_NEVER);
     /* The others take us for silent: one word, and we are not removed with those that are. */
     if (self->missed) earlier(&next, GROUP_POST_HEAD, now_ms, 0, LEDGER_NEVER);
-    duty_of_epoch(g, turn, used, now_ms, &next);
+    duty_of_epoch(g, turn, now_ms, &next);
     return next;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAVE_VERSION 2
+#define SAVE_VERSION 3
 #define ROWS_MAX ((uint32_t)1 << 20)
 
 enum {
@@ -82,6 +82,11 @@ enum status group_save(const struct group *g, struct buf *out)
     buf_u64(out, g->generation);
     buf_u64(out, g->first_floor);
     buf_u64(out, g->head_ms);
+    buf_u8(out, g->used);
+    for (size_t i = 0; i < GROUP_MARKS; i++) {
+        buf_u64(out, g->marks[i].count);
+        buf_u64(out, g->marks[i].ms);
+    }
     buf_u8(out, (uint8_t)g->n_clocks);
     for (size_t i = 0; i < g->n_clocks; i++) {
         buf_u64(out, g->clocks[i].index);
@@ -200,6 +205,11 @@ static void read_start(struct group *g, struct cursor *c, uint8_t flags)
     g->generation = cursor_u64(c);
     g->first_floor = cursor_u64(c);
     g->head_ms = cursor_u64(c);
+    g->used = cursor_u8(c) != 0;
+    for (size_t i = 0; i < GROUP_MARKS; i++) {
+        g->marks[i].count = cursor_u64(c);
+        g->marks[i].ms = cursor_u64(c);
+    }
 }
 
 static enum status read_votes(struct group *g, struct cursor *c)

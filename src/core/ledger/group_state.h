@@ -140,6 +140,11 @@ struct group {
     struct group_clock clocks[GROUP_CLOCKS_MAX];
     size_t n_clocks;
     uint64_t head_ms; /* our last HEAD, or our coming in */
+    bool used;        /* words or files were sealed in the newest epoch */
+    struct {
+        uint64_t count; /* entries when a HEAD of ours landed in a used epoch; 0: none */
+        uint64_t ms;    /* and when */
+    } marks[GROUP_MARKS]; /* the newest first */
 
     struct group_ballot ballots[GROUP_BALLOTS_MAX];
     size_t n_ballots;

@@ -438,6 +438,16 @@ static void watch_votes(struct group *g, const struct ledger_judged *j, uint64_t
         g->clocks[g->n_clocks++] = (struct group_clock){j->index, now_ms, 0};
 }
 
+/* So far apart that the oldest is older than GROUP_CONFIRM_MS, however often we speak. */
+static void mark(struct group *g, uint64_t now_ms)
+{
+    uint64_t last = g->marks[0].count > 0 ? g->marks[0].ms : 0;
+    if (last <= now_ms && now_ms - last < GROUP_CONFIRM_MS / (GROUP_MARKS - 1)) return;
+    memmove(&g->marks[1], &g->marks[0], (GROUP_MARKS - 1) * sizeof g->marks[0]);
+    g->marks[0].count = ledger_count(g->ledger);
+    g->marks[0].ms = now_ms;
+}
+
 static void watch_clocks(struct group *g, const struct ledger_judged *j, uint64_t now_ms)
 {
     uint8_t chain[32];
@@ -449,6 +459,7 @@ static void watch_clocks(struct group *g, const struct ledger_judged *j, uint64_
     if (j->index < g->saved_count) return; /* what follows was saved */
     if (j->verdict.valid && j->verdict.author == g->leaf && j->entry.type == LEDGER_HEAD) {
         g->head_ms = now_ms;
+        if (g->used) mark(g, now_ms);
         g->dirty = true;
     }
 }

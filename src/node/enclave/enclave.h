@@ -232,7 +232,6 @@ struct enclave {
     bool resending;
     uint64_t given[FEEDS]; /* entries that the sentinel said on this connection that it has */
     struct evidence evidence;
-    bool used;         /* words or files since the epoch began */
     uint64_t read0_ms; /* when feed 0 was last asked for because of a stranger */
 
     /* the ledger's pen: one APPEND to feed 0 at a time */

@@ -187,21 +187,17 @@ bool enclave_silent(const struct enclave *e, const struct ledger_leaf *leaf)
     return leaf->last_ms != 0 && now > leaf->last_ms && now - leaf->last_ms > limit;
 }
 
-#define CONFIRM_MS (UINT64_C(24) * 3600 * 1000)
-
-/* How many confirm by signed words of theirs the history that we have, as far as it was a day ago: the
- * last epoch that is older than that by our clock. A clean partition shows as nobody confirming. */
+/* How many confirm by signed words of theirs the history that we have. A clean partition shows as
+ * nobody confirming. */
 static void count_confirmed(const struct enclave *e, struct node_enclave_info *info)
 {
     const struct ledger *l = group_ledger(e->group);
-    uint64_t now = env_wall_ms(e->node->ports.env), epoch = group_epoch(e->group);
-    while (epoch > 0 && group_epoch_ms(e->group, epoch) + CONFIRM_MS > now) epoch--;
-    uint64_t base = ledger_epoch_index(l, epoch);
+    uint64_t settled = group_settled(e->group, env_wall_ms(e->node->ports.env));
     for (size_t i = 0; i < ledger_leaves(l); i++) {
         const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
         if (!leaf->member_now) continue;
-        bool later = leaf->added > base; /* nothing of it can be that old */
-        if (later || group_agreed(e->group, leaf->leaf) > base) info->confirmed++;
+        bool later = leaf->added >= settled; /* nothing of it can be that old */
+        if (later || group_agreed(e->group, leaf->leaf) >= settled) info->confirmed++;
     }
     info->doubtful = 2 * info->confirmed < info->members;
 }

@@ -85,7 +85,6 @@ static void on_epoch(struct enclave *e, const struct group_event *ev)
     if (st != ST_OK)
         enclave_trouble(e, "the keys of epoch %llu: %s", (unsigned long long)ev->epoch,
                         status_text(st));
-    e->used = false;
     if (e->peers != NULL) peers_renew(e->peers);
     line(e, "epoch", ev->leaf, ev->epoch, "%s opened a new epoch: fresh keys for all members%s",
          "");

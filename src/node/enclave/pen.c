@@ -432,7 +432,7 @@ static uint64_t head_at(const struct enclave *e, uint64_t wall)
  * think that it is their turn are sorted out by compare-and-swap. */
 static struct group_next next_duty(const struct enclave *e, uint64_t wall)
 {
-    struct group_next next = group_next(e->group, wall, e->used);
+    struct group_next next = group_next(e->group, wall);
     uint64_t head = head_at(e, wall);
     if (head < next.at_ms) return (struct group_next){GROUP_POST_HEAD, head, LEDGER_NEVER, 0};
     if (next.duty == GROUP_NOTHING || next.place == 0 || e->peers == NULL ||
@@ -454,7 +454,7 @@ static struct group_next next_duty(const struct enclave *e, uint64_t wall)
 /* Who lost the thread may write one thing: its RENEW. */
 static bool may_write(const struct enclave *e)
 {
-    return group_writable(e->group) || group_next(e->group, 0, false).duty == GROUP_POST_RENEW;
+    return group_writable(e->group) || group_next(e->group, 0).duty == GROUP_POST_RENEW;
 }
 
 /* When the next ballot leaves that waits for its moment. */

@@ -385,13 +385,13 @@ static void took(struct enclave *e, const struct mail_message *m, struct keep_ba
     memcpy(claim.chain, m->seen_chain, 32);
     switch (m->verdict) {
     case MAIL_MESSAGE:
-        e->used = true;
+        group_use(e->group, m->epoch);
         if (m->kind == MAIL_TEXT) show(e, m, false, b);
         /* A fork comes as an event; a ledger longer than ours was kept from us. */
         if (group_check_seen(e->group, m->leaf, &claim) == ST_PENDING) enclave_recheck(e);
         break;
     case MAIL_OWN:
-        e->used = true;
+        group_use(e->group, m->epoch);
         own_arrived(e, m, b);
         break;
     case MAIL_OWN_LATE: {

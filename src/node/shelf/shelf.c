@@ -116,7 +116,7 @@ enum status enclave_files_entry(struct enclave *e, uint64_t index, struct bytes 
             sha256(sealed, s->prev_own);
         }
         if (own) shelf_own_seen(s, o.entry.own_number, index, counts, b);
-        e->used = true;
+        group_use(e->group, o.epoch);
     }
     buf_free(&plain);
     return ST_OK;
