@@ -234,8 +234,7 @@ void faults_none(struct sim *s)
     for (unsigned i = 0; i < s->n; i++) {
         struct person *p = &s->people[i];
         bool doubtful = false;
-        if (p->state != PERSON_IN ||
-            node_enclave(p->node, SIM_NAME, on_doubt, &doubtful) != ST_OK)
+        if (p->state != PERSON_IN || node_enclave(p->node, SIM_NAME, on_doubt, &doubtful) != ST_OK)
             continue;
         s->checked[CHECK_TRUST]++;
         if (doubtful) sim_fail(s, "m%u doubts what everybody sees", i);

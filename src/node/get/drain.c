@@ -17,6 +17,7 @@ struct slot {
     uint8_t *sealed;
     uint8_t *scratch;
     uint8_t *plain;
+    size_t plain_most, scratch_most; /* bytes that were ever written: to be wiped */
     enum status st;
 };
 
@@ -49,7 +50,8 @@ static void destroy(struct drain *d)
 {
     for (size_t i = 0; i < DRAIN_SLOTS; i++) {
         struct slot *s = &d->slots[i];
-        if (s->plain) bytes_wipe(s->plain, CHUNK_PLAIN_MAX);
+        if (s->plain) bytes_wipe(s->plain, s->plain_most);
+        if (s->scratch) bytes_wipe(s->scratch, s->scratch_most);
         bytes_wipe(&s->chunk, sizeof s->chunk);
         free(s->sealed);
         free(s->scratch);
@@ -229,6 +231,8 @@ static void open_run(void *arg)
 {
     struct slot *s = arg;
     const struct manifest_chunk *c = &s->chunk;
+    if (c->plain > s->plain_most) s->plain_most = c->plain;
+    if (c->sealed > s->scratch_most) s->scratch_most = c->sealed;
     s->st = chunk_open(c->key, c->compression, BYTES(s->sealed, c->sealed), s->scratch, s->plain,
                        c->plain);
 }

@@ -12,13 +12,19 @@ static struct pour_slot *slot_of(struct pour *p, uint32_t number)
     return &p->slots[number % POUR_CHUNKS];
 }
 
+/* Only what was written is wiped: a small file does not pay for the largest chunk. */
+static void touch(struct pour_slot *s, size_t n)
+{
+    if (n > s->touched) s->touched = n;
+}
+
 static void destroy(struct pour *p)
 {
     pour_rows_free(p);
     if (p->hash_open) sha256_drop(&p->hash);
     for (size_t i = 0; i < POUR_CHUNKS; i++) {
         struct pour_slot *s = &p->slots[i];
-        if (s->in) bytes_wipe(s->in, CUT_MAX);
+        if (s->in) bytes_wipe(s->in, s->touched);
         free(s->in);
         free(s->out);
     }
@@ -129,6 +135,7 @@ static void read_more(struct pour *p)
         return;
     }
     size_t n = left < room ? (size_t)left : room;
+    touch(s, s->have + n);
     if (!p->c.file) {
         memcpy(s->in + s->have, p->c.memory.p + p->offset, n);
         s->have += n;
@@ -148,6 +155,7 @@ static void cut_run(void *arg)
     struct pour_slot *s = arg;
     struct pour_slot *next = slot_of(s->p, s->number + 1);
     s->len = cut_next(&s->p->cut, s->in, s->have);
+    touch(next, s->have - s->len);
     memcpy(next->in, s->in + s->len, s->have - s->len);
 }
 

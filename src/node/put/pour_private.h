@@ -25,6 +25,7 @@ struct pour_slot {
     uint32_t number;
     uint8_t *in;
     size_t have;
+    size_t touched; /* most bytes of in that ever held anything: to be wiped */
     bool full; /* nothing more is to be read into it */
     size_t len;
     bool hashed;
