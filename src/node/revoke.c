@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define REVOKE_TRY_MS 20000 /* a sentinel is waited for so long */
+#define REVOKE_ALSO_MS 5000 /* and so long once another one has taken the knock */
 #define DETAIL_MAX 8192
 
 struct target {
@@ -27,7 +28,7 @@ struct target {
     uint64_t until_ms;
     bool over, told;
     const char *outcome; /* static */
-    const char *refusal; /* static: what the last one that answered said; NULL */
+    const char *refusal; /* static: what the one that took it, or the last one, said; NULL */
     uint8_t reply_token[32];
 };
 
@@ -40,19 +41,18 @@ struct revoke {
     void *arg;
 };
 
-static void end(struct target *t, bool told, const char *outcome)
+static void end(struct target *t, const char *outcome)
 {
     if (t->over) return;
     t->over = true;
-    t->told = told;
-    t->outcome = outcome;
+    t->outcome = t->told ? t->refusal : outcome;
 }
 
 /* One sentinel's no is not the last word: the enclave may have moved since the kit was written, and
  * who hosted it then may say anything. */
 static void try_next(struct target *t, const char *refusal)
 {
-    t->refusal = refusal;
+    if (!t->told) t->refusal = refusal;
     t->until_ms = 0;
 }
 
@@ -67,10 +67,14 @@ static void on_knocked(void *arg, enum status st, struct bytes body)
     struct target *t = arg;
     (void)body;
     if (st == ST_CLOSED) return; /* the next one is tried */
-    if (st == ST_OK)
-        end(t, true, "revoked: the members see it as soon as one of them is there");
-    else
+    if (st == ST_OK) {
+        /* One sentinel's yes is not the last word either: the room that it hosts may be the old one. */
+        t->told = true;
+        t->refusal = "revoked: the members see it as soon as one of them is there";
+        t->until_ms = 0;
+    } else {
         try_next(t, "the sentinel did not take the knock: try again later");
+    }
 }
 
 static void got_door(void *arg, enum status st, struct bytes body)
@@ -119,7 +123,7 @@ static void on_ready(void *arg, const struct link_peer *peer)
     memcpy(msg.room, t->room, 32);
     memcpy(msg.token, d.token, 32);
     if (uplink_request(&t->up, ROOM_DOOR_READ, &room_door_read_fields, &msg, got_door, t) != ST_OK)
-        end(t, false, "the sentinel is busy: try again later");
+        end(t, "the sentinel is busy: try again later");
     bytes_wipe(key, sizeof key);
     bytes_wipe(&d, sizeof d);
 }
@@ -158,17 +162,16 @@ static void dial(struct target *t, uint64_t now_ms)
 {
     uplink_stop(&t->up);
     if (t->proxied && t->of->node->options.socks == NULL) {
-        end(t, false, "it meets over tor only: set socks in enclave.yaml and try again");
+        end(t, "it meets over tor only: set socks in enclave.yaml and try again");
         return;
     }
     if (t->at == t->n_sentinels) {
-        end(t, false,
-            t->refusal != NULL ? t->refusal
-                               : "none of its sentinels can be reached now: try again later");
+        end(t, t->refusal != NULL ? t->refusal
+                                  : "none of its sentinels can be reached now: try again later");
         return;
     }
     const struct ledger_sentinel *s = &t->sentinels[t->at++];
-    t->until_ms = now_ms + REVOKE_TRY_MS;
+    t->until_ms = now_ms + (t->told ? REVOKE_ALSO_MS : REVOKE_TRY_MS);
     uplink_init(&t->up, t->of->node->ports.env, &t->of->node->ports.link, &events, t);
     if (uplink_start(&t->up, s->address, s->pin) != ST_OK) t->until_ms = 0;
 }

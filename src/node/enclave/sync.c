@@ -86,8 +86,10 @@ static bool take(struct enclave *e, uint8_t feed, struct bytes sealed, bool last
     } else if (feed == FEED_FILES)
         st = enclave_files_entry(e, index, sealed, last_word, e->batch);
     if (st == ST_PENDING) {
-        /* It waits for feed 0, and is not asked for again if that is read no more. */
+        /* It waits for feed 0, which is looked at once more (what is unknown then stays so), and is
+         * not asked for again if that is read no more. */
         f->stuck = e->feeds[FEED_LEDGER].stuck;
+        if (!f->stuck) enclave_subscribe(e);
         return false;
     }
     if (st == ST_FORK || st == ST_INTEGRITY) {
@@ -140,6 +142,7 @@ static void asked_feed(struct enclave *e, uint8_t feed, enum status st, struct b
     f->reading = false;
     if (st == ST_CLOSED || e->removed || e->group == NULL) return;
     if (st == ST_OK) st = fields_decode(&room_reading_fields, body, &in);
+    if (st == ST_OK && in.start > in.count) st = ST_BAD_MESSAGE;
     if (st != ST_OK) {
         uplink_redial(&e->up, st);
         return;

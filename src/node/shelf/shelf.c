@@ -98,7 +98,6 @@ enum status enclave_files_entry(struct enclave *e, uint64_t index, struct bytes 
     enum status st = open_entry(e, sealed, &plain, &o);
     note_blind(s, index, &o, st);
     if (st == ST_PENDING && !last_word) {
-        enclave_subscribe(e); /* looks at feed 0 once more; then it stays unknown */
         buf_free(&plain);
         return ST_PENDING;
     }
