@@ -64,6 +64,9 @@ void api_handle_leave(struct call *c);
 void api_handle_leave_preview(struct call *c);
 void api_handle_destroy(struct call *c);
 void api_handle_send(struct call *c);
+void api_handle_edit(struct call *c);
+void api_handle_unsay(struct call *c);
+void api_handle_react(struct call *c);
 void api_handle_read(struct call *c);
 void api_handle_mark_read(struct call *c);
 

@@ -176,6 +176,24 @@ json_t *json_message(const struct node_message *m)
     json_set_name(o, "text", m->text);
     json_set_text(o, "uuid", m->uuid);
     json_set_number(o, "lost_before", m->lost_before);
+    json_set_bool(o, "unsaid", m->unsaid);
+    json_set_bool(o, "mentions_you", m->mentions_us);
+    json_set_bool(o, "answers", m->answers);
+    json_set_number(o, "reply", m->reply);
+    time_if_any(o, "edited", m->edited_ms);
+    time_if_any(o, "ends", m->ends_ms);
+    json_set_name(o, "file", m->path);
+    json_set_number(o, "delivered", m->delivered);
+    json_set_number(o, "read", m->read_by);
+    json_set_number(o, "of", m->of);
+    json_t *signs = json_array();
+    for (size_t i = 0; i < m->n_signs; i++) {
+        json_t *sign = json_object();
+        json_set_text(sign, "nick", m->signs[i].nick);
+        json_set_name(sign, "sign", m->signs[i].sign);
+        json_array_append_new(signs, sign);
+    }
+    json_object_set_new(o, "signs", signs);
     return o;
 }
 

@@ -34,7 +34,9 @@ int verb_send(struct cli *c)
 {
     char text[TEXT_MAX + 2];
     int code;
-    if (strcmp(cli_param(c, "text"), "-") == 0) {
+    if (cli_param(c, "text") == NULL && cli_param(c, "file") == NULL)
+        return cli_fail(c, 2, "enclave send 'Dinner at eight'", "there is nothing to say");
+    if (cli_param(c, "text") != NULL && strcmp(cli_param(c, "text"), "-") == 0) {
         code = read_stdin(c, text, TEXT_MAX + 1);
         if (code != 0) return code;
         for (size_t i = 0; i < c->op->n_params; i++)
@@ -70,6 +72,64 @@ static void show_text(struct cli *c, const char *text)
     }
 }
 
+/* Its text, and what belongs to it. */
+static void show_words(struct cli *c, const json_t *m)
+{
+    char note[96];
+    if (cli_bool(m, "answers")) {
+        uint64_t reply = cli_number(m, "reply");
+        snprintf(note, sizeof note, reply != 0 ? "(to #%llu) " : "(to a message not here) ",
+                 (unsigned long long)reply);
+        cli_put(c, STYLE_DIM, note, false);
+    }
+    if (cli_bool(m, "mentions_you")) cli_put(c, STYLE_WARN, "(to you) ", false);
+    show_text(c, cli_text(m, "text"));
+    if (*cli_text(m, "file") != '\0') {
+        printf(*cli_text(m, "text") != '\0' ? " [file " : "[file ");
+        cli_put(c, STYLE_BOLD, cli_text(m, "file"), true);
+        printf("]");
+    }
+    if (*cli_text(m, "edited") != '\0') cli_put(c, STYLE_DIM, " (edited)", false);
+    if (*cli_text(m, "ends") != '\0') {
+        char ends[24];
+        cli_time(cli_text(m, "ends"), ends);
+        snprintf(note, sizeof note, " (dropped at %s)", ends);
+        cli_put(c, STYLE_DIM, note, false);
+    }
+}
+
+static void show_receipt(struct cli *c, const json_t *m)
+{
+    char note[96];
+    unsigned long long here = cli_number(m, "delivered"), read = cli_number(m, "read"),
+                       of = cli_number(m, "of");
+    if (!cli_bool(m, "sent"))
+        snprintf(note, sizeof note, " (not sent yet)");
+    else if (read > 0)
+        snprintf(note, sizeof note, " (%llu of %llu have it, %llu read it)", here, of, read);
+    else if (of > 0)
+        snprintf(note, sizeof note, " (%llu of %llu have it)", here, of);
+    else
+        return;
+    cli_put(c, STYLE_DIM, note, false);
+}
+
+static void show_signs(struct cli *c, const json_t *m)
+{
+    size_t i;
+    const json_t *sign, *list = json_object_get(m, "signs");
+    if (json_array_size(list) == 0) return;
+    printf("    ");
+    json_array_foreach(list, i, sign)
+    {
+        if (i > 0) printf(", ");
+        cli_put(c, STYLE_PLAIN, cli_text(sign, "sign"), true);
+        cli_put(c, STYLE_DIM, " ", false);
+        cli_put(c, STYLE_DIM, cli_text(sign, "nick"), false);
+    }
+    printf("\n");
+}
+
 static void show_message(struct cli *c, const json_t *m)
 {
     char when[24];
@@ -81,14 +141,20 @@ static void show_message(struct cli *c, const json_t *m)
         cli_put(c, STYLE_WARN, lost, false);
         printf("\n");
     }
+    char number[24];
+    snprintf(number, sizeof number, " #%llu ", (unsigned long long)cli_number(m, "number"));
     cli_put(c, STYLE_DIM, when, false);
     if (cli_bool(m, "odd_time")) cli_put(c, STYLE_WARN, "?", false);
-    printf(" ");
+    cli_put(c, STYLE_DIM, number, false);
     cli_put(c, cli_bool(m, "own") ? STYLE_PLAIN : STYLE_BOLD, cli_text(m, "nick"), false);
     printf(": ");
-    show_text(c, cli_text(m, "text"));
-    if (cli_bool(m, "own") && !cli_bool(m, "sent")) cli_put(c, STYLE_DIM, " (not sent yet)", false);
+    if (cli_bool(m, "unsaid"))
+        cli_put(c, STYLE_DIM, "(taken back)", false);
+    else
+        show_words(c, m);
+    if (cli_bool(m, "own")) show_receipt(c, m);
     printf("\n");
+    show_signs(c, m);
 }
 
 static int mark(struct cli *c, uint64_t number)

@@ -289,6 +289,14 @@ static enum status open_net(struct daemon *d, struct daemon_fault *fault)
     return hosting_open(&h, &d->host, d->hosted, fault);
 }
 
+/* What is not understood tells the others nothing. */
+static enum node_receipts receipts_of(const char *text)
+{
+    return strcmp(text, "read") == 0        ? NODE_RECEIPTS_READ
+           : strcmp(text, "delivered") == 0 ? NODE_RECEIPTS_DELIVERED
+                                            : NODE_RECEIPTS_OFF;
+}
+
 static void fill_node_options(struct daemon *d)
 {
     const char *host = options_text(d->o.values, "node.host");
@@ -307,7 +315,8 @@ static void fill_node_options(struct daemon *d)
         .ballot_ms = options_ms(d->o.values, "node.ballot_delay"),
         .socks = *socks == '\0' ? NULL : socks,
         .socks_all = options_flag(d->o.values, "socks_all"),
-        .start_gap_ms = options_number(d->o.values, "start_gap") * 1000};
+        .start_gap_ms = options_number(d->o.values, "start_gap") * 1000,
+        .receipts = receipts_of(options_text(d->o.values, "messages.receipts"))};
     if (*host != '\0' && options_number(d->o.values, "node.port") != 0)
         env_log(
             &d->env, ENV_WARN, "daemon",

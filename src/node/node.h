@@ -55,6 +55,11 @@ struct node_options {
     const char *socks;     /* "host:port" of a SOCKS5 proxy (tor mode goes through it), or NULL */
     bool socks_all;        /* every enclave goes through it */
     uint64_t start_gap_ms; /* most time between two enclaves' first diallings; 0: all at once */
+    enum node_receipts {
+        NODE_RECEIPTS_OFF,
+        NODE_RECEIPTS_DELIVERED,
+        NODE_RECEIPTS_READ
+    } receipts; /* what the others are told of their words: nothing, here, read */
 };
 
 struct node_result {
@@ -77,7 +82,8 @@ void node_tick(struct node *n);
 /* ---- events: what the event ring shows; kinds are stable texts ---- */
 
 struct node_event {
-    const char *kind; /* "message", "proposal", "vote", "member", "epoch", "file", "transfer",
+    const char *
+        kind; /* "message", "sent", "edit", "unsaid", "reaction", "receipt", "gone", "proposal", "vote", "member", "epoch", "file", "transfer",
                          "sentinel", "warning", "join", "left", "kit" */
     const char *enclave;
     const char *text; /* one plain line */
@@ -331,10 +337,32 @@ enum status node_withdraw(struct node *n, const char *enclave, const char *ref, 
 
 /* ---- words ---- */
 
+#define NODE_LASTS_MAX_S (UINT32_C(366) * 86400)
+#define NODE_SIGN_MAX 32 /* bytes of a reaction */
+
+struct node_say {
+    struct bytes text; /* names after an @ are mentions; may be empty with a path */
+    struct bytes path; /* a file of the enclave; empty: none */
+    uint64_t reply;    /* number of the message that it answers; 0: none */
+    uint32_t lasts_s;  /* each member's copy is dropped so long after it came; 0: never */
+};
 /* data: const uint64_t * = the message's number. Done when it is durable here; st is ST_OK also
- * when the sentinel is away, text says so then. */
-enum status node_send(struct node *n, const char *enclave, struct bytes text, node_done *done,
-                      void *arg) MUST_USE;
+ * when the sentinel is away, text says so then. ST_NOT_FOUND: also no such file, or message to answer. */
+enum status node_send(struct node *n, const char *enclave, const struct node_say *what,
+                      node_done *done, void *arg) MUST_USE;
+/* Own messages are changed or taken back everywhere (ST_CONFLICT: not yours; ST_NOT_FOUND); any may get a
+ * sign of ours, at most NODE_SIGN_MAX bytes, empty takes it away. data and done as with node_send. */
+enum status node_edit(struct node *n, const char *enclave, uint64_t number, struct bytes text,
+                      node_done *done, void *arg) MUST_USE;
+enum status node_unsay(struct node *n, const char *enclave, uint64_t number, node_done *done,
+                       void *arg) MUST_USE;
+enum status node_react(struct node *n, const char *enclave, uint64_t number, struct bytes sign,
+                       node_done *done, void *arg) MUST_USE;
+
+struct node_sign {
+    const char *nick;
+    struct bytes sign;
+};
 
 struct node_message {
     uint64_t number; /* local, ascending in order of arrival, from 1 */
@@ -346,6 +374,17 @@ struct node_message {
     struct bytes text;
     char uuid[37];
     uint64_t lost_before; /* messages of this sender known to be missing before this one */
+    bool unsaid;          /* taken back by its author: no text */
+    bool mentions_us;
+    bool answers; /* reply: the message's number, 0: one that is not here */
+    uint64_t reply;
+    uint64_t edited_ms; /* 0: never */
+    uint64_t ends_ms;   /* it is dropped here then; 0: never */
+    struct bytes path;  /* a file of the enclave */
+    const struct node_sign *signs;
+    size_t n_signs;
+    unsigned delivered, read_by,
+        of; /* own: members who have it, who have read it, of how many others */
 };
 typedef bool node_message_visit(void *arg, const struct node_message *m); /* false stops */
 /* Messages from number `from` on. */

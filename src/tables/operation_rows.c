@@ -163,9 +163,23 @@ static const struct op_param p_revoke[] = {
     OPTION("kit", NULL, OP_TEXT, OP_REQUIRED | OP_ONLY_API, 0, "TEXT",
            "the whole text of the recovery kit"),
     WORDS_FILE};
-static const struct op_param p_send[] = {POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT",
-                                                    "the message; - reads it from stdin"),
-                                         ENCLAVE};
+static const struct op_param p_send[] = {
+    POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT",
+               "the message; - reads it from stdin"),
+    ENCLAVE, OPTION("reply", NULL, OP_NUMBER, 0, 'r', "N", "it answers message N"),
+    OPTION("file", NULL, OP_BYTES, 0, 'f', "PATH", "a file of the enclave that goes with it"),
+    OPTION("for", NULL, OP_DURATION, 0, 0, "TIME",
+           "each member's copy is dropped so long after it "
+           "came (30s .. 366d); no machine can be forced to")};
+#define MESSAGE_NUMBER POSITIONAL("number", OP_NUMBER, OP_REQUIRED, "N", "the message's number")
+static const struct op_param p_edit[] = {
+    MESSAGE_NUMBER, POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT", "what it shall say"),
+    ENCLAVE};
+static const struct op_param p_unsay[] = {MESSAGE_NUMBER, ENCLAVE};
+static const struct op_param p_react[] = {
+    MESSAGE_NUMBER,
+    POSITIONAL("sign", OP_TEXT, 0, "SIGN", "an emoji or a few letters; none takes yours away"),
+    ENCLAVE};
 static const struct op_param p_read[] = {
     ENCLAVE, OPTION("last", NULL, OP_NUMBER, 0, 'n', "N", "only the last N messages"),
     OPTION("from", NULL, OP_NUMBER, 0, 0, "N", "messages from number N on"),
@@ -230,6 +244,8 @@ static const struct op_param p_help[] = {
 static const struct op_exit x_init[] = {{5, "there is a vault already"}};
 static const struct op_exit x_password[] = {{4, "there is no vault yet"}, {12, "wrong password"}};
 static const struct op_exit x_name[] = {{4, "no such enclave"}};
+static const struct op_exit x_message[] = {{4, "no such enclave or message"},
+                                           {5, "it is not yours"}};
 static const struct op_exit x_create[] = {{5, "the name is taken"}};
 static const struct op_exit x_join[] = {
     {4, "the invitation is used up, withdrawn or too old"},
@@ -416,10 +432,29 @@ static const struct operation rows[] = {
     {"send", "send", WORDS, "say something to everybody in the enclave", "POST",
      "/v1/enclaves/{enclave}/messages", ROWS(p_send), &shape_sent,
      "Sends a message to all members, also to those who are away now. It is safe on disk when the "
-     "command returns, and goes out as soon as the sentinel can be reached.",
-     "enclave send 'Dinner at eight'\n"
+     "command returns, and goes out as soon as the sentinel can be reached. @NICK names a member.",
+     "enclave send 'Dinner at eight, @bob'\n"
+     "enclave send --reply 7 'Yes'\n"
+     "enclave send --file plans/house.pdf 'The plan'\n"
+     "enclave send --for 1d 'The door code is 4711'\n"
      "echo hello | enclave send -",
-     ROWS(x_name), 0},
+     ROWS(x_message), 0},
+    {"edit", "edit", WORDS, "change a message of yours", "POST",
+     "/v1/enclaves/{enclave}/messages/edit", ROWS(p_edit), &shape_sent,
+     "Replaces the text of an earlier message of yours for everybody. It is shown as edited; who "
+     "read it before has read it.",
+     "enclave edit 7 'Dinner at nine'", ROWS(x_message), 0},
+    {"unsay", "unsay", WORDS, "take a message of yours back", "POST",
+     "/v1/enclaves/{enclave}/messages/unsay", ROWS(p_unsay), &shape_sent,
+     "Every member's machine drops the text of an earlier message of yours, and its keys with it. "
+     "No machine can be forced to, and who read it has read it.",
+     "enclave unsay 7", ROWS(x_message), 0},
+    {"react", "react", WORDS, "put a sign under a message", "POST",
+     "/v1/enclaves/{enclave}/messages/react", ROWS(p_react), &shape_sent,
+     "Puts one sign of yours under a message; another one takes its place, none takes it away.",
+     "enclave react 7 +1\n"
+     "enclave react 7",
+     ROWS(x_message), 0},
     {"read", "read", WORDS, "read what was said", "GET", "/v1/enclaves/{enclave}/messages",
      ROWS(p_read), &shape_messages,
      "Shows what is unread (or the last 20 messages if nothing is) and marks it as read.",

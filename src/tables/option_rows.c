@@ -102,6 +102,9 @@ static const struct option_row rows[] = {
     {"node.workers", OPTION_NUMBER, 0, 64, "0",
      "threads that hash, seal and code; 0: one a processor", KEEPERS},
 
+    {"messages.receipts", OPTION_TEXT, 3, 9, "read",
+     "what the others are told of their words to you: off, delivered, or read", MEMBER},
+
     {"security.min_reputation", OPTION_REAL, 0, 1000000, "0.5",
      "holders whose audits fall below get no new shards (from the version on that audits)", MEMBER},
     {"security.max_upload_size_mb", OPTION_NUMBER, 0, 1000000000, "0",

@@ -229,6 +229,13 @@ static const struct op_field f_sent[] = {
 };
 SHAPE(sent, "Sent", f_sent);
 
+static const struct op_field f_sign[] = {
+    TEXT("nick", "whose"),
+    TEXT("sign", "the reaction"),
+    BOOL("sign_encoded", "sign is percent-encoded, for it is not UTF-8"),
+};
+SHAPE(sign, "Sign", f_sign);
+
 static const struct op_field f_message[] = {
     NUMBER("number", "local, ascending"),
     TEXT("nick", "who wrote it"),
@@ -240,6 +247,18 @@ static const struct op_field f_message[] = {
     BOOL("text_encoded", "text is percent-encoded, for it is not UTF-8"),
     TEXT("uuid", "its id"),
     NUMBER("lost_before", "messages of this writer that never came before this one"),
+    BOOL("unsaid", "its writer took it back: there is no text"),
+    BOOL("mentions_you", "it names you"),
+    BOOL("answers", "it answers another message"),
+    NUMBER("reply", "that message's number; 0: it is not here"),
+    TIME("edited", "when its writer changed it last; absent: never"),
+    TIME("ends", "when this machine drops it; absent: never"),
+    TEXT("file", "a file of the enclave that goes with it, or empty"),
+    BOOL("file_encoded", "file is percent-encoded, for it is not UTF-8"),
+    NUMBER("delivered", "own: members who have it, you left out"),
+    NUMBER("read", "own: members who have read it and let you know"),
+    NUMBER("of", "own: members, you left out"),
+    LIST("signs", sign, "reactions"),
 };
 SHAPE(message, "Message", f_message);
 
@@ -302,7 +321,8 @@ SHAPE(files, "Files", f_files);
 
 static const struct op_field f_event[] = {
     NUMBER("number", "ascending from 1 at each start of the daemon"),
-    TEXT("kind", "message, proposal, vote, member, epoch, file, transfer, sentinel, warning, join, "
+    TEXT("kind", "message, sent, edit, unsaid, reaction, receipt, gone, proposal, vote, member, "
+                 "epoch, file, transfer, sentinel, warning, join, "
                  "left, kit or vault"),
     TEXT("enclave", "name, or empty"),
     TEXT("text", "one plain line"),
@@ -344,9 +364,9 @@ static const struct op_shape *const all[] = {
     &shape_enclaves,  &shape_loss,    &shape_invitation, &shape_ballot,   &shape_proposal,
     &shape_proposals, &shape_vote,    &shape_setting,    &shape_policy,   &shape_member,
     &shape_members,   &shape_verdict, &shape_proof,      &shape_kit,      &shape_revoked,
-    &shape_sent,      &shape_message, &shape_messages,   &shape_transfer, &shape_transfers,
-    &shape_file,      &shape_files,   &shape_event,      &shape_events,   &shape_status,
-    &shape_problem};
+    &shape_sent,      &shape_sign,    &shape_message,    &shape_messages, &shape_transfer,
+    &shape_transfers, &shape_file,    &shape_files,      &shape_event,    &shape_events,
+    &shape_status,    &shape_problem};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

@@ -190,7 +190,8 @@ bool act_send_by(struct sim *s, struct person *p)
     int used = snprintf(text, n + 40, "w%u from m%u ", number, p->i);
     while ((size_t)used < n) text[used++] = '.';
     struct op *op = op_new(p, OP_SEND, number);
-    enum status st = node_send(p->node, SIM_NAME, BYTES(text, (size_t)used), sent, op);
+    enum status st = node_send(p->node, SIM_NAME,
+                               &(struct node_say){.text = BYTES(text, (size_t)used)}, sent, op);
     free(text);
     if (st != ST_OK) {
         op_free(op);

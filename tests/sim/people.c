@@ -52,7 +52,10 @@ void person_boot(struct person *p)
                                .file = files_mem_port(&p->files),
                                .shards = shards_mem_port(&p->shards)};
     struct node_options options = {
-        .listen = p->listen, .announce = p->m.name, .offer = p->shards.most};
+        .listen = p->listen,
+        .announce = p->m.name,
+        .offer = p->shards.most,
+        .receipts = (enum node_receipts)((s->seed + p->i) % (NODE_RECEIPTS_READ + 1))};
     p->node = node_new(&ports, &options);
     if (!p->node) sim_fail(s, "m%u: node_new gave nothing", p->i);
     node_listen(p->node, on_event, p);

@@ -330,13 +330,34 @@ enum status node_vote(struct node *n, const struct node_vote *req, node_done *do
     return fake_take(n, done, arg, NULL);
 }
 
-enum status node_send(struct node *n, const char *enclave, struct bytes text, node_done *done,
-                      void *arg)
+enum status node_send(struct node *n, const char *enclave, const struct node_say *what,
+                      node_done *done, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    fake_keep(n, enclave, what->text);
+    n->number = 7;
+    return fake_take(n, done, arg, &n->number);
+}
+
+enum status node_edit(struct node *n, const char *enclave, uint64_t number, struct bytes text,
+                      node_done *done, void *arg)
 {
     if (!fake_known(n, enclave)) return ST_NOT_FOUND;
     fake_keep(n, enclave, text);
-    n->number = 7;
+    n->number = number;
     return fake_take(n, done, arg, &n->number);
+}
+
+enum status node_unsay(struct node *n, const char *enclave, uint64_t number, node_done *done,
+                       void *arg)
+{
+    return node_edit(n, enclave, number, BYTES_LIT("unsaid"), done, arg);
+}
+
+enum status node_react(struct node *n, const char *enclave, uint64_t number, struct bytes sign,
+                       node_done *done, void *arg)
+{
+    return node_edit(n, enclave, number, sign, done, arg);
 }
 
 enum status node_messages(struct node *n, const char *enclave, uint64_t from,

@@ -102,7 +102,10 @@ static inline void person_start(struct person *p)
     struct town *t = p->town;
     char path[200];
     struct node_options options = {
-        .listen = "127.0.0.1:0", .announce = "127.0.0.1", .offer = UINT64_C(1) << 30};
+        .listen = "127.0.0.1:0",
+        .announce = "127.0.0.1",
+        .offer = UINT64_C(1) << 30,
+        .receipts = NODE_RECEIPTS_READ};
     assert_int_equal(links_new(&t->loop, &t->env, &p->links), ST_OK);
     assert_int_equal(net_work_new(&t->loop, 1, &p->work), ST_OK);
     net_files_init(&p->files, &t->loop);
@@ -361,7 +364,9 @@ static inline void person_admit(struct town *t, struct person *who, const char *
 static inline void person_say(struct person *p, const char *room, const char *text)
 {
     struct answer a = {0};
-    assert_int_equal(node_send(p->node, room, bytes_str(text), person_answer, &a), ST_OK);
+    assert_int_equal(
+        node_send(p->node, room, &(struct node_say){.text = bytes_str(text)}, person_answer, &a),
+        ST_OK);
     person_ok(p, &a);
 }
 

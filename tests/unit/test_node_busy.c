@@ -113,9 +113,10 @@ static void nothing_is_lost_in_a_rush(void **state)
     for (unsigned i = 0; i < WORDS; i++) {
         char text[32];
         snprintf(text, sizeof text, "word %u", i);
-        assert_int_equal(
-            node_send(t.people[0].node, "room", bytes_str(text), person_answer, &answers[i]),
-            ST_OK);
+        assert_int_equal(node_send(t.people[0].node, "room",
+                                   &(struct node_say){.text = bytes_str(text)}, person_answer,
+                                   &answers[i]),
+                         ST_OK);
     }
     char last[32];
     snprintf(last, sizeof last, "word %u", WORDS - 1);

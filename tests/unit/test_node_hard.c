@@ -121,7 +121,9 @@ static void ended_in_the_middle(unsigned n, bool leave)
     struct person *alice = &t.people[0], *bob = &t.people[1];
     person_create(alice, "room");
     person_admit(&t, bob, "room");
-    assert_int_equal(node_send(bob->node, "room", bytes_str("last words"), on_any, &send), ST_OK);
+    assert_int_equal(node_send(bob->node, "room",
+                               &(struct node_say){.text = bytes_str("last words")}, on_any, &send),
+                     ST_OK);
     if (node_invite(bob->node, "room", 0, on_any, &invite) != ST_OK) invite.done = true;
     if (node_mkdir(bob->node, "room", bytes_str("dir"), on_any, &dir) != ST_OK) dir.done = true;
     turns(&t, n);
@@ -163,7 +165,8 @@ static void bustle(struct town *t, unsigned i, const char *file, const char *to,
     struct person *p = &t->people[i % 3];
     struct node_put put = {.enclave = "room", .local = file, .path = bytes_str("f")};
     struct node_get get = {.enclave = "room", .path = bytes_str("f"), .local = to, .replace = true};
-    if (i % 4 == 0) (void)!node_send(p->node, "room", bytes_str("x"), on_any, d);
+    if (i % 4 == 0)
+        (void)!node_send(p->node, "room", &(struct node_say){.text = bytes_str("x")}, on_any, d);
     if (i % 32 == 5) (void)!node_invite(p->node, "room", 0, on_any, d);
     if (i % 16 == 9) (void)!node_mkdir(p->node, "room", bytes_str("a"), on_any, d);
     if (i % 64 == 12) (void)!node_rm(p->node, "room", bytes_str("f"), true, on_any, d);

@@ -298,7 +298,9 @@ static void no_byte_leaves_before_its_commit(void **state)
     snprintf(address, sizeof address, "%s", host_address(t.host));
     /* alice says something while nobody hears her; then she sleeps, and carol goes. */
     sentinel_stop(&t);
-    assert_int_equal(node_send(alice->node, "room", bytes_str("old"), on_any, &sent), ST_OK);
+    assert_int_equal(
+        node_send(alice->node, "room", &(struct node_say){.text = bytes_str("old")}, on_any, &sent),
+        ST_OK);
     person_wait(&t, &sent);
     person_stop(alice);
     sentinel_start(&t, address);

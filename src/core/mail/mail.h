@@ -38,10 +38,11 @@
 
 enum mail_kind {
     MAIL_TEXT = 1,  /* UTF-8 */
-    MAIL_MARKS = 2, /* reserved: struct mail_marks */
+    MAIL_MARKS = 2, /* struct mail_marks */
+    MAIL_NOTE = 3,  /* core/mail/note.h */
 };
 
-/* Cumulative feed-1 indexes; reserved. */
+/* Entries of feed 1, from its first one on, whose words the author has here, and has read. */
 #define MAIL_MARKS_FIELDS(X, M) \
     X(M, U64, delivered, 0, 0)  \
     X(M, U64, read, 0, 0)

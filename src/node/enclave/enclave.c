@@ -85,6 +85,10 @@ void enclave_spaces(struct enclave *e)
     e->s_mail = keep_space(k, "mail", tag);
     e->s_outbox = keep_space(k, "outbox", tag);
     e->s_messages = keep_space(k, "messages", tag);
+    e->s_uuids = keep_space(k, "uuids", tag);
+    e->s_acts = keep_space(k, "acts", tag);
+    e->s_marks = keep_space(k, "marks", tag);
+    e->s_ends = keep_space(k, "ends", tag);
     e->s_doors = keep_space(k, "doors", tag);
     e->s_files = keep_space(k, "files", tag);
     for (uint8_t f = 0; f < FEEDS; f++) {
@@ -462,6 +466,7 @@ uint64_t enclave_next_ms(const struct enclave *e)
         enclave_synced(e, FEED_LEDGER) && group_in(e->group))
         next = earlier(next, e->seats_again_ms);
     if (e->mail_again_ms != 0) next = earlier(next, e->mail_again_ms);
+    next = earlier(next, enclave_post_next_ms(e));
     if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
     if (e->rejoin != NULL && e->commits == 0 && !e->posting) return 0;
     return earlier(next, enclave_rehome_next_ms(e));
@@ -479,6 +484,7 @@ void enclave_tick(struct enclave *e, uint64_t now_ms)
         e->mail_again_ms = 0;
         enclave_mail_send(e);
     }
+    enclave_post_tick(e, now_ms);
     if (e->group != NULL) {
         enclave_write(e);
         e->intents_dirty = false;

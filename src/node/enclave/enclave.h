@@ -156,8 +156,9 @@ struct intent {
 
 struct outgoing { /* mail on its way to feed 1 */
     struct outgoing *next;
+    uint8_t kind;    /* enum mail_kind */
     uint64_t row;    /* in the outbox space */
-    uint64_t number; /* of the message */
+    uint64_t number; /* of the message; 0: it is none */
     uint8_t uuid[16];
     uint64_t epoch;
     uint64_t time_ms;
@@ -212,6 +213,7 @@ struct enclave {
 
     struct keep_space s_state; /* the group, cut into rows of ENCLAVE_STATE_ROW */
     struct keep_space s_mail, s_outbox, s_messages, s_doors, s_files;
+    struct keep_space s_uuids, s_acts, s_marks, s_ends; /* of words: node/post/post.h */
 
     struct uplink up;
     struct link_peer server; /* of this connection */
@@ -300,7 +302,7 @@ struct enclave {
     size_t out_n;
     uint64_t next_row;
     uint64_t next_message;
-    uint64_t told_message;
+    struct post *post;
     uint64_t mail_commits; /* of words, begun since the start */
     uint64_t read_upto;
     uint64_t mail_again_ms;
@@ -464,6 +466,7 @@ void enclave_leave_drop(struct enclave *e); /* our LEAVE is in the ledger: drop 
 void enclave_shred(struct enclave *e, const char *why);
 
 /* ---- node/post ---- */
+enum status enclave_mail_begin(struct enclave *e) MUST_USE; /* does nothing if it has begun */
 enum status enclave_mail_load(struct enclave *e) MUST_USE;
 void enclave_mail_entry(struct enclave *e, uint64_t index, struct bytes sealed,
                         struct keep_batch *b);
@@ -474,6 +477,8 @@ void enclave_mail_send(struct enclave *e); /* outbox */
 void enclave_mail_down(struct enclave *e);
 void enclave_mail_free(struct enclave *e);
 void enclave_mail_epoch(struct enclave *e);
+void enclave_post_tick(struct enclave *e, uint64_t now_ms); /* receipts, messages that end */
+uint64_t enclave_post_next_ms(const struct enclave *e);
 /* Commits words; number: the one that done is told. */
 void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *done, void *arg,
                          uint64_t number);
@@ -496,6 +501,7 @@ void enclave_files_epoch(struct enclave *e, bool generation_changed);
 uint64_t enclave_files_snap_epoch(const struct enclave *e); /* of the newest SNAP, 0 if none */
 void enclave_files_free(struct enclave *e);
 void enclave_files_shred(struct enclave *e, struct keep_batch *b);
+bool enclave_files_there(const struct enclave *e, struct bytes path); /* a file of the enclave */
 uint64_t enclave_files_held(const struct enclave *e);
 /* Bytes of shards that each leaf keeps, as the tree says; ret_bytes: LEDGER_EVER_MAX zeros. */
 void enclave_files_kept(const struct enclave *e, uint64_t *ret_bytes);

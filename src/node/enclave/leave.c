@@ -39,6 +39,10 @@ static void shred(struct enclave *e, const char *why, kv_done *done, void *arg)
     keep_erase_space(&b, &e->s_mail);
     keep_erase_space(&b, &e->s_outbox);
     keep_erase_space(&b, &e->s_messages);
+    keep_erase_space(&b, &e->s_uuids);
+    keep_erase_space(&b, &e->s_acts);
+    keep_erase_space(&b, &e->s_marks);
+    keep_erase_space(&b, &e->s_ends);
     keep_erase_space(&b, &e->s_doors);
     keep_erase_space(&b, &e->s_files);
     for (int f = 0; f < FEEDS; f++) keep_erase_space(&b, &e->feeds[f].space);

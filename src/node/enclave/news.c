@@ -59,7 +59,7 @@ enum status enclave_epochs(struct enclave *e)
         if (st != ST_OK) goto out;
         n++;
     }
-    if (e->mail == NULL) TRY(mail_new(e->room, e->enclave_id, group_leaf(e->group), &e->mail));
+    TRY(enclave_mail_begin(e));
     TRY(mail_add_epoch(e->mail, epoch, list, n, ledger_epoch_seen(l, epoch, FEED_MAIL),
                        env_wall_ms(e->node->ports.env)));
     group_senders_drop(e->group, epoch);

@@ -9,10 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-FIELDS_DEFINE(message_row, MESSAGE_ROW_FIELDS);
 FIELDS_DEFINE(outbox_row, OUTBOX_ROW_FIELDS);
 
-#define ODD_TIME_MS (UINT64_C(5) * 60 * 1000)
 #define POST_AGAIN_MS 5000
 #define POST_BUSY_MS 500
 #define TO_BE_MADE UINT64_MAX
@@ -70,6 +68,7 @@ static void put_outbox(struct enclave *e, struct outgoing *o, struct keep_batch 
     o->commit = e->mail_commits + 1; /* the one that this batch becomes */
     buf_init(&row, KV_VALUE_MAX);
     struct outbox_row msg = {.number = o->number,
+                             .kind = o->kind,
                              .epoch = o->epoch,
                              .time_ms = o->time_ms,
                              .sealed = buf_view(&o->sealed),
@@ -80,32 +79,6 @@ static void put_outbox(struct enclave *e, struct outgoing *o, struct keep_batch 
     else
         b->bad = true;
     buf_free(&row);
-}
-
-static void put_message(struct enclave *e, uint64_t number, const struct message_row *m,
-                        struct keep_batch *b)
-{
-    struct buf row;
-    buf_init(&row, KV_VALUE_MAX);
-    if (fields_encode(&message_row_fields, m, &row) == ST_OK)
-        keep_put(b, &e->s_messages, number, buf_view(&row));
-    else
-        b->bad = true;
-    buf_free(&row);
-}
-
-static void put_own(struct enclave *e, const struct outgoing *o, bool sent, struct keep_batch *b)
-{
-    struct message_row m = {.version = 1,
-                            .leaf = group_leaf(e->group),
-                            .own = 1,
-                            .sent = sent,
-                            .time_ms = o->time_ms,
-                            .arrived_ms = o->time_ms,
-                            .nick = bytes_str(e->nick),
-                            .text = buf_view(&o->content)};
-    memcpy(m.uuid, o->uuid, 16);
-    put_message(e, o->number, &m, b);
 }
 
 void enclave_mail_rows(struct enclave *e, struct keep_batch *b)
@@ -130,35 +103,17 @@ void enclave_mail_rows(struct enclave *e, struct keep_batch *b)
 
 struct telling {
     struct enclave *e;
-    uint64_t upto;
     uint64_t commit;
     node_done *done;
     void *arg;
     uint64_t number;
 };
 
-static void tell_one(struct enclave *e, uint64_t number)
-{
-    struct buf row;
-    struct message_row m;
-    char text[NODE_REASON_MAX];
-    char nick[NODE_NICK_MAX + 1];
-    buf_init(&row, KV_VALUE_MAX);
-    if (keep_get(&e->node->keep, &e->s_messages, number, &row) == ST_OK &&
-        fields_decode(&message_row_fields, buf_view(&row), &m) == ST_OK) {
-        snprintf(text, sizeof text, "%.*s", (int)(m.text.n < 200 ? m.text.n : 200),
-                 (const char *)m.text.p);
-        snprintf(nick, sizeof nick, "%.*s", (int)m.nick.n, (const char *)m.nick.p);
-        enclave_tell(e, "message", nick, number, text);
-    }
-    buf_free(&row);
-}
-
 static void on_told(void *arg, enum status st)
 {
     struct telling *t = arg;
     struct enclave *e = t->e;
-    while (st == ST_OK && !e->removed && e->told_message < t->upto) tell_one(e, ++e->told_message);
+    if (st == ST_OK) post_settled(e, t->commit);
     if (t->done != NULL)
         node_finish(t->done, t->arg, st,
                     st != ST_OK   ? "not said: the disk did not take it"
@@ -184,7 +139,7 @@ void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *don
         enclave_commit(e, b, NULL, NULL);
         return;
     }
-    *t = (struct telling){e, e->next_message - 1, commit, done, arg, number};
+    *t = (struct telling){e, commit, done, arg, number};
     enclave_commit(e, b, on_told, t);
 }
 
@@ -195,7 +150,7 @@ static enum status seal(struct enclave *e, struct outgoing *o)
     uint8_t nonce[XAEAD_NONCE];
     struct mail_made made;
     struct seen seen = group_seen(e->group);
-    struct mail_draft d = {.kind = MAIL_TEXT,
+    struct mail_draft d = {.kind = o->kind,
                            .time_ms = o->time_ms,
                            .seen_count = seen.count,
                            .content = buf_view(&o->content)};
@@ -299,12 +254,13 @@ void enclave_mail_down(struct enclave *e)
     for (struct outgoing *o = e->out_first; o != NULL; o = o->next) o->flying = false;
 }
 
-static enum status new_outgoing(struct enclave *e, const uint8_t uuid[16], uint64_t number,
-                                uint64_t time_ms, struct bytes content, struct outgoing **ret)
+enum status post_outgoing(struct enclave *e, uint8_t kind, const uint8_t uuid[16], uint64_t number,
+                          uint64_t time_ms, struct bytes content, struct outgoing **ret)
 {
     struct outgoing *o = calloc(1, sizeof *o);
     if (o == NULL) return ST_NO_MEMORY;
     o->owner = e;
+    o->kind = kind;
     o->row = e->next_row++;
     o->number = number;
     o->time_ms = time_ms;
@@ -320,41 +276,46 @@ static enum status new_outgoing(struct enclave *e, const uint8_t uuid[16], uint6
     return ST_OK;
 }
 
-enum status node_send(struct node *n, const char *name, struct bytes text, node_done *done,
-                      void *arg)
+void post_queue(struct enclave *e, struct outgoing *o, struct keep_batch *b)
 {
-    if (!n->started) return ST_LOCKED;
-    struct enclave *e = node_find(n, name);
-    if (e == NULL) return ST_NOT_FOUND;
-    if (!enclave_in(e)) return ST_DENIED;
-    if (text.n == 0) return ST_USAGE;
-    if (text.n > NODE_TEXT_MAX) return ST_TOO_BIG;
-    struct outgoing *o;
-    struct keep_batch b;
-    uint8_t uuid[16];
-    env_random(n->ports.env, uuid, 16);
-    uuid[6] = (uint8_t)((uuid[6] & 0x0F) | 0x40); /* RFC 9562 version 4 */
-    uuid[8] = (uint8_t)((uuid[8] & 0x3F) | 0x80);
-    enum status st = new_outgoing(e, uuid, e->next_message, env_wall_ms(n->ports.env), text, &o);
-    if (st != ST_OK) return st;
-    e->next_message++;
     list(e, o);
-    keep_begin(&b, &n->keep);
-    enclave_mail_rows(e, &b);
-    put_outbox(e, o, &b);
-    put_own(e, o, false, &b);
-    if (e->read_upto + 1 == o->number) e->read_upto = o->number;
-    enclave_mail_commit(e, &b, done, arg, o->number);
-    return ST_OK;
+    enclave_mail_rows(e, b);
+    put_outbox(e, o, b);
+}
+
+void post_uuid(struct enclave *e, uint8_t ret[16])
+{
+    env_random(e->node->ports.env, ret, 16);
+    ret[6] = (uint8_t)((ret[6] & 0x0F) | 0x40); /* RFC 9562 version 4 */
+    ret[8] = (uint8_t)((ret[8] & 0x3F) | 0x80);
 }
 
 /* ---- in ---- */
 
-static void own_arrived(struct enclave *e, const struct mail_message *m, struct keep_batch *b)
+/* It is in the feed now: at this place, and no longer for ever if it was said with an end. */
+static void landed(struct enclave *e, uint64_t number, uint64_t index, struct keep_batch *b)
 {
-    struct outgoing *o = find_uuid(e, m->uuid);
+    struct buf row;
+    struct message_row m;
+    buf_init(&row, KV_VALUE_MAX);
+    if (post_get(e, number, &row, &m) == ST_OK) {
+        m.sent = 1;
+        m.index = index;
+        if (m.lasts_s > 0 && m.ends_ms == 0) {
+            m.ends_ms = env_wall_ms(e->node->ports.env) + (uint64_t)m.lasts_s * 1000;
+            post_ends(e, number, m.ends_ms, b);
+        }
+        post_put(e, number, &m, "sent", m.leaf, b);
+    }
+    buf_free(&row);
+}
+
+static void own_arrived(struct enclave *e, const uint8_t uuid[16], uint64_t index,
+                        struct keep_batch *b)
+{
+    struct outgoing *o = find_uuid(e, uuid);
     if (o == NULL) return;
-    put_own(e, o, true, b);
+    if (o->number != 0) landed(e, o->number, index, b);
     keep_erase(b, &e->s_outbox, o->row);
     unlist(e, o);
     if (o->flying)
@@ -363,36 +324,64 @@ static void own_arrived(struct enclave *e, const struct mail_message *m, struct 
         free_outgoing(o);
 }
 
-static void show(struct enclave *e, const struct mail_message *m, bool own, struct keep_batch *b)
+/* A message of a member; own: one that a restored backup does not know. */
+static void show(struct enclave *e, const struct mail_message *m, uint64_t index, bool own,
+                 struct keep_batch *b)
 {
     uint64_t now = env_wall_ms(e->node->ports.env);
-    struct message_row row = {.version = 1,
-                              .leaf = m->leaf,
+    struct message_row row = {.leaf = m->leaf,
                               .own = own,
                               .sent = 1,
                               .time_ms = m->time_ms,
                               .arrived_ms = now,
+                              .index = index,
                               .lost = m->gap ? m->skipped : 0,
                               .nick = bytes_str(enclave_nick(e, m->leaf)),
                               .text = m->content};
+    struct note note;
     memcpy(row.uuid, m->uuid, 16);
-    put_message(e, e->next_message++, &row, b);
+    if (m->kind == MAIL_NOTE) {
+        struct buf of_row;
+        struct message_row of;
+        if (note_read(m->content, &note) != ST_OK || post_noted(e, m, &note, b)) return;
+        row.text = note.text;
+        row.path = note.path;
+        row.lasts_s = note.lasts_s;
+        if (note_mentions(&note, group_leaf(e->group))) row.state |= POST_MENTIONS;
+        if (!bytes_zero(BYTES_OF(note.of_uuid))) row.state |= POST_ANSWERS;
+        buf_init(&of_row, KV_VALUE_MAX);
+        if ((row.state & POST_ANSWERS) != 0 &&
+            post_find(e, note.of_leaf, note.of_uuid, &of_row, &of, &row.reply) != ST_OK)
+            row.reply = 0;
+        buf_free(&of_row);
+    }
+    if (row.lasts_s > 0) {
+        row.ends_ms = now + (uint64_t)row.lasts_s * 1000;
+        post_ends(e, e->next_message, row.ends_ms, b);
+    }
+    post_put(e, e->next_message++, &row, "message", m->leaf, b);
+    if (!own) post_here(e, index, b);
 }
 
-static void took(struct enclave *e, const struct mail_message *m, struct keep_batch *b)
+static void took(struct enclave *e, const struct mail_message *m, uint64_t index,
+                 struct keep_batch *b)
 {
     struct seen claim = {.count = m->seen_count};
     memcpy(claim.chain, m->seen_chain, 32);
     switch (m->verdict) {
     case MAIL_MESSAGE:
-        group_use(e->group, m->epoch);
-        if (m->kind == MAIL_TEXT) show(e, m, false, b);
+        if (m->kind == MAIL_MARKS) {
+            post_marked(e, m->leaf, m->content, b);
+        } else {
+            group_use(e->group, m->epoch);
+            show(e, m, index, false, b);
+        }
         /* A fork comes as an event; a ledger longer than ours was kept from us. */
         if (group_check_seen(e->group, m->leaf, &claim) == ST_PENDING) enclave_recheck(e);
         break;
     case MAIL_OWN:
-        group_use(e->group, m->epoch);
-        own_arrived(e, m, b);
+        if (m->kind != MAIL_MARKS) group_use(e->group, m->epoch);
+        own_arrived(e, m->uuid, index, b);
         break;
     case MAIL_OWN_LATE: {
         struct outgoing *o = find_uuid(e, m->uuid);
@@ -406,9 +395,9 @@ static void took(struct enclave *e, const struct mail_message *m, struct keep_ba
         for (struct outgoing *o = e->out_first; o != NULL; o = o->next) o->epoch = TO_BE_MADE;
         /* Sealed anew after the backup was made: the message itself is here already. */
         if (find_uuid(e, m->uuid) != NULL)
-            own_arrived(e, m, b);
-        else if (m->kind == MAIL_TEXT)
-            show(e, m, true, b);
+            own_arrived(e, m->uuid, index, b);
+        else if (m->kind != MAIL_MARKS)
+            show(e, m, index, true, b);
         break;
     case MAIL_FORGED:
         enclave_tell(e, "warning", enclave_nick(e, m->leaf), 0,
@@ -427,7 +416,7 @@ void enclave_mail_entry(struct enclave *e, uint64_t index, struct bytes sealed,
     struct mail_message m;
     if (e->mail == NULL) return;
     if (index > mail_next_index(e->mail) && mail_skip_to(e->mail, index) != ST_OK) return;
-    if (mail_take(e->mail, index, sealed, &m) == ST_OK) took(e, &m, b);
+    if (mail_take(e->mail, index, sealed, &m) == ST_OK) took(e, &m, index, b);
 }
 
 /* What nothing opened when it came may open now. */
@@ -447,7 +436,7 @@ void enclave_mail_retake(struct enclave *e)
         /* Its row may still be on the way to the disk: again once it is there. */
         if (st == ST_NOT_FOUND && e->commits > 0) e->retake_due = true;
         if (st == ST_OK && mail_take(e->mail, index, buf_view(&sealed), &m) == ST_OK)
-            took(e, &m, &b);
+            took(e, &m, index, &b);
         buf_free(&sealed);
         /* An entry that was settled is gone from the list: the next one has its place. */
         if (mail_unknown(e->mail, i, &after) && after == index) i++;
@@ -469,21 +458,70 @@ void enclave_mail_settle(struct enclave *e)
     if (retake) enclave_mail_retake(e);
 }
 
-struct late {
+/* What turned out late is made again from its row: a message, or a note about one. */
+static void say_again(struct enclave *e, const uint8_t uuid[16])
+{
+    struct buf row, content;
+    struct message_row m;
+    struct act_row a;
+    struct outgoing *o = NULL;
+    uint64_t number;
+    uint8_t kind = MAIL_NOTE;
+    buf_init(&row, KV_VALUE_MAX);
+    buf_init(&content, KV_VALUE_MAX);
+    if (post_find(e, group_leaf(e->group), uuid, &row, &m, &number) == ST_OK) {
+        if (post_content(e, &m, &kind, &content) == ST_OK &&
+            post_outgoing(e, kind, uuid, number, m.time_ms, buf_view(&content), &o) != ST_OK)
+            o = NULL;
+    } else {
+        buf_clear(&row);
+        if (keep_get(&e->node->keep, &e->s_acts, post_key(group_leaf(e->group), uuid), &row) ==
+                ST_OK &&
+            fields_decode(&act_row_fields, buf_view(&row), &a) == ST_OK &&
+            memcmp(a.uuid, uuid, 16) == 0 &&
+            post_outgoing(e, MAIL_NOTE, uuid, 0, a.time_ms, a.content, &o) != ST_OK)
+            o = NULL;
+    }
+    if (o != NULL) {
+        struct keep_batch b;
+        keep_begin(&b, &e->node->keep);
+        post_queue(e, o, &b);
+        if (o->number != 0) {
+            m.sent = 0;
+            m.index = POST_NO_INDEX;
+            post_put(e, o->number, &m, NULL, m.leaf, &b);
+        }
+        enclave_mail_commit(e, &b, NULL, NULL, 0);
+    }
+    buf_free(&content);
+    buf_free(&row);
+}
+
+struct old_acts {
+    uint64_t before_ms;
     struct enclave *e;
-    const uint8_t *uuid;
-    struct outgoing *found;
+    struct keep_batch *b;
 };
 
-static bool on_late_row(void *arg, uint64_t n, struct bytes plain)
+static bool on_act(void *arg, uint64_t n, struct bytes plain)
 {
-    struct late *l = arg;
-    struct message_row m;
-    if (fields_decode(&message_row_fields, plain, &m) != ST_OK || m.own == 0 ||
-        memcmp(m.uuid, l->uuid, 16) != 0)
-        return true;
-    if (new_outgoing(l->e, m.uuid, n, m.time_ms, m.text, &l->found) != ST_OK) l->found = NULL;
-    return false;
+    struct old_acts *old = arg;
+    struct act_row a;
+    if (fields_decode(&act_row_fields, plain, &a) != ST_OK || a.time_ms < old->before_ms)
+        keep_erase(old->b, &old->e->s_acts, n);
+    return true;
+}
+
+static void drop_old_acts(struct enclave *e)
+{
+    struct keep_batch b;
+    uint64_t now = env_wall_ms(e->node->ports.env);
+    struct old_acts old = {now < POST_ACT_KEEP_MS ? 0 : now - POST_ACT_KEEP_MS, e, &b};
+    keep_begin(&b, &e->node->keep);
+    if (keep_scan(&e->node->keep, &e->s_acts, 0, on_act, &old) == ST_OK && b.n > 0)
+        enclave_commit(e, &b, NULL, NULL);
+    else
+        keep_drop(&b);
 }
 
 void enclave_mail_epoch(struct enclave *e)
@@ -491,21 +529,10 @@ void enclave_mail_epoch(struct enclave *e)
     uint8_t uuid[16];
     if (e->mail == NULL) return;
     mail_expire(e->mail, env_wall_ms(e->node->ports.env));
+    drop_old_acts(e);
     e->retake_due = true; /* once both feeds are read to their heads */
-    while (mail_late_own(e->mail, uuid)) {
-        struct late l = {e, uuid, NULL};
-        struct keep_batch b;
-        if (find_uuid(e, uuid) != NULL) continue;
-        if (keep_scan(&e->node->keep, &e->s_messages, 1, on_late_row, &l) != ST_OK ||
-            l.found == NULL)
-            continue;
-        list(e, l.found);
-        keep_begin(&b, &e->node->keep);
-        enclave_mail_rows(e, &b);
-        put_outbox(e, l.found, &b);
-        put_own(e, l.found, false, &b);
-        enclave_mail_commit(e, &b, NULL, NULL, 0);
-    }
+    while (mail_late_own(e->mail, uuid))
+        if (find_uuid(e, uuid) == NULL) say_again(e, uuid);
 }
 
 /* ---- load ---- */
@@ -526,6 +553,7 @@ static bool on_outbox_row(void *arg, uint64_t n, struct bytes plain)
     o->owner = e;
     o->row = n;
     o->number = row.number;
+    o->kind = row.kind;
     o->epoch = row.epoch;
     o->time_ms = row.time_ms;
     o->ready = row.sealed.n > 0;
@@ -537,16 +565,25 @@ static bool on_outbox_row(void *arg, uint64_t n, struct bytes plain)
     return true;
 }
 
+enum status enclave_mail_begin(struct enclave *e)
+{
+    enum status st = ST_OK;
+    if (e->post == NULL) st = post_new(e);
+    if (st == ST_OK && e->mail == NULL)
+        st = mail_new(e->room, e->enclave_id, group_leaf(e->group), &e->mail);
+    return st;
+}
+
 enum status enclave_mail_load(struct enclave *e)
 {
     uint64_t last;
-    enum status st = mail_new(e->room, e->enclave_id, group_leaf(e->group), &e->mail);
+    enum status st = enclave_mail_begin(e);
+    if (st == ST_OK) st = post_load(e);
     if (st == ST_OK) st = keep_scan(&e->node->keep, &e->s_mail, 0, on_mail_row, e);
     if (st == ST_OK) st = keep_scan(&e->node->keep, &e->s_outbox, 0, on_outbox_row, e);
     if (st != ST_OK) return st;
     st = keep_last(&e->node->keep, &e->s_messages, &last);
     if (st == ST_OK) e->next_message = last + 1;
-    e->told_message = e->next_message - 1;
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
@@ -560,46 +597,23 @@ void enclave_mail_free(struct enclave *e)
     e->out_last = NULL;
     mail_free(e->mail);
     e->mail = NULL;
+    post_free(e);
 }
 
-/* ---- looking ---- */
+#define READ_BACK_MAX 64 /* own messages gone past in search of the last one of others */
 
-struct looking {
-    node_message_visit *visit;
-    void *arg;
-};
-
-static bool on_message_row(void *arg, uint64_t n, struct bytes plain)
+static void note_read_words(struct enclave *e, uint64_t number, struct keep_batch *b)
 {
-    struct looking *l = arg;
-    struct message_row row;
-    char nick[NODE_NICK_MAX + 1], hex[33];
-    if (fields_decode(&message_row_fields, plain, &row) != ST_OK) return true;
-    snprintf(nick, sizeof nick, "%.*s", (int)row.nick.n, (const char *)row.nick.p);
-    struct node_message m = {.number = n,
-                             .nick = nick,
-                             .own = row.own != 0,
-                             .sent = row.sent != 0,
-                             .time_ms = row.time_ms,
-                             .text = row.text,
-                             .lost_before = row.lost};
-    uint64_t off =
-        row.time_ms > row.arrived_ms ? row.time_ms - row.arrived_ms : row.arrived_ms - row.time_ms;
-    m.odd_time = off > ODD_TIME_MS;
-    hex_encode(BYTES_OF(row.uuid), hex);
-    snprintf(m.uuid, sizeof m.uuid, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-             hex + 20);
-    return l->visit(l->arg, &m);
-}
-
-enum status node_messages(struct node *n, const char *name, uint64_t from,
-                          node_message_visit *visit, void *arg)
-{
-    if (!n->started) return ST_LOCKED;
-    struct enclave *e = node_find(n, name);
-    struct looking l = {visit, arg};
-    if (e == NULL) return ST_NOT_FOUND;
-    return keep_scan(&n->keep, &e->s_messages, from, on_message_row, &l);
+    struct buf row;
+    struct message_row m;
+    buf_init(&row, KV_VALUE_MAX);
+    for (unsigned i = 0; i < READ_BACK_MAX && number > e->read_upto && e->post != NULL;
+         i++, number--) {
+        if (post_get(e, number, &row, &m) != ST_OK || m.own != 0) continue;
+        post_read(e, m.index, b);
+        break;
+    }
+    buf_free(&row);
 }
 
 enum status node_mark_read(struct node *n, const char *name, uint64_t number)
@@ -609,9 +623,10 @@ enum status node_mark_read(struct node *n, const char *name, uint64_t number)
     if (e == NULL) return ST_NOT_FOUND;
     if (number >= e->next_message) number = e->next_message - 1;
     if (number <= e->read_upto) return ST_OK;
-    e->read_upto = number;
     struct keep_batch b;
     keep_begin(&b, &n->keep);
+    note_read_words(e, number, &b);
+    e->read_upto = number;
     enclave_put_record(e, &b);
     enclave_commit(e, &b, NULL, NULL);
     return ST_OK;

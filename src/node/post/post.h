@@ -1,37 +1,148 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * post: the rows of words: what `read` shows, and the outbox. Entry points are
- * in node/enclave/enclave.h.
+ * post: words. What leaves is an outgoing until it is read back from feed 1;
+ * what is shown is a row in the messages space. Entry points for the rest of
+ * the node are in node/enclave/enclave.h.
  *
- * Owns nothing. Errors: of base/fields.h. Order: none.
+ * Owns: struct post owns its lists. Errors: of base/fields.h and node/keep.h.
+ * Order: post_new, post_load; a row that was put is read back by post_get at
+ *     once, on disk or not; post_settled forgets what has reached the disk.
  */
 #ifndef ENCLAVE_NODE_POST_H
 #define ENCLAVE_NODE_POST_H
 
+#include "core/mail/note.h"
 #include "node/enclave/enclave.h"
 
-/* n = number of the message. lost: places of the sender's chain missing before it. */
-#define MESSAGE_ROW_FIELDS(X, M)       \
-    X(M, U8, version, 0, 0)            \
-    X(M, U16, leaf, 0, 0)              \
-    X(M, U8, own, 0, 0)                \
-    X(M, U8, sent, 0, 0)               \
-    X(M, U64, time_ms, 0, 0)           \
-    X(M, U64, arrived_ms, 0, 0)        \
-    X(M, FIX, uuid, 16, 0)             \
-    X(M, U64, lost, 0, 0)              \
-    X(M, VAR8, nick, NODE_NICK_MAX, 0) \
+#define POST_ACT_KEEP_MS (UINT64_C(15) * 86400 * 1000) /* an own act may be late for so long */
+#define POST_MARKS_EVERY_MS 60000 /* receipts lie in the feed so often at most */
+#define POST_MARKS_SOON_MS 3000   /* the first goes out within so long, at a random moment */
+#define POST_NO_INDEX UINT64_MAX
+
+enum post_state {
+    POST_UNSAID = 1,   /* taken back by its author: the text is gone */
+    POST_MENTIONS = 2, /* names us */
+    POST_ANSWERS = 4   /* reply: its number; 0: a message that we do not have */
+};
+
+/* n = number of the message. index: its place in feed 1, POST_NO_INDEX before it is there. lost: places
+ * of the sender's chain missing before it. ends_ms: when it is dropped here; 0: never. signs: reactions,
+ * each leaf u16 | length u8 | bytes. */
+#define MESSAGE_ROW_FIELDS(X, M)          \
+    X(M, U8, version, 0, 0)               \
+    X(M, U16, leaf, 0, 0)                 \
+    X(M, U8, own, 0, 0)                   \
+    X(M, U8, sent, 0, 0)                  \
+    X(M, U8, state, 0, 0)                 \
+    X(M, U64, time_ms, 0, 0)              \
+    X(M, U64, arrived_ms, 0, 0)           \
+    X(M, U64, index, 0, 0)                \
+    X(M, FIX, uuid, 16, 0)                \
+    X(M, U64, lost, 0, 0)                 \
+    X(M, U64, reply, 0, 0)                \
+    X(M, U64, edited_ms, 0, 0)            \
+    X(M, U32, lasts_s, 0, 0)              \
+    X(M, U64, ends_ms, 0, 0)              \
+    X(M, VAR8, nick, NODE_NICK_MAX, 0)    \
+    X(M, VAR16, path, NOTE_PATH_MAX, 0)   \
+    X(M, VAR16, signs, POST_SIGNS_MAX, 0) \
     X(M, VAR32, text, 524288, 0)
+#define POST_SIGNS_MAX (LEDGER_LEAVES_MAX * (3 + NOTE_SIGN_MAX))
 FIELDS_DECLARE(message_row, MESSAGE_ROW_FIELDS);
 
-/* epoch UINT64_MAX: not sealed yet, it waits for a new epoch. */
+/* epoch UINT64_MAX: not sealed yet, it waits for a new epoch. number 0: it is no message of its own. */
 #define OUTBOX_ROW_FIELDS(X, M)    \
     X(M, U64, number, 0, 0)        \
+    X(M, U8, kind, 0, 0)           \
     X(M, FIX, uuid, 16, 0)         \
     X(M, U64, epoch, 0, 0)         \
     X(M, U64, time_ms, 0, 0)       \
     X(M, VAR32, sealed, 524288, 0) \
     X(M, VAR32, content, 524288, 0)
 FIELDS_DECLARE(outbox_row, OUTBOX_ROW_FIELDS);
+
+/* An own note that is no message: made again from here if it turns out late. */
+#define ACT_ROW_FIELDS(X, M) \
+    X(M, FIX, uuid, 16, 0)   \
+    X(M, U64, time_ms, 0, 0) \
+    X(M, TAIL, content, NOTE_TEXT_MAX + NOTE_PATH_MAX + 256, 0)
+FIELDS_DECLARE(act_row, ACT_ROW_FIELDS);
+
+/* Row POST_MARKS_OWN of the marks space; the others, by leaf, are struct mail_marks. */
+#define POST_MARKS_OWN UINT64_C(0x10000)
+#define MARKS_ROW_FIELDS(X, M)                                                          \
+    X(M, U64, here, 0, 0)      /* entries of feed 1 below it that are words are here */ \
+    X(M, U64, read, 0, 0)      /* and read */                                           \
+    X(M, U64, told_here, 0, 0) /* as our last word said */                              \
+    X(M, U64, told_read, 0, 0)
+FIELDS_DECLARE(marks_row, MARKS_ROW_FIELDS);
+
+struct post_unsaved; /* a row on its way to the disk */
+struct post_end {
+    uint64_t number, at_ms;
+};
+
+struct post {
+    struct post_unsaved *oldest, *newest; /* rows that were put, in order */
+    struct post_end *ends;                /* messages that are dropped one day, in no order */
+    size_t n_ends, ends_room;
+    struct mail_marks marks[LEDGER_LEAVES_MAX]; /* by leaf */
+    struct marks_row own;
+    uint64_t marks_at_ms; /* monotonic: our next receipt may go; 0: none waits */
+    uint64_t marks_sent_ms;
+};
+
+/* ---- rows.c ---- */
+
+enum status post_new(struct enclave *e) MUST_USE;
+enum status post_load(struct enclave *e) MUST_USE;
+void post_free(struct enclave *e);
+/* kind: event to tell when it is on disk, of member `by`; NULL: none. */
+void post_put(struct enclave *e, uint64_t number, const struct message_row *m, const char *kind,
+              uint16_t by, struct keep_batch *b);
+/* ret points into row, which the caller frees. */
+enum status post_get(struct enclave *e, uint64_t number, struct buf *row,
+                     struct message_row *ret) MUST_USE;
+/* The message of an author by its uuid. */
+enum status post_find(struct enclave *e, uint16_t leaf, const uint8_t uuid[16], struct buf *row,
+                      struct message_row *ret, uint64_t *ret_number) MUST_USE;
+void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
+               struct keep_batch *b);
+/* Commit `commit` of words is on disk. */
+void post_settled(struct enclave *e, uint64_t commit);
+/* Space key of an author's uuid. */
+uint64_t post_key(uint16_t leaf, const uint8_t uuid[16]);
+
+/* ---- post.c ---- */
+
+enum status post_outgoing(struct enclave *e, uint8_t kind, const uint8_t uuid[16], uint64_t number,
+                          uint64_t time_ms, struct bytes content, struct outgoing **ret) MUST_USE;
+/* Lists it and puts its row. */
+void post_queue(struct enclave *e, struct outgoing *o, struct keep_batch *b);
+void post_uuid(struct enclave *e, uint8_t ret[16]);
+
+/* ---- notes.c ---- */
+
+/* A note that came from a member, our own ones of other times too. false: it is a message to show. */
+bool post_noted(struct enclave *e, const struct mail_message *m, const struct note *note,
+                struct keep_batch *b);
+/* The content of an own message as it was said, made again from its row. */
+enum status post_content(struct enclave *e, const struct message_row *m, uint8_t *ret_kind,
+                         struct buf *out) MUST_USE;
+size_t post_mentioned(const struct enclave *e, struct bytes text,
+                      uint8_t ret[2 * NOTE_MENTIONS_MAX]);
+
+/* ---- marks.c ---- */
+
+void post_marked(struct enclave *e, uint16_t leaf, struct bytes content, struct keep_batch *b);
+/* A word of somebody else is here, or read, at this place of feed 1. */
+void post_here(struct enclave *e, uint64_t index, struct keep_batch *b);
+void post_read(struct enclave *e, uint64_t index, struct keep_batch *b);
+/* What is not told yet will be. */
+void post_plan(struct enclave *e);
+/* Members, us left out, who have a word of ours, and who have read it; of how many. */
+void post_count(const struct enclave *e, uint64_t index, struct node_message *ret);
+/* It is dropped at this time by the wall clock. */
+void post_ends(struct enclave *e, uint64_t number, uint64_t at_ms, struct keep_batch *b);
 
 #endif

@@ -295,3 +295,9 @@ void shelf_append_later(struct shelf *s, put_appended *done, void *arg, enum sta
     *r = (struct refused){done, arg};
     node_later_kv(s->e->node, s->e, on_refused, r, st);
 }
+
+bool enclave_files_there(const struct enclave *e, struct bytes path)
+{
+    const struct tree_node *node = e->shelf == NULL ? NULL : tree_find(e->shelf->tree, path);
+    return node != NULL && !node->dir;
+}

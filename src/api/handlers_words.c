@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Words: saying, changing, reading. */
+#include "api/call.h"
+#include "api/shapes_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static json_t *was_sent(const struct call *c, const struct node_result *r)
+{
+    json_t *o = json_object();
+    (void)c;
+    if (r->data != NULL) json_set_number(o, "number", *(const uint64_t *)r->data);
+    json_set_text(o, "text", r->text);
+    return o;
+}
+
+static bool text_fits(struct call *c, struct bytes text, bool may_be_empty)
+{
+    char said[96];
+    if (text.n <= NODE_TEXT_MAX && (text.n > 0 || may_be_empty)) return true;
+    snprintf(said, sizeof said, "a message has 1 to %d bytes", NODE_TEXT_MAX);
+    call_fail(c, text.n == 0 ? ST_USAGE : ST_TOO_BIG, said,
+              "enclave put FILE, for something larger");
+    return false;
+}
+
+void api_handle_send(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    uint64_t lasts = call_number(c, "for", 0) / 1000;
+    struct node_say say = {.text = call_bytes(c, "text"),
+                           .path = call_bytes(c, "file"),
+                           .reply = call_number(c, "reply", 0),
+                           .lasts_s = lasts > UINT32_MAX ? UINT32_MAX : (uint32_t)lasts};
+    if (!text_fits(c, say.text, say.path.n > 0)) return;
+    if (call_given(c, "for") && (say.lasts_s == 0 || say.lasts_s > NODE_LASTS_MAX_S)) {
+        call_fail(c, ST_USAGE, "a message lasts from 1 s to 366 days",
+                  "enclave send --for 7d TEXT");
+        return;
+    }
+    c->result = was_sent;
+    enum status st = node_send(c->api->o.node, name, &say, call_done, c);
+    if (st == ST_NOT_FOUND && say.path.n > 0)
+        call_fail(c, st, "there is no such file in the enclave, or no such message", "enclave ls");
+    else if (st == ST_NOT_FOUND && say.reply > 0)
+        call_fail(c, st, "there is no such message here", "enclave read --last 20");
+    else if (st != ST_OK)
+        api_refused(c, name, st);
+}
+
+/* What changes or marks a message that is there. */
+static void changed(struct call *c, const char *name, enum status st)
+{
+    if (st == ST_NOT_FOUND)
+        call_fail(c, st, "there is no such message here, or it was taken back",
+                  "enclave read --last 20");
+    else if (st == ST_CONFLICT)
+        call_fail(c, st, "only its author can change or take back a message", NULL);
+    else if (st != ST_OK)
+        api_refused(c, name, st);
+}
+
+void api_handle_edit(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    struct bytes text = call_bytes(c, "text");
+    if (!text_fits(c, text, false)) return;
+    c->result = was_sent;
+    changed(c, name,
+            node_edit(c->api->o.node, name, call_number(c, "number", 0), text, call_done, c));
+}
+
+void api_handle_unsay(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    c->result = was_sent;
+    changed(c, name, node_unsay(c->api->o.node, name, call_number(c, "number", 0), call_done, c));
+}
+
+void api_handle_react(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    struct bytes sign = call_bytes(c, "sign");
+    if (sign.n > NODE_SIGN_MAX) {
+        call_fail(c, ST_TOO_BIG, "a reaction is one sign", "enclave react 7 '+1'");
+        return;
+    }
+    c->result = was_sent;
+    changed(c, name,
+            node_react(c->api->o.node, name, call_number(c, "number", 0), sign, call_done, c));
+}
+
+struct page {
+    json_t *messages; /* array */
+    size_t most;
+    bool newest; /* keep the last ones, else the first ones */
+    bool more;
+};
+
+static bool add_message(void *arg, const struct node_message *m)
+{
+    struct page *p = arg;
+    if (json_array_size(p->messages) == p->most) {
+        p->more = true;
+        if (!p->newest) return false;
+        json_array_remove(p->messages, 0);
+    }
+    json_array_append_new(p->messages, json_message(m));
+    return true;
+}
+
+void api_handle_read(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    uint64_t last = call_number(c, "last", API_MESSAGES_MAX);
+    struct page p = {.messages = json_array(), .newest = !call_given(c, "from")};
+    p.most = last > API_MESSAGES_MAX ? API_MESSAGES_MAX : (size_t)last;
+    if (p.most == 0) p.most = 1;
+    enum status st =
+        node_messages(c->api->o.node, name, call_number(c, "from", 1), add_message, &p);
+    if (st != ST_OK) {
+        json_decref(p.messages);
+        api_refused(c, name, st);
+        return;
+    }
+    json_t *o = json_object();
+    if (last == 0) json_array_clear(p.messages);
+    json_object_set_new(o, "messages", p.messages);
+    json_set_bool(o, "more", p.more && !p.newest);
+    call_answer(c, o);
+}
+
+void api_handle_mark_read(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st = node_mark_read(c->api->o.node, name, call_number(c, "number", 0));
+    if (st != ST_OK) {
+        api_refused(c, name, st);
+        return;
+    }
+    json_t *o = json_object();
+    json_set_text(o, "text", "marked as read");
+    call_answer(c, o);
+}

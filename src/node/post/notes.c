@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Words that speak of other words: answers, edits, taking back, reactions; and what is said with a file,
+ * a name or an end. */
+#include "node/post/post.h"
+
+#include "core/files/tree.h"
+#include "node/shelf/shelf.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* ---- who is named ---- */
+
+static bool name_goes_on(struct bytes text, size_t at)
+{
+    return at < text.n && (isalnum(text.p[at]) || text.p[at] == '_' || text.p[at] >= 0x80);
+}
+
+static bool names(struct bytes text, const char *nick)
+{
+    size_t n = strlen(nick);
+    for (size_t i = 0; n > 0 && i + n < text.n; i++) {
+        if (text.p[i] != '@' || (i > 0 && name_goes_on(text, i - 1))) continue;
+        if (memcmp(text.p + i + 1, nick, n) == 0 && !name_goes_on(text, i + 1 + n)) return true;
+    }
+    return false;
+}
+
+size_t post_mentioned(const struct enclave *e, struct bytes text,
+                      uint8_t ret[2 * NOTE_MENTIONS_MAX])
+{
+    const struct ledger *l = group_ledger(e->group);
+    size_t n = 0;
+    for (size_t i = 0; i < ledger_leaves(l) && n < NOTE_MENTIONS_MAX; i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        if (leaf->member_now && names(text, leaf->nick)) put_u16(ret + 2 * n++, leaf->leaf);
+    }
+    return n;
+}
+
+/* ---- what it does to rows ---- */
+
+/* Whoever said something may have one sign under a message; an empty one takes it back. */
+static enum status sign_row(struct bytes old, uint16_t leaf, struct bytes sign, struct buf *out)
+{
+    struct cursor c = cursor_of(old);
+    buf_init(out, POST_SIGNS_MAX);
+    while (c.left > 0) {
+        uint16_t of = cursor_u16(&c);
+        struct bytes was = cursor_take(&c, cursor_u8(&c));
+        if (c.bad) break;
+        if (of == leaf) continue;
+        buf_u16(out, of);
+        buf_u8(out, (uint8_t)was.n);
+        buf_bytes(out, was);
+    }
+    if (sign.n > 0) {
+        buf_u16(out, leaf);
+        buf_u8(out, (uint8_t)sign.n);
+        buf_bytes(out, sign);
+    }
+    return buf_status(out);
+}
+
+/* ST_NOT_FOUND: the message is not here (a newcomer's first words may speak of older ones). */
+static enum status apply(struct enclave *e, uint16_t by, uint64_t time_ms, const struct note *note,
+                         struct keep_batch *b)
+{
+    struct buf row, signs = BUF_INIT;
+    struct message_row m;
+    uint64_t number;
+    uint16_t of = note->act == NOTE_REACT ? note->of_leaf : by; /* nobody changes another's words */
+    if (note->of_leaf != of) return ST_DENIED;
+    buf_init(&row, KV_VALUE_MAX);
+    enum status st = post_find(e, of, note->of_uuid, &row, &m, &number);
+    if (st == ST_OK && (m.state & POST_UNSAID) != 0) st = ST_NOT_FOUND;
+    if (st != ST_OK) {
+        buf_free(&row);
+        return st;
+    }
+    const char *kind = "reaction";
+    if (note->act == NOTE_EDIT) {
+        kind = "edit";
+        m.text = note->text;
+        m.edited_ms = time_ms == 0 ? 1 : time_ms;
+        if (note_mentions(note, group_leaf(e->group))) m.state |= POST_MENTIONS;
+    } else if (note->act == NOTE_UNSAY) {
+        kind = "unsaid";
+        m.text = m.path = m.signs = BYTES(NULL, 0);
+        m.state = POST_UNSAID;
+        m.reply = 0;
+    } else {
+        st = sign_row(m.signs, by, note->text, &signs);
+        m.signs = buf_view(&signs);
+    }
+    if (st == ST_OK) post_put(e, number, &m, kind, by, b);
+    buf_free(&signs);
+    buf_free(&row);
+    return st;
+}
+
+bool post_noted(struct enclave *e, const struct mail_message *m, const struct note *note,
+                struct keep_batch *b)
+{
+    if (note->act == NOTE_SAY) return false;
+    (void)!apply(e, m->leaf, m->time_ms, note, b); /* refused: it changes nothing, for anybody */
+    return true;
+}
+
+/* ---- its bytes ---- */
+
+enum status post_content(struct enclave *e, const struct message_row *m, uint8_t *ret_kind,
+                         struct buf *out)
+{
+    uint8_t mentions[2 * NOTE_MENTIONS_MAX];
+    struct buf row;
+    struct message_row of;
+    struct note note = {.act = NOTE_SAY, .lasts_s = m->lasts_s, .path = m->path, .text = m->text};
+    note.mentions = (struct list){mentions, post_mentioned(e, m->text, mentions)};
+    buf_init(&row, KV_VALUE_MAX);
+    if ((m->state & POST_ANSWERS) != 0 && post_get(e, m->reply, &row, &of) == ST_OK) {
+        note.of_leaf = of.leaf;
+        memcpy(note.of_uuid, of.uuid, 16);
+    }
+    buf_free(&row);
+    if (m->text.n > 0 && note.mentions.n == 0 && note.lasts_s == 0 && note.path.n == 0 &&
+        bytes_zero(BYTES_OF(note.of_uuid))) {
+        *ret_kind = MAIL_TEXT;
+        buf_bytes(out, m->text);
+        return buf_status(out);
+    }
+    *ret_kind = MAIL_NOTE;
+    return note_write(&note, out);
+}
+
+/* ---- saying it ---- */
+
+static enum status member_of(struct node *n, const char *name, struct enclave **ret)
+{
+    if (!n->started) return ST_LOCKED;
+    *ret = node_find(n, name);
+    if (*ret == NULL) return ST_NOT_FOUND;
+    return enclave_in(*ret) ? ST_OK : ST_DENIED;
+}
+
+static enum status check_say(struct enclave *e, const struct node_say *what, struct message_row *m)
+{
+    struct buf row;
+    struct message_row of;
+    if (what->text.n == 0 && what->path.n == 0) return ST_USAGE;
+    if (what->text.n > NODE_TEXT_MAX || what->path.n > NOTE_PATH_MAX) return ST_TOO_BIG;
+    if (what->lasts_s > NOTE_LASTS_MAX_S) return ST_USAGE;
+    if (what->path.n > 0 && !enclave_files_there(e, what->path)) return ST_NOT_FOUND;
+    if (what->reply == 0) return ST_OK;
+    buf_init(&row, KV_VALUE_MAX);
+    enum status st = post_get(e, what->reply, &row, &of);
+    buf_free(&row);
+    m->state |= POST_ANSWERS;
+    return st;
+}
+
+enum status node_send(struct node *n, const char *name, const struct node_say *what,
+                      node_done *done, void *arg)
+{
+    struct enclave *e;
+    struct outgoing *o;
+    struct keep_batch b;
+    struct buf content;
+    uint8_t kind;
+    enum status st = member_of(n, name, &e);
+    if (st != ST_OK) return st;
+    uint64_t now = env_wall_ms(n->ports.env);
+    struct message_row m = {.leaf = group_leaf(e->group),
+                            .own = 1,
+                            .time_ms = now,
+                            .arrived_ms = now,
+                            .index = POST_NO_INDEX,
+                            .reply = what->reply,
+                            .lasts_s = what->lasts_s,
+                            .nick = bytes_str(e->nick),
+                            .path = what->path,
+                            .text = what->text};
+    st = check_say(e, what, &m);
+    if (st != ST_OK) return st;
+    post_uuid(e, m.uuid);
+    buf_init(&content, KV_VALUE_MAX);
+    st = post_content(e, &m, &kind, &content);
+    if (st == ST_OK)
+        st = post_outgoing(e, kind, m.uuid, e->next_message, now, buf_view(&content), &o);
+    buf_free(&content);
+    if (st != ST_OK) return st;
+    e->next_message++;
+    keep_begin(&b, &n->keep);
+    post_queue(e, o, &b);
+    post_put(e, o->number, &m, "message", m.leaf, &b);
+    if (e->read_upto + 1 == o->number) e->read_upto = o->number;
+    enclave_mail_commit(e, &b, done, arg, o->number);
+    return ST_OK;
+}
+
+static void put_act(struct enclave *e, const struct outgoing *o, struct keep_batch *b)
+{
+    struct buf row;
+    struct act_row a = {.time_ms = o->time_ms, .content = buf_view(&o->content)};
+    memcpy(a.uuid, o->uuid, 16);
+    buf_init(&row, KV_VALUE_MAX);
+    if (fields_encode(&act_row_fields, &a, &row) == ST_OK)
+        keep_put(b, &e->s_acts, post_key(group_leaf(e->group), o->uuid), buf_view(&row));
+    else
+        b->bad = true;
+    buf_free(&row);
+}
+
+/* number: the message it speaks of. */
+static enum status act(struct node *n, const char *name, uint64_t number, struct note *note,
+                       node_done *done, void *arg)
+{
+    struct enclave *e;
+    struct outgoing *o;
+    struct keep_batch b;
+    struct buf row, content;
+    struct message_row of;
+    uint8_t uuid[16], mentions[2 * NOTE_MENTIONS_MAX];
+    enum status st = member_of(n, name, &e);
+    if (st != ST_OK) return st;
+    buf_init(&row, KV_VALUE_MAX);
+    buf_init(&content, KV_VALUE_MAX);
+    uint64_t now = env_wall_ms(n->ports.env);
+    st = post_get(e, number, &row, &of);
+    if (st == ST_OK && (of.state & POST_UNSAID) != 0) st = ST_NOT_FOUND;
+    if (st == ST_OK && note->act != NOTE_REACT && of.own == 0) st = ST_CONFLICT;
+    if (st == ST_OK) {
+        note->of_leaf = of.leaf;
+        memcpy(note->of_uuid, of.uuid, 16);
+        if (note->act == NOTE_EDIT)
+            note->mentions = (struct list){mentions, post_mentioned(e, note->text, mentions)};
+        post_uuid(e, uuid);
+        st = note_write(note, &content);
+    }
+    if (st == ST_OK) st = post_outgoing(e, MAIL_NOTE, uuid, 0, now, buf_view(&content), &o);
+    if (st == ST_OK) {
+        keep_begin(&b, &n->keep);
+        post_queue(e, o, &b);
+        put_act(e, o, &b);
+        (void)!apply(e, group_leaf(e->group), now, note, &b);
+        enclave_mail_commit(e, &b, done, arg, number);
+    }
+    buf_free(&content);
+    buf_free(&row);
+    return st;
+}
+
+enum status node_edit(struct node *n, const char *name, uint64_t number, struct bytes text,
+                      node_done *done, void *arg)
+{
+    struct note note = {.act = NOTE_EDIT, .text = text};
+    if (text.n == 0) return ST_USAGE;
+    if (text.n > NODE_TEXT_MAX) return ST_TOO_BIG;
+    return act(n, name, number, &note, done, arg);
+}
+
+enum status node_unsay(struct node *n, const char *name, uint64_t number, node_done *done,
+                       void *arg)
+{
+    struct note note = {.act = NOTE_UNSAY};
+    return act(n, name, number, &note, done, arg);
+}
+
+enum status node_react(struct node *n, const char *name, uint64_t number, struct bytes sign,
+                       node_done *done, void *arg)
+{
+    struct note note = {.act = NOTE_REACT, .text = sign};
+    if (sign.n > NOTE_SIGN_MAX) return ST_TOO_BIG;
+    return act(n, name, number, &note, done, arg);
+}
