@@ -44,6 +44,7 @@ static const struct {
     {"unsay", api_handle_unsay},
     {"react", api_handle_react},
     {"read", api_handle_read},
+    {"search", api_handle_search},
     {"mark_read", api_handle_mark_read},
     {"kit", api_handle_kit},
     {"revoke", api_handle_revoke},

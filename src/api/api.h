@@ -28,6 +28,8 @@
 #define API_FOLLOWERS_MAX 32  /* streams and waiting polls */
 #define API_WAIT_MAX_MS 60000 /* longest long-poll */
 #define API_MESSAGES_MAX 1000 /* messages in one answer */
+#define API_SEARCH_ROWS 2000  /* messages looked at in one call of search */
+#define API_SEARCH_FOUND 200  /* and in its answer */
 
 struct api;
 

@@ -68,6 +68,7 @@ void api_handle_edit(struct call *c);
 void api_handle_unsay(struct call *c);
 void api_handle_react(struct call *c);
 void api_handle_read(struct call *c);
+void api_handle_search(struct call *c);
 void api_handle_mark_read(struct call *c);
 
 void api_handle_kit(struct call *c);

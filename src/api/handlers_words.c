@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Words: saying, changing, reading. */
 #include "api/call.h"
+#include "api/search.h"
 #include "api/shapes_json.h"
 
 #include <stdio.h>
@@ -118,6 +119,22 @@ static bool add_message(void *arg, const struct node_message *m)
     return true;
 }
 
+/* The last ones lie at the end: those before are not read. Numbers may be missing (dropped messages), so it
+ * goes back until there are enough. */
+static enum status read_last(struct call *c, const char *name, struct page *p)
+{
+    uint64_t last, span = p->most;
+    enum status st = node_last_message(c->api->o.node, name, &last);
+    while (st == ST_OK) {
+        uint64_t from = last > span ? last - span + 1 : 1;
+        json_array_clear(p->messages);
+        st = node_messages(c->api->o.node, name, from, add_message, p);
+        if (from == 1 || json_array_size(p->messages) == p->most) break;
+        span *= 4;
+    }
+    return st;
+}
+
 void api_handle_read(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
@@ -128,7 +145,8 @@ void api_handle_read(struct call *c)
     p.most = last > API_MESSAGES_MAX ? API_MESSAGES_MAX : (size_t)last;
     if (p.most == 0) p.most = 1;
     enum status st =
-        node_messages(c->api->o.node, name, call_number(c, "from", 1), add_message, &p);
+        p.newest ? read_last(c, name, &p)
+                 : node_messages(c->api->o.node, name, call_number(c, "from", 1), add_message, &p);
     if (st != ST_OK) {
         json_decref(p.messages);
         api_refused(c, name, st);
@@ -138,6 +156,50 @@ void api_handle_read(struct call *c)
     if (last == 0) json_array_clear(p.messages);
     json_object_set_new(o, "messages", p.messages);
     json_set_bool(o, "more", p.more && !p.newest);
+    call_answer(c, o);
+}
+
+struct looking {
+    struct search *search;
+    json_t *found; /* array */
+    uint64_t seen, next;
+};
+
+static bool look_at(void *arg, const struct node_message *m)
+{
+    struct looking *l = arg;
+    if (l->seen == API_SEARCH_ROWS || json_array_size(l->found) == API_SEARCH_FOUND) {
+        l->next = m->number;
+        return false;
+    }
+    l->seen++;
+    if (search_holds(l->search, m->text) || search_holds(l->search, m->path))
+        json_array_append_new(l->found, json_message(m));
+    return true;
+}
+
+/* A part of the history a call, so that other work goes on between. */
+void api_handle_search(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    struct looking l = {.found = NULL};
+    if (name == NULL) return;
+    if (search_new(call_bytes(c, "words"), &l.search) != ST_OK) {
+        call_fail(c, ST_USAGE, "1 to 16 words can be looked for", "enclave search dinner eight");
+        return;
+    }
+    l.found = json_array();
+    enum status st = node_messages(c->api->o.node, name, call_number(c, "from", 1), look_at, &l);
+    search_free(l.search);
+    if (st != ST_OK) {
+        json_decref(l.found);
+        api_refused(c, name, st);
+        return;
+    }
+    json_t *o = json_object();
+    json_object_set_new(o, "messages", l.found);
+    json_set_number(o, "next", l.next);
     call_answer(c, o);
 }
 

@@ -153,7 +153,7 @@ cli_verb verb_init, verb_daemon_start, verb_daemon_stop, verb_daemon_status, ver
 cli_verb verb_status, verb_create, verb_invite, verb_join, verb_members, verb_leave, verb_destroy;
 cli_verb verb_proposals, verb_vote, verb_remove, verb_policy, verb_policy_set, verb_withdraw;
 cli_verb verb_kit, verb_revoke, verb_verify, verb_away;
-cli_verb verb_send, verb_read, verb_events;
+cli_verb verb_send, verb_read, verb_search, verb_events;
 cli_verb verb_put, verb_get, verb_ls, verb_info, verb_transfers, verb_plain;
 
 #endif

@@ -265,6 +265,43 @@ int verb_read(struct cli *c)
     return follow(c, event, number + 1);
 }
 
+/* ---- search ---- */
+
+int verb_search(struct cli *c)
+{
+    char from[24];
+    const char *given = cli_param(c, "from");
+    size_t found = 0;
+    json_t *all = json_array();
+    snprintf(from, sizeof from, "%s", given == NULL ? "1" : given);
+    int code = 0;
+    for (;;) {
+        for (size_t i = 0; i < c->op->n_params; i++)
+            if (strcmp(c->op->params[i].name, "from") == 0) c->params[i].text = from;
+        code = cli_call_args(c, "search", NULL, 0);
+        if (code != 0) break;
+        const json_t *list = json_object_get(c->doc, "messages");
+        found += json_array_size(list);
+        if (c->json)
+            json_array_extend(all, json_object_get(c->doc, "messages"));
+        else
+            show_all(c, false);
+        uint64_t next = cli_number(c->doc, "next");
+        if (next == 0) break;
+        snprintf(from, sizeof from, "%llu", (unsigned long long)next);
+    }
+    if (code == 0 && c->json) {
+        json_object_set(c->doc, "messages", all);
+        char *dump = json_dumps(c->doc, JSON_INDENT(2));
+        if (dump != NULL) puts(dump);
+        free(dump);
+    } else if (code == 0 && found == 0) {
+        cli_note(c, "No message holds all of these words.");
+    }
+    json_decref(all);
+    return code == 0 ? 0 : cli_problem(c);
+}
+
 /* ---- events ---- */
 
 static int print_line(void *arg, const char *json, size_t n)

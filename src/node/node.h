@@ -390,6 +390,8 @@ typedef bool node_message_visit(void *arg, const struct node_message *m); /* fal
 /* Messages from number `from` on. */
 enum status node_messages(struct node *n, const char *enclave, uint64_t from,
                           node_message_visit *visit, void *arg) MUST_USE;
+/* The newest number so far; 0: none. */
+enum status node_last_message(struct node *n, const char *enclave, uint64_t *ret) MUST_USE;
 /* Everything up to number is read: what `unread` counts from. */
 enum status node_mark_read(struct node *n, const char *enclave, uint64_t number) MUST_USE;
 

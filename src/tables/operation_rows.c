@@ -185,6 +185,9 @@ static const struct op_param p_read[] = {
     OPTION("from", NULL, OP_NUMBER, 0, 0, "N", "messages from number N on"),
     FLAG("follow", OP_ONLY_CLI, 'f', "go on and show new ones as they come"),
     FLAG("keep", OP_ONLY_CLI, 0, "do not mark them as read")};
+static const struct op_param p_search[] = {
+    POSITIONAL("words", OP_TEXT, OP_REQUIRED | OP_REST, "WORDS", "what to look for"), ENCLAVE,
+    OPTION("from", NULL, OP_NUMBER, 0, 0, "N", "messages from number N on")};
 static const struct op_param p_mark_read[] = {
     ENCLAVE, OPTION("number", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the last message read")};
 static const struct op_param p_put[] = {
@@ -460,6 +463,13 @@ static const struct operation rows[] = {
      "Shows what is unread (or the last 20 messages if nothing is) and marks it as read.",
      "enclave read\n"
      "enclave read --follow",
+     ROWS(x_name), 0},
+    {"search", "search", WORDS, "find messages by their words", "GET",
+     "/v1/enclaves/{enclave}/messages/search", ROWS(p_search), &shape_search,
+     "Shows the messages that hold all the words, in any order and case, also the names of files "
+     "said with them. The history is opened in memory only: no index of it lies on the disk.",
+     "enclave search dinner eight\n"
+     "enclave search --json door code",
      ROWS(x_name), 0},
     {"mark_read", NULL, WORDS, "everything up to a message is read", "POST",
      "/v1/enclaves/{enclave}/messages/read", ROWS(p_mark_read), &shape_done, "", "", ROWS(x_name),

@@ -268,6 +268,12 @@ static const struct op_field f_messages[] = {
 };
 SHAPE(messages, "Messages", f_messages);
 
+static const struct op_field f_search[] = {
+    LIST("messages", message, "that hold all the words, oldest first"),
+    NUMBER("next", "go on from this number; 0: that was all"),
+};
+SHAPE(search, "Search", f_search);
+
 static const struct op_field f_transfer[] = {
     NUMBER("id", "number"),
     TEXT("enclave", "name"),
@@ -360,13 +366,13 @@ static const struct op_field f_problem[] = {
 SHAPE(problem, "Problem", f_problem);
 
 static const struct op_shape *const all[] = {
-    &shape_done,      &shape_words,   &shape_daemon,     &shape_version,  &shape_enclave,
-    &shape_enclaves,  &shape_loss,    &shape_invitation, &shape_ballot,   &shape_proposal,
-    &shape_proposals, &shape_vote,    &shape_setting,    &shape_policy,   &shape_member,
-    &shape_members,   &shape_verdict, &shape_proof,      &shape_kit,      &shape_revoked,
-    &shape_sent,      &shape_sign,    &shape_message,    &shape_messages, &shape_transfer,
-    &shape_transfers, &shape_file,    &shape_files,      &shape_event,    &shape_events,
-    &shape_status,    &shape_problem};
+    &shape_done,      &shape_words,     &shape_daemon,     &shape_version,  &shape_enclave,
+    &shape_enclaves,  &shape_loss,      &shape_invitation, &shape_ballot,   &shape_proposal,
+    &shape_proposals, &shape_vote,      &shape_setting,    &shape_policy,   &shape_member,
+    &shape_members,   &shape_verdict,   &shape_proof,      &shape_kit,      &shape_revoked,
+    &shape_sent,      &shape_sign,      &shape_message,    &shape_messages, &shape_search,
+    &shape_transfer,  &shape_transfers, &shape_file,       &shape_files,    &shape_event,
+    &shape_events,    &shape_status,    &shape_problem};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

@@ -32,6 +32,7 @@ extern const struct op_shape shape_revoked;
 extern const struct op_shape shape_sent;
 extern const struct op_shape shape_message;
 extern const struct op_shape shape_messages;
+extern const struct op_shape shape_search;
 extern const struct op_shape shape_transfer;
 extern const struct op_shape shape_transfers;
 extern const struct op_shape shape_file;

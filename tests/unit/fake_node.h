@@ -360,6 +360,13 @@ enum status node_react(struct node *n, const char *enclave, uint64_t number, str
     return node_edit(n, enclave, number, sign, done, arg);
 }
 
+enum status node_last_message(struct node *n, const char *enclave, uint64_t *ret)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    *ret = n->messages;
+    return ST_OK;
+}
+
 enum status node_messages(struct node *n, const char *enclave, uint64_t from,
                           node_message_visit *visit, void *arg)
 {

@@ -262,3 +262,12 @@ enum status node_messages(struct node *n, const char *name, uint64_t from,
     if (e == NULL) return ST_NOT_FOUND;
     return keep_scan(&n->keep, &e->s_messages, from, on_message_row, &l);
 }
+
+enum status node_last_message(struct node *n, const char *name, uint64_t *ret)
+{
+    if (!n->started) return ST_LOCKED;
+    struct enclave *e = node_find(n, name);
+    if (e == NULL) return ST_NOT_FOUND;
+    *ret = e->next_message - 1;
+    return ST_OK;
+}
