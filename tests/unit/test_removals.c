@@ -497,6 +497,27 @@ static void who_has_the_words_revokes(void **state)
     end(w);
 }
 
+/* Whose own removal is open may not begin an epoch. If its machine was set back, the others do. */
+static void a_target_that_was_set_back_gets_keys(void **state)
+{
+    (void)state;
+    struct world *w = begin(BALLOT_OPEN, 3);
+    struct buf saved = BUF_INIT;
+    assert_int_equal(group_save(w->m[1].g, &saved), ST_OK);
+    WORLD_POST(w, group_make_update(w->m[1].g, &now, &draft));
+    assert_int_equal(ledger_due(ledger_of(w)), LEDGER_NEVER); /* it could begin one itself */
+    uint64_t p = propose_removal(w, 0, group_leaf(w->m[1].g));
+    world_restore(w, 1, buf_view(&saved));
+    assert_true(group_restored(w->m[1].g));
+    assert_int_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_POST_UPDATE);
+    world_duties(w);
+    assert_false(group_restored(w->m[1].g));
+    assert_int_equal(state_of(w, 0, p), LEDGER_VOTE_OPEN);
+    world_agree(w);
+    buf_free(&saved);
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +532,7 @@ int main(void)
         cmocka_unit_test(the_silent_go_together),
         cmocka_unit_test(a_word_of_the_silent_counts),
         cmocka_unit_test(who_has_the_words_revokes),
+        cmocka_unit_test(a_target_that_was_set_back_gets_keys),
     };
     return !!cmocka_run_group_tests(tests, start, NULL);
 }
