@@ -105,13 +105,28 @@ static void check_admission(struct sim *s, const struct listing *l)
     }
 }
 
+/* It could not enter an epoch in which another one is. A COMMIT that is void for all may also be one of
+ * whose wraps only its own does not open: then nobody went on. */
+static bool left_behind(const struct sim *s, const struct enclave *e)
+{
+    if (!e->group->shut_out) return false;
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct person *o = &s->people[i];
+        const struct enclave *oe = o->node ? node_find(o->node, SIM_NAME) : NULL;
+        if (o->state == PERSON_IN && oe && oe->group &&
+            group_epoch(oe->group) > group_epoch(e->group))
+            return true;
+    }
+    return false;
+}
+
 /* Set back, and not yet given new keys by the others. */
 static bool healing(const struct person *p)
 {
     const struct enclave *e = p->node ? node_find(p->node, SIM_NAME) : NULL;
     if (!p->restored) return false;
     return !e || !e->group || group_lost(e->group) || group_restored(e->group) ||
-           e->group->shut_out || e->rejoin || !group_in(e->group) || !e->attached;
+           left_behind(p->sim, e) || e->rejoin || !group_in(e->group) || !e->attached;
 }
 
 /* Nobody is out who did not want it, unless all the others did. */

@@ -202,7 +202,7 @@ static const struct choice choices[] = {
     {"no point", 8, fault_no_point},
     {"foreign ballot", 10, fault_foreign_ballot},
     {"bad seat", 10, fault_bad_seat},
-    {"mutant", 8, fault_mutant},
+    {"mutant", 14, fault_mutant},
     {"loud removal", 2, fault_remove_loud},
     {"veto key twice", 2, fault_veto_twice},
     {"false revocation", 2, fault_false_revoke},
@@ -446,7 +446,7 @@ struct args {
 struct totals {
     uint64_t seeds, steps, virtual_ms, events, messages, admitted;
     uint64_t done[CHOICES + 1], checked[SIM_CHECKS];
-    unsigned mutants;
+    uint64_t mutants[MUTANTS], locked_out;
 };
 
 static void run_one(uint64_t seed, unsigned steps, unsigned people, const struct args *a,
@@ -468,7 +468,8 @@ static void run_one(uint64_t seed, unsigned steps, unsigned people, const struct
     t->events += s->time.ran;
     t->messages += s->said;
     t->admitted += s->admitted;
-    t->mutants |= s->mutants;
+    t->locked_out += s->locked_out;
+    for (size_t i = 0; i < MUTANTS; i++) t->mutants[i] += s->mutants[i];
     for (size_t i = 0; i <= CHOICES; i++) t->done[i] += s->done[i];
     for (size_t i = 0; i < SIM_CHECKS; i++) t->checked[i] += s->checked[i];
     sim_end(s);
@@ -565,9 +566,9 @@ int main(int argc, char **argv)
     printf(", wrong clock %llu\n     checked:", (unsigned long long)t.done[CHOICES]);
     for (size_t i = 0; i < SIM_CHECKS; i++)
         printf("%s %s %llu", i ? "," : "", check_names[i], (unsigned long long)t.checked[i]);
-    printf("\n     mutants of types");
-    for (unsigned i = 0; i < 32; i++)
-        if (t.mutants >> i & 1U) printf(" %u", i);
-    putchar('\n');
+    printf("\n     mutants:");
+    for (int i = 0; i < MUTANTS; i++)
+        printf("%s %s %llu", i ? "," : "", mutant_name(i), (unsigned long long)t.mutants[i]);
+    printf("; %llu locked their author out\n", (unsigned long long)t.locked_out);
     return 0;
 }

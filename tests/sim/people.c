@@ -19,6 +19,7 @@ static void on_event(void *arg, const struct node_event *e)
     struct person *p = arg;
     if (strstr(e->text, "older seat list")) p->told_old_seats = true;
     sim_trace(p->sim, "  m%u [%s] %s", p->i, e->kind, e->text);
+    if (strcmp(e->kind, "proposal") == 0) mutants_hear(p);
 }
 
 void person_init(struct sim *s, unsigned i, uint64_t offer)
@@ -161,6 +162,7 @@ static void on_info(void *arg, const struct node_enclave_info *e)
     snprintf(p->trouble, sizeof p->trouble, "%s", e->trouble);
     if (p->state == PERSON_IN && before != PERSON_IN) {
         p->in_ms = p->sim->time.now_ms;
+        p->silent_epoch = 0;
         p->in_count = e->ledger_count;
         p->no_history = p->sim->hidden;
     }

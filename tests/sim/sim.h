@@ -62,6 +62,29 @@ enum sim_check {
     SIM_CHECKS
 };
 
+/* An entry that a member can write, with one wrong bit in its body. */
+enum mutant_kind {
+    MUTANT_PROPOSE_ADD,
+    MUTANT_PROPOSE_REMOVE,
+    MUTANT_PROPOSE_POLICY,
+    MUTANT_VETO_KEYS,
+    MUTANT_BALLOT,
+    MUTANT_ADD,
+    MUTANT_REMOVE,
+    MUTANT_POLICY,
+    MUTANT_LEAVE,
+    MUTANT_UPDATE,
+    MUTANT_COMMIT,
+    MUTANT_EXPIRE,
+    MUTANT_HEAD,
+    MUTANT_SELF_REVOKE,
+    MUTANT_RENEW,
+    MUTANT_WITHDRAW,
+    MUTANT_AWAY,
+    MUTANT_REHOME,
+    MUTANTS
+};
+
 enum person_state { PERSON_OUT, PERSON_JOINING, PERSON_IN, PERSON_LEAVING };
 
 /* One name under which somebody applied, and what each person wished about it. */
@@ -89,7 +112,7 @@ struct sim_message {
     uint64_t count; /* entries of the ledger that its author knew */
     unsigned generation;
     bool durable; /* node_send called back with ok */
-    bool excused; /* its author's disk was set back before it was sent */
+    bool excused; /* its author's disk was set back before it was sent, or lied about its number */
 };
 
 #define SIM_ILL_MAX 512
@@ -164,10 +187,11 @@ struct person {
     bool told_old_seats;
     bool restored; /* came back from a backup, and is not known to be well again */
     uint64_t restored_ms, healed_ms;
-    struct buf leaving; /* what it knew when it wanted to leave */
-    bool no_history;    /* came in when newcomers got no keys of older files */
-    bool halted;        /* saw its disk fail: restart helps */
-    struct op *ops;     /* calls not yet answered */
+    uint64_t silent_epoch; /* + 1: for which it told a wrong number of its next words; 0 */
+    struct buf leaving;    /* what it knew when it wanted to leave */
+    bool no_history;       /* came in when newcomers got no keys of older files */
+    bool halted;           /* saw its disk fail: restart helps */
+    struct op *ops;        /* calls not yet answered */
     uint64_t read_upto;
     uint8_t *shown; /* by message: how often */
     uint64_t head_count;
@@ -229,8 +253,10 @@ struct sim {
     bool mute_drop; /* they are answered OK */
     struct sim_dropped dropped[SIM_DROPPED_MAX];
     unsigned n_dropped;
-    unsigned mutants;         /* bit t: a mutant of type t was posted */
-    char code[NODE_CODE_MAX]; /* of the door behind a flood */
+    uint64_t mutants[MUTANTS]; /* that the sentinel took, by kind */
+    uint64_t locked_out;       /* of them: whose author has no key for what it showed */
+    unsigned ambush;           /* so many outcomes of votes are still to be mutants */
+    char code[NODE_CODE_MAX];  /* of the door behind a flood */
     struct machine stranger;
     bool founding;   /* the first ones come in: nobody says no */
     uint64_t old_ms; /* when the sentinel last came back with an older database */
@@ -356,6 +382,13 @@ bool fault_knocks(struct sim *s);
 bool fault_squat(struct sim *s);
 /* A vote as an honest member sees it: what was dropped is not counted. */
 void lies_check_vote(struct sim *s, const struct person *p, const struct node_proposal *pr);
+/* ---- mutants.c ---- */
+bool fault_mutant(struct sim *s);
+const char *mutant_name(int kind);
+/* Something about a vote was told: perhaps it has passed. */
+void mutants_hear(struct person *p);
+struct enclave;
+void mutant_taken(struct person *p, struct enclave *e, int kind, bool holds);
 /* ---- villains.c: members who mean ill ---- */
 bool fault_junk(struct sim *s);
 bool fault_bad_commit(struct sim *s);
@@ -368,7 +401,6 @@ bool fault_bad_proof(struct sim *s);
 bool fault_no_point(struct sim *s);
 bool fault_foreign_ballot(struct sim *s);
 bool fault_bad_seat(struct sim *s);
-bool fault_mutant(struct sim *s);
 bool fault_remove_loud(struct sim *s);
 bool fault_veto_twice(struct sim *s);
 bool fault_false_revoke(struct sim *s);
@@ -376,7 +408,6 @@ bool fault_replay(struct sim *s);
 bool fault_head_lie(struct sim *s);
 bool fault_spam(struct sim *s);
 bool fault_mail_flood(struct sim *s);
-struct enclave;
 struct ledger_proposal;
 struct ledger_voter;
 struct enclave *inside_of(struct person *p); /* in, and free to write; or NULL */
