@@ -201,7 +201,7 @@ static const struct choice choices[] = {
     {"bad proof", 6, fault_bad_proof},
     {"no point", 8, fault_no_point},
     {"foreign ballot", 10, fault_foreign_ballot},
-    {"bad seat", 10, fault_bad_seat},
+    {"bad seat", 20, fault_bad_seat},
     {"mutant", 14, fault_mutant},
     {"loud removal", 2, fault_remove_loud},
     {"veto key twice", 2, fault_veto_twice},
@@ -220,6 +220,7 @@ static const struct choice choices[] = {
     {"rot", 3, fault_rot},
     {"mute", 5, fault_mute},
     {"old seats", 4, fault_old_seats},
+    {"hold back", 4, fault_hold},
     {"squat", 2, fault_squat},
     {"knock flood", 4, fault_knocks},
 };
@@ -245,7 +246,10 @@ static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers c
                                                     [CHECK_NOTICED] = "dropped ballots noticed",
                                                     [CHECK_OLD_SEATS] = "older seat lists named",
                                                     [CHECK_SQUATS] = "odd seats voted away",
-                                                    [CHECK_FLOODS] = "knocks heard after a flood"};
+                                                    [CHECK_FLOODS] = "knocks heard after a flood",
+                                                    [CHECK_AMID] = "knocks heard amid a flood",
+                                                    [CHECK_SHORT] = "feeds shown short",
+                                                    [CHECK_INTRUDERS] = "odd seats that attached"};
 
 /* What is looked for comes a hundred times as often as it would. */
 static unsigned weight_of(const struct sim *s, size_t i)

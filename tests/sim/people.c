@@ -168,10 +168,23 @@ static void on_info(void *arg, const struct node_enclave_info *e)
     }
 }
 
+static void note_seat(struct person *p)
+{
+    struct sim_nick *n = nick_find(p->sim, p->nick);
+    const struct enclave *e = node_find(p->node, SIM_NAME);
+    if (!n || n->seated || !e || !e->keys) return;
+    memcpy(n->seat, e->seat, 32);
+    memcpy(n->seat_seed, e->keys->seat_seed, 32);
+    n->seated = true;
+}
+
 void person_look(struct person *p)
 {
     if (!p->node) return;
-    if (node_enclave(p->node, SIM_NAME, on_info, p) == ST_OK) return;
+    if (node_enclave(p->node, SIM_NAME, on_info, p) == ST_OK) {
+        if (p->state == PERSON_JOINING) note_seat(p);
+        return;
+    }
     if (p->state == PERSON_IN || p->state == PERSON_LEAVING) sim_trace(p->sim, "m%u is out", p->i);
     if (p->leaving.n > 0 && p->state == PERSON_LEAVING && !p->tainted)
         watch_out(p->sim, p->i, buf_view(&p->leaving));

@@ -59,6 +59,9 @@ enum sim_check {
     CHECK_OLD_SEATS,  /* an older seat list, and that it was named */
     CHECK_SQUATS,     /* a seat that nobody admitted, and that it is gone */
     CHECK_FLOODS,     /* a knock behind a flood of junk */
+    CHECK_AMID,       /* a knock in the midst of one */
+    CHECK_SHORT,      /* a member who was shown a feed without its newest entries */
+    CHECK_INTRUDERS,  /* an odd seat that attached, and what became of it */
     SIM_CHECKS
 };
 
@@ -104,6 +107,8 @@ struct sim_nick {
     bool asked_out;  /* its owner wanted to leave, or revoked it */
     bool voted_out;  /* a removal that all the others wanted is in somebody's ledger */
     bool ghost;      /* its owner destroyed it: to the others it is still a member */
+    bool seated;     /* its seat's keys are known: */
+    uint8_t seat[32], seat_seed[32];
 };
 
 struct sim_message {
@@ -248,9 +253,10 @@ struct sim {
     struct sim_head *heads; /* by ledger count */
     uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
     uint64_t heal_ms;       /* when the partition ends */
-    uint64_t unfork_ms, unwithhold_ms, unmute_ms;
-    unsigned muted; /* bit p: ballots of person p go nowhere */
-    bool mute_drop; /* they are answered OK */
+    uint64_t unfork_ms, unwithhold_ms, unmute_ms, unhold_ms;
+    unsigned kept_short; /* bit p: a feed ended early for person p, who was not told since */
+    unsigned muted;      /* bit p: ballots of person p go nowhere */
+    bool mute_drop;      /* they are answered OK */
     struct sim_dropped dropped[SIM_DROPPED_MAX];
     unsigned n_dropped;
     uint64_t mutants[MUTANTS]; /* that the sentinel took, by kind */
@@ -374,6 +380,8 @@ bool fault_rot(struct sim *s);
 /* ---- lies.c: the sentinel's finer ones ---- */
 bool fault_mute(struct sim *s);
 bool fault_old_seats(struct sim *s);
+bool fault_hold(struct sim *s);
+void hold_end(struct sim *s);
 enum vsentinel_deed lies_append(struct sim *s, unsigned caller, const struct room_append *msg,
                                 const uint8_t vote[32]);
 void lies_end(struct sim *s);

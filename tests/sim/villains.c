@@ -290,76 +290,111 @@ static bool ballot_with(struct sim *s, struct person *p, struct enclave *e,
     return post_body(s, p, e, LEDGER_BALLOT, &ballot_body_fields, &b, true);
 }
 
+/* A villain in front of an open vote, in which it has voted or not. */
+struct booth {
+    struct person *p;
+    struct enclave *e;
+    const struct ledger_proposal *pr;
+    const struct ledger_voter *v;
+};
+
+static bool booth(struct sim *s, bool cast, bool secret, struct booth *ret)
+{
+    *ret = (struct booth){0};
+    ret->e = villain_pick(s, &ret->p);
+    if (ret->e) ret->pr = vote_with(ret->e, cast, secret, &ret->v);
+    return ret->pr != NULL;
+}
+
+static bool ballot_of(struct sim *s, const struct booth *b, struct bytes form)
+{
+    return ballot_with(s, b->p, b->e, b->pr, form, false);
+}
+
 bool fault_double_ballot(struct sim *s)
 {
-    struct person *p;
-    struct enclave *e = villain_pick(s, &p);
-    const struct ledger_voter *v = NULL;
-    const struct ledger_proposal *pr = e ? vote_with(e, true, false, &v) : NULL;
+    struct booth b;
     uint8_t form[96];
-    if (!pr) return false;
+    if (!booth(s, true, false, &b)) return false;
     rng_bytes(&s->rng, form, sizeof form);
     form[0] &= 1;
-    sim_trace(s, "m%u votes twice", p->i);
-    return ballot_with(s, p, e, pr, BYTES(form, pr->ballot->form_size), false);
+    sim_trace(s, "m%u votes twice", b.p->i);
+    return ballot_of(s, &b, BYTES(form, b.pr->ballot->form_size));
 }
 
 bool fault_bad_proof(struct sim *s)
 {
-    struct person *p;
-    struct enclave *e = villain_pick(s, &p);
-    const struct ledger_voter *v = NULL;
-    const struct ledger_proposal *pr = e ? vote_with(e, false, true, &v) : NULL;
+    struct booth b;
     uint8_t form[96];
-    if (!pr) return false;
+    if (!booth(s, false, true, &b)) return false;
     rng_bytes(&s->rng, form, sizeof form);
-    memcpy(form, v->y, 32); /* a point, and a proof of nothing */
-    sim_trace(s, "m%u's ballot proves nothing", p->i);
-    return ballot_with(s, p, e, pr, BYTES_OF(form), false);
+    memcpy(form, b.v->y, 32); /* a point, and a proof of nothing */
+    sim_trace(s, "m%u's ballot proves nothing", b.p->i);
+    return ballot_of(s, &b, BYTES_OF(form));
 }
 
 bool fault_no_point(struct sim *s)
 {
-    struct person *p;
-    struct enclave *e = villain_pick(s, &p);
-    const struct ledger_voter *v = NULL;
-    const struct ledger_proposal *pr = e ? vote_with(e, false, true, &v) : NULL;
+    struct booth b;
     uint8_t form[96];
-    if (!pr) return false;
+    if (!booth(s, false, true, &b)) return false;
     memset(form, 0xFF, sizeof form);
-    sim_trace(s, "m%u's ballot is no point", p->i);
-    return ballot_with(s, p, e, pr, BYTES_OF(form), false);
+    sim_trace(s, "m%u's ballot is no point", b.p->i);
+    return ballot_of(s, &b, BYTES_OF(form));
 }
 
 /* Made as if it were the ballot of another place. */
 bool fault_foreign_ballot(struct sim *s)
 {
+    struct booth b;
+    uint8_t form[BALLOT_FORM_MAX], random[2 * VETO_RANDOM];
+    if (!booth(s, false, true, &b)) return false;
+    const struct ledger_voter *other = &b.pr->voters[rng_below(&s->rng, b.pr->n_voters)];
+    const struct group_veto *key = group_veto_find(b.e->group, b.v->serial);
+    if (other == b.v || !key) return false;
+    rng_bytes(&s->rng, random, sizeof random);
+    if (veto_ballot_make(b.pr->ctx, other->place, other->y, key->x, true, random, form) != ST_OK)
+        return false;
+    sim_trace(s, "m%u's ballot is made for another's place", b.p->i);
+    return ballot_of(s, &b, BYTES(form, b.pr->ballot->form_size));
+}
+
+/* Somebody who has not voted on a candidate, in the open. */
+static bool open_booth(struct sim *s, struct booth *b)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        *b = (struct booth){.p = &s->people[i]};
+        if (!b->p->node || b->p->state != PERSON_IN || !b->p->online) continue;
+        b->e = inside_of(b->p);
+        if (b->e) b->pr = vote_with(b->e, false, false, &b->v);
+        if (b->pr && b->pr->kind == PROPOSE_ADD && b->pr->ballot->kind == BALLOT_OPEN) return true;
+    }
+    return false;
+}
+
+static bool votes_openly(struct sim *s)
+{
     struct person *p;
     struct enclave *e = villain_pick(s, &p);
-    const struct ledger_voter *v = NULL;
-    const struct ledger_proposal *pr = e ? vote_with(e, false, true, &v) : NULL;
-    uint8_t form[BALLOT_FORM_MAX], random[2 * VETO_RANDOM];
-    if (!pr) return false;
-    const struct ledger_voter *other = &pr->voters[rng_below(&s->rng, pr->n_voters)];
-    const struct group_veto *key = group_veto_find(e->group, v->serial);
-    if (other == v || !key) return false;
-    rng_bytes(&s->rng, random, sizeof random);
-    if (veto_ballot_make(pr->ctx, other->place, other->y, key->x, true, random, form) != ST_OK)
-        return false;
-    sim_trace(s, "m%u's ballot is made for another's place", p->i);
-    return ballot_with(s, p, e, pr, BYTES(form, pr->ballot->form_size), false);
+    return e && ledger_ballot_kind(group_ledger(e->group)) == BALLOT_OPEN;
 }
 
 bool fault_bad_seat(struct sim *s)
 {
-    struct person *p;
-    struct enclave *e = villain_pick(s, &p);
-    const struct ledger_voter *v = NULL;
-    const struct ledger_proposal *pr = e ? vote_with(e, false, false, &v) : NULL;
+    struct booth b;
     uint8_t form[1] = {1};
-    if (!pr || pr->ballot->kind != BALLOT_OPEN) return false;
-    sim_trace(s, "m%u's ballot has a wrong seat signature", p->i);
-    return ballot_with(s, p, e, pr, BYTES_OF(form), true);
+    bool found = open_booth(s, &b);
+    if (!found && votes_openly(s) && act_invite(s)) {
+        sim_run_for(s, 4 * SIM_SECOND);
+        check_all(s);
+        act_people(s);
+        sim_run_for(s, SIM_SECOND);
+        check_all(s);
+        found = open_booth(s, &b);
+    }
+    if (!found) return false;
+    sim_trace(s, "m%u's ballot has a wrong seat signature", b.p->i);
+    return ballot_with(s, b.p, b.e, b.pr, BYTES_OF(form), true);
 }
 
 /* ---- proposals and the rest ---- */
