@@ -14,12 +14,6 @@
 #define FREE_TO_CHOOSE 100 /* random, suite, rules, room, id stand before */
 #define RANDOM_BYTES 32
 
-static int start(void **state)
-{
-    (void)state;
-    return crypto_start() == ST_OK ? 0 : -1;
-}
-
 /* Two members, and the door is open for a third, who was voted in. */
 struct stage {
     struct world w;
@@ -193,5 +187,5 @@ int main(void)
         cmocka_unit_test(a_member_reads_it_again),
         cmocka_unit_test(its_own_enclave_is_judged_by_the_rules),
     };
-    return cmocka_run_group_tests(tests, start, NULL);
+    return cmocka_run_group_tests(tests, world_crypto, NULL);
 }
