@@ -47,13 +47,19 @@ static bool encoded(struct mutant *m, uint8_t type, const struct fields *fields,
     return true;
 }
 
+/* Who could refuse what it proposes. */
+static size_t others(const struct mutant *m)
+{
+    return ledger_members(group_ledger(m->e->group)) - 1;
+}
+
 static bool make_propose_add(struct mutant *m)
 {
     struct enclave_knock *k = NULL;
     uint8_t hash[32];
     for (size_t i = 0; i < m->e->n_knocks; i++)
         if (!m->e->knocks[i]->proposed) k = m->e->knocks[i];
-    if (!k || invitation_hash(&k->door->invitation, hash) != ST_OK) return false;
+    if (!k || others(m) == 0 || invitation_hash(&k->door->invitation, hash) != ST_OK) return false;
     struct group_propose a = {.door = k->door->token_hash,
                               .reply = k->reply,
                               .invitation = hash,
@@ -81,7 +87,7 @@ static bool make_propose_policy(struct mutant *m)
     struct buf sentinels = BUF_INIT;
     struct group_propose_policy a = {
         .ballot_kind = LEDGER_AS_IS, .mode = LEDGER_AS_IS, .reason = BYTES_LIT("why")};
-    m->bare = rng_chance(&m->s->rng, 300);
+    m->bare = rng_chance(&m->s->rng, 300) || others(m) == 0;
     if (!m->bare) {
         put_u64(items + 1, 3 * SIM_DAY);
         items[LEDGER_POLICY_ITEM] = LEDGER_POLICY_COMMIT_MS;
@@ -345,7 +351,8 @@ static void refuse(struct mutant *m, enum mutant_kind kind)
         hex_encode(BYTES(hash, 8), ref);
         w = wish_of(m->s, ref);
     }
-    if (w) w->no |= (uint8_t)~w->yes;
+    /* Its author's own daemon may take it for what its owner wanted to propose. */
+    if (w) w->no |= (uint8_t) ~(w->yes | 1U << m->p->i);
 }
 
 /* By its author's own ledger, which is everybody's; a COMMIT's wraps are not looked at by it. */
