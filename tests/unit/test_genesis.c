@@ -187,5 +187,5 @@ int main(void)
         cmocka_unit_test(a_member_reads_it_again),
         cmocka_unit_test(its_own_enclave_is_judged_by_the_rules),
     };
-    return cmocka_run_group_tests(tests, world_crypto, NULL);
+    return !!cmocka_run_group_tests(tests, world_crypto, NULL);
 }
