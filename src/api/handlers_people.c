@@ -187,9 +187,20 @@ void api_refused(struct call *c, const char *enclave, enum status st)
 
 /* ---- enclaves ---- */
 
-struct list {
-    json_t *o;
-};
+/* The last one that was told. */
+static void keep(json_t **at, json_t *o)
+{
+    json_decref(*at);
+    *at = o;
+}
+
+static void answer_kept(struct call *c, const char *enclave, enum status st, json_t *o)
+{
+    if (st == ST_OK)
+        call_answer(c, o != NULL ? o : json_object());
+    else
+        api_refused(c, enclave, st);
+}
 
 static json_t *created(const struct call *c, const struct node_result *r)
 {
@@ -248,22 +259,17 @@ void api_handle_enclaves(struct call *c)
 
 static void keep_enclave(void *arg, const struct node_enclave_info *e)
 {
-    struct list *l = arg;
-    json_decref(l->o);
-    l->o = json_enclave(e);
+    keep(arg, json_enclave(e));
 }
 
 void api_handle_enclave(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
-    struct list l = {NULL};
+    json_t *o = NULL;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
-    enum status st = node_enclave(c->api->o.node, name, keep_enclave, &l);
-    if (st == ST_OK)
-        call_answer(c, l.o);
-    else
-        api_refused(c, name, st);
+    enum status st = node_enclave(c->api->o.node, name, keep_enclave, &o);
+    answer_kept(c, name, st, o);
 }
 
 static json_t *invited(const struct call *c, const struct node_result *r)
@@ -309,22 +315,17 @@ void api_handle_join(struct call *c)
 
 static void keep_loss(void *arg, const struct node_leave_view *v)
 {
-    struct list *l = arg;
-    json_decref(l->o);
-    l->o = json_loss(v);
+    keep(arg, json_loss(v));
 }
 
 void api_handle_leave_preview(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
-    struct list l = {NULL};
+    json_t *o = NULL;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
-    enum status st = node_leave_preview(c->api->o.node, name, keep_loss, &l);
-    if (st == ST_OK)
-        call_answer(c, l.o != NULL ? l.o : json_object());
-    else
-        api_refused(c, name, st);
+    enum status st = node_leave_preview(c->api->o.node, name, keep_loss, &o);
+    answer_kept(c, name, st, o);
 }
 
 void api_handle_leave(struct call *c)

@@ -198,8 +198,13 @@ bool act_send_by(struct sim *s, struct person *p)
         return false;
     }
     person_look(p);
+    struct enclave *e = node_find(p->node, SIM_NAME);
     s->messages[number] = (struct sim_message){
-        .from = p->i, .at_ms = s->time.now_ms, .count = p->head_count, .generation = s->generation};
+        .from = p->i,
+        .at_ms = s->time.now_ms,
+        .count = p->head_count,
+        .generation = s->generation,
+        .excused = e && e->group && p->silent_epoch == group_epoch(e->group) + 1};
     s->n_messages++;
     s->said++;
     sim_trace(s, "m%u says w%u", p->i, number);

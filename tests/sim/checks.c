@@ -105,13 +105,28 @@ static void check_admission(struct sim *s, const struct listing *l)
     }
 }
 
+/* It could not enter an epoch in which another one is. A COMMIT that is void for all may also be one of
+ * whose wraps only its own does not open: then nobody went on. */
+static bool left_behind(const struct sim *s, const struct enclave *e)
+{
+    if (!e->group->shut_out) return false;
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct person *o = &s->people[i];
+        const struct enclave *oe = o->node ? node_find(o->node, SIM_NAME) : NULL;
+        if (o->state == PERSON_IN && oe && oe->group &&
+            group_epoch(oe->group) > group_epoch(e->group))
+            return true;
+    }
+    return false;
+}
+
 /* Set back, and not yet given new keys by the others. */
 static bool healing(const struct person *p)
 {
     const struct enclave *e = p->node ? node_find(p->node, SIM_NAME) : NULL;
     if (!p->restored) return false;
     return !e || !e->group || group_lost(e->group) || group_restored(e->group) ||
-           e->group->shut_out || e->rejoin || !group_in(e->group) || !e->attached;
+           left_behind(p->sim, e) || e->rejoin || !group_in(e->group) || !e->attached;
 }
 
 /* Nobody is out who did not want it, unless all the others did. */
@@ -260,10 +275,26 @@ void check_all(struct sim *s)
 
 /* ---- at the end ---- */
 
-/* Lost for good: nobody is left who could give the thread back. */
+/* The others are of one mind that it is a member no more. */
+static bool is_out(const struct person *p)
+{
+    const struct enclave *e = node_find(p->node, SIM_NAME);
+    for (unsigned i = 0; i < p->sim->n; i++) {
+        const struct person *o = &p->sim->people[i];
+        const struct enclave *oe = o->node ? node_find(o->node, SIM_NAME) : NULL;
+        if (o == p || o->state != PERSON_IN || o->tainted || healing(o) || !oe || !oe->group)
+            continue;
+        const struct ledger_leaf *leaf = e ? ledger_by_id(group_ledger(oe->group), e->id) : NULL;
+        if (leaf && !leaf->member_now) return true;
+    }
+    return false;
+}
+
+/* Lost for good: nobody is left who could give the thread back, or nobody wants to. */
 bool excused(const struct person *p)
 {
     if (!healing(p)) return false;
+    if (is_out(p)) return true;
     for (unsigned i = 0; i < p->sim->n; i++) {
         const struct person *o = &p->sim->people[i];
         if (o->state == PERSON_IN && o->node && !o->tainted && !healing(o)) return false;
@@ -408,7 +439,12 @@ void check_settled(struct sim *s)
             sim_fail(s, "m%u was shown another history and does not say so", i);
         s->checked[CHECK_NOTICED] += p->tainted && p->lied_upto > 0 && disagrees(s, p);
         if (p->tainted || p->state == PERSON_OUT || p->state == PERSON_JOINING) continue;
-        if (excused(p)) continue;
+        if (excused(p)) {
+            /* It cannot read why, and is told at least that it is out. */
+            if (!s->forked_ever && is_out(p) && !strstr(p->trouble, "dropped"))
+                sim_fail(s, "m%u is lost and out, and does not know: %s", i, p->trouble);
+            continue;
+        }
         if (s->forked_ever) continue; /* what stopped writing is not asked to go on */
         if (p->state == PERSON_LEAVING) sim_fail(s, "m%u cannot leave: %s", i, p->trouble);
         if (!p->online) sim_fail(s, "m%u is not connected: %s", i, p->trouble);

@@ -110,6 +110,8 @@ bool fault_sleep(struct sim *s)
     struct person *p = person_random(s, PERSON_IN, false);
     if (!p || people_in(s, PERSON_IN) < 2) return false;
     s->muted = 0; /* for minutes, not for days */
+    if (s->unhold_ms != 0) s->unhold_ms = s->time.now_ms;
+    faults_heal(s, false);
     uint64_t ms = rng_between(&s->rng, 3 * SIM_DAY, 5 * SIM_DAY);
     sim_trace(s, "m%u sleeps for %llu hours", p->i, (unsigned long long)(ms / SIM_HOUR));
     person_crash(p);
@@ -391,6 +393,7 @@ void faults_heal(struct sim *s, bool all)
         s->sentinel.m.full = false;
     }
     if (over(&s->unmute_ms, now, all)) s->muted = 0;
+    if (over(&s->unhold_ms, now, all)) hold_end(s);
     if (over(&s->sentinel_wake_ms, now, all)) {
         vsentinel_boot(&s->sentinel);
         sim_trace(s, "the sentinel is up");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Somebody found an invitation and knocks with junk till the door is full. */
+/* Somebody found an invitation and knocks with junk till the door is full. Who is invited knocks behind the
+ * flood, at another door, or in the midst of it. */
 #include "sim/sim.h"
 
 #include "crypto/hash.h"
@@ -13,14 +14,14 @@
 struct stranger {
     struct sim *s;
     uint8_t token[32], blob[2048];
-    unsigned answers, taken;
+    unsigned knocks, answers, taken;
 };
 
 static void on_opened(void *arg, struct link *l, const struct link_peer *peer)
 {
     struct stranger *f = arg;
     (void)peer;
-    for (uint32_t i = 1; i <= KNOCKS; i++) {
+    for (uint32_t i = 1; i <= f->knocks; i++) {
         struct room_knock msg = {.req = i, .blob = BYTES_OF(f->blob)};
         struct buf frame = BUF_INIT;
         memcpy(msg.room, f->s->room, 32);
@@ -49,13 +50,14 @@ static void on_closed(void *arg, struct link *l, enum status why)
     (void)why;
 }
 
-static void knock(struct stranger *f)
+static void knock(struct stranger *f, unsigned knocks)
 {
     static const struct link_events events = {on_opened, on_frame, NULL, on_closed};
     struct sim *s = f->s;
     struct link *l = NULL;
     machine_boot(&s->stranger);
     rng_bytes(&s->rng, f->blob, sizeof f->blob);
+    f->knocks = knocks;
     struct link_port port = vnet_port(&s->net, &s->stranger);
     if (port.ops->dial_server(port.ctx, VSENTINEL_ADDRESS, NULL, s->sentinel.pin, &events, f, &l) ==
         ST_OK)
@@ -108,6 +110,56 @@ static void invite_again(struct sim *s, struct person *host, struct enclave *e)
     if (!k.found) sim_fail(s, "m%u was flooded with knocks and does not hear %s", host->i, k.nick);
 }
 
+static struct enclave_door *door_of(struct enclave *e, const char *code)
+{
+    char text[INVITATION_TEXT_MAX];
+    for (size_t i = 0; i < e->n_doors; i++)
+        if (invitation_to_text(&e->doors[i]->invitation, text) == ST_OK && strcmp(text, code) == 0)
+            return e->doors[i];
+    return NULL;
+}
+
+/* The sentinel took its knock: it waits for an answer. */
+static bool knocked(const struct person *guest)
+{
+    const struct enclave *e = guest->node ? node_find(guest->node, SIM_NAME) : NULL;
+    return e && e->phase == ENCLAVE_WAITING;
+}
+
+/* The one who is invited finds some junk at the door, and more comes behind it. */
+static bool knock_amid(struct sim *s, struct person *host, struct enclave *e)
+{
+    struct person *guest = person_random(s, PERSON_OUT, false);
+    struct seen_knock k = {.s = s};
+    struct stranger f = {.s = s};
+    struct door_keys keys;
+    if (!guest || forget_old(guest)) return false;
+    s->code[0] = 0;
+    if (node_invite(host->node, SIM_NAME, 0, on_code, s->code) != ST_OK) return false;
+    sim_run_for(s, 3 * SIM_SECOND);
+    struct enclave_door *d =
+        node_find(host->node, SIM_NAME) == e && s->code[0] ? door_of(e, s->code) : NULL;
+    if (!d || !guest->node) return false;
+    uint64_t life = host->m.life, since = e->sentinel_at_ms;
+    door_keys_of(d->invitation.door_secret, &keys);
+    memcpy(f.token, keys.token, 32);
+    sim_trace(s, "a stranger knocks at a door of m%u at which m%u will", host->i, guest->i);
+    knock(&f, (unsigned)rng_below(&s->rng, ROOM_KNOCKS_A_DOOR));
+    act_join(s, guest, s->code);
+    sim_run_for(s, rng_below(&s->rng, 500));
+    knock(&f, KNOCKS);
+    sim_run_for(s, 5 * SIM_SECOND);
+    check_all(s);
+    k.nick = guest->nick;
+    if (host->m.life != life || node_find(host->node, SIM_NAME) != e || !e->attached ||
+        e->sentinel_at_ms != since || guest->state != PERSON_JOINING || !knocked(guest) ||
+        node_proposals(host->node, SIM_NAME, true, on_proposal, &k) != ST_OK)
+        return true;
+    s->checked[CHECK_AMID]++;
+    if (!k.found) sim_fail(s, "m%u does not hear %s, who knocked amid a flood", host->i, k.nick);
+    return true;
+}
+
 bool fault_knocks(struct sim *s)
 {
     struct person *host = person_random(s, PERSON_IN, true);
@@ -118,6 +170,8 @@ bool fault_knocks(struct sim *s)
     if (!e || !s->sentinel.m.up || s->sentinel.forked || s->sentinel.m.full || host->tainted ||
         s->heal_ms != 0)
         return false;
+    if (rng_chance(&s->rng, 500) && knock_amid(s, host, e)) return true;
+    if (host->state != PERSON_IN || (e = inside_of(host)) == NULL) return false;
     if (e->n_doors == 0 && node_invite(host->node, SIM_NAME, 0, on_code, s->code) != ST_OK)
         return false;
     sim_run_for(s, 2 * SIM_SECOND);
@@ -125,7 +179,7 @@ bool fault_knocks(struct sim *s)
     door_keys_of(e->doors[rng_below(&s->rng, e->n_doors)]->invitation.door_secret, &keys);
     memcpy(f.token, keys.token, 32);
     sim_trace(s, "a stranger knocks %u times at a door of m%u", KNOCKS, host->i);
-    knock(&f);
+    knock(&f, KNOCKS);
     if (f.answers == 0) return false;
     if (f.taken > ROOM_KNOCKS_A_DOOR) sim_fail(s, "%u knocks were taken at one door", f.taken);
     if (node_find(host->node, SIM_NAME) != e) return true;

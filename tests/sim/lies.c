@@ -83,14 +83,66 @@ void lies_check_vote(struct sim *s, const struct person *p, const struct node_pr
     }
 }
 
+/* Does this machine lack entries of the feed that was held? */
+static bool lacks(struct sim *s, const struct person *p)
+{
+    struct room_feed_row row;
+    const struct enclave *e = p->node ? node_find(p->node, SIM_NAME) : NULL;
+    uint8_t feed = s->sentinel.hold.feed;
+    return e && p->state == PERSON_IN && s->room_known &&
+           vsentinel_feed(&s->sentinel, s->room, feed, &row) &&
+           e->feeds[feed].seen.count < row.count;
+}
+
 /* Whose entry was dropped while nobody else wrote learns of it when it connects again: nothing that it
  * sees before contradicts it. If somebody wrote, it must know by now. */
 void lies_end(struct sim *s)
 {
     struct room_feed_row row;
+    for (unsigned i = 0; i < s->n; i++) /* nothing that came since could tell it */
+        if ((s->kept_short >> i & 1U) && lacks(s, &s->people[i]))
+            vsentinel_kick(&s->sentinel, 1U << i);
+    s->kept_short = 0;
     if (!s->room_known || !vsentinel_feed(&s->sentinel, s->room, FEED_LEDGER, &row)) return;
     for (unsigned i = 0; i < s->n; i++)
         if (s->people[i].lied_upto > row.count) vsentinel_kick(&s->sentinel, 1U << i);
+}
+
+/* ---- a feed without its newest entries ---- */
+
+/* Whatever one member asks or is told, the feed ends where it stands for it now. */
+bool fault_hold(struct sim *s)
+{
+    struct person *p = person_random(s, PERSON_IN, true);
+    struct enclave *e = inside_of(p);
+    struct vsentinel *v = &s->sentinel;
+    uint8_t feed = rng_chance(&s->rng, 600) ? FEED_LEDGER : (uint8_t)rng_below(&s->rng, 3);
+    if (!e || !v->m.up || v->forked || v->hold.machines != 0 || !enclave_synced(e, feed))
+        return false;
+    v->hold.machines = 1U << p->i;
+    v->hold.feed = feed;
+    v->hold.head = (struct room_head){.count = e->feeds[feed].seen.count};
+    memcpy(v->hold.head.chain, e->feeds[feed].seen.chain, 32);
+    v->held = 0;
+    s->unhold_ms = s->time.now_ms + rng_between(&s->rng, 1000, 120000);
+    sim_trace(s, "the sentinel ends feed %u at %llu for m%u", feed,
+              (unsigned long long)v->hold.head.count, p->i);
+    return true;
+}
+
+/* Who was kept short learns of it when it connects again, or by the next entry that is pushed. */
+void hold_end(struct sim *s)
+{
+    struct vsentinel *v = &s->sentinel;
+    unsigned machines = v->hold.machines;
+    v->hold.machines = 0;
+    for (unsigned i = 0; i < s->n; i++)
+        s->checked[CHECK_SHORT] += v->held > 0 && (machines >> i & 1U) && lacks(s, &s->people[i]);
+    if (rng_chance(&s->rng, 500))
+        vsentinel_kick(v, machines);
+    else
+        s->kept_short |= machines;
+    sim_trace(s, "the sentinel shows all of feed %u again", v->hold.feed);
 }
 
 /* ---- seats of before ---- */

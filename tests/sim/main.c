@@ -201,8 +201,8 @@ static const struct choice choices[] = {
     {"bad proof", 6, fault_bad_proof},
     {"no point", 8, fault_no_point},
     {"foreign ballot", 10, fault_foreign_ballot},
-    {"bad seat", 10, fault_bad_seat},
-    {"mutant", 8, fault_mutant},
+    {"bad seat", 20, fault_bad_seat},
+    {"mutant", 14, fault_mutant},
     {"loud removal", 2, fault_remove_loud},
     {"veto key twice", 2, fault_veto_twice},
     {"false revocation", 2, fault_false_revoke},
@@ -220,6 +220,7 @@ static const struct choice choices[] = {
     {"rot", 3, fault_rot},
     {"mute", 5, fault_mute},
     {"old seats", 4, fault_old_seats},
+    {"hold back", 4, fault_hold},
     {"squat", 2, fault_squat},
     {"knock flood", 4, fault_knocks},
 };
@@ -245,7 +246,10 @@ static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers c
                                                     [CHECK_NOTICED] = "dropped ballots noticed",
                                                     [CHECK_OLD_SEATS] = "older seat lists named",
                                                     [CHECK_SQUATS] = "odd seats voted away",
-                                                    [CHECK_FLOODS] = "knocks heard after a flood"};
+                                                    [CHECK_FLOODS] = "knocks heard after a flood",
+                                                    [CHECK_AMID] = "knocks heard amid a flood",
+                                                    [CHECK_SHORT] = "feeds shown short",
+                                                    [CHECK_INTRUDERS] = "odd seats that attached"};
 
 /* What is looked for comes a hundred times as often as it would. */
 static unsigned weight_of(const struct sim *s, size_t i)
@@ -446,7 +450,7 @@ struct args {
 struct totals {
     uint64_t seeds, steps, virtual_ms, events, messages, admitted;
     uint64_t done[CHOICES + 1], checked[SIM_CHECKS];
-    unsigned mutants;
+    uint64_t mutants[MUTANTS], locked_out;
 };
 
 static void run_one(uint64_t seed, unsigned steps, unsigned people, const struct args *a,
@@ -468,7 +472,8 @@ static void run_one(uint64_t seed, unsigned steps, unsigned people, const struct
     t->events += s->time.ran;
     t->messages += s->said;
     t->admitted += s->admitted;
-    t->mutants |= s->mutants;
+    t->locked_out += s->locked_out;
+    for (size_t i = 0; i < MUTANTS; i++) t->mutants[i] += s->mutants[i];
     for (size_t i = 0; i <= CHOICES; i++) t->done[i] += s->done[i];
     for (size_t i = 0; i < SIM_CHECKS; i++) t->checked[i] += s->checked[i];
     sim_end(s);
@@ -565,9 +570,9 @@ int main(int argc, char **argv)
     printf(", wrong clock %llu\n     checked:", (unsigned long long)t.done[CHOICES]);
     for (size_t i = 0; i < SIM_CHECKS; i++)
         printf("%s %s %llu", i ? "," : "", check_names[i], (unsigned long long)t.checked[i]);
-    printf("\n     mutants of types");
-    for (unsigned i = 0; i < 32; i++)
-        if (t.mutants >> i & 1U) printf(" %u", i);
-    putchar('\n');
+    printf("\n     mutants:");
+    for (int i = 0; i < MUTANTS; i++)
+        printf("%s %s %llu", i ? "," : "", mutant_name(i), (unsigned long long)t.mutants[i]);
+    printf("; %llu locked their author out\n", (unsigned long long)t.locked_out);
     return 0;
 }

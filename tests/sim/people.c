@@ -19,6 +19,7 @@ static void on_event(void *arg, const struct node_event *e)
     struct person *p = arg;
     if (strstr(e->text, "older seat list")) p->told_old_seats = true;
     sim_trace(p->sim, "  m%u [%s] %s", p->i, e->kind, e->text);
+    if (strcmp(e->kind, "proposal") == 0) mutants_hear(p);
 }
 
 void person_init(struct sim *s, unsigned i, uint64_t offer)
@@ -164,15 +165,29 @@ static void on_info(void *arg, const struct node_enclave_info *e)
     snprintf(p->trouble, sizeof p->trouble, "%s", e->trouble);
     if (p->state == PERSON_IN && before != PERSON_IN) {
         p->in_ms = p->sim->time.now_ms;
+        p->silent_epoch = 0;
         p->in_count = e->ledger_count;
         p->no_history = p->sim->hidden;
     }
 }
 
+static void note_seat(struct person *p)
+{
+    struct sim_nick *n = nick_find(p->sim, p->nick);
+    const struct enclave *e = node_find(p->node, SIM_NAME);
+    if (!n || n->seated || !e || !e->keys) return;
+    memcpy(n->seat, e->seat, 32);
+    memcpy(n->seat_seed, e->keys->seat_seed, 32);
+    n->seated = true;
+}
+
 void person_look(struct person *p)
 {
     if (!p->node) return;
-    if (node_enclave(p->node, SIM_NAME, on_info, p) == ST_OK) return;
+    if (node_enclave(p->node, SIM_NAME, on_info, p) == ST_OK) {
+        if (p->state == PERSON_JOINING) note_seat(p);
+        return;
+    }
     if (p->state == PERSON_IN || p->state == PERSON_LEAVING) sim_trace(p->sim, "m%u is out", p->i);
     if (p->leaving.n > 0 && p->state == PERSON_LEAVING && !p->tainted)
         watch_out(p->sim, p->i, buf_view(&p->leaving));

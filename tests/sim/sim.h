@@ -59,7 +59,33 @@ enum sim_check {
     CHECK_OLD_SEATS,  /* an older seat list, and that it was named */
     CHECK_SQUATS,     /* a seat that nobody admitted, and that it is gone */
     CHECK_FLOODS,     /* a knock behind a flood of junk */
+    CHECK_AMID,       /* a knock in the midst of one */
+    CHECK_SHORT,      /* a member who was shown a feed without its newest entries */
+    CHECK_INTRUDERS,  /* an odd seat that attached, and what became of it */
     SIM_CHECKS
+};
+
+/* An entry that a member can write, with one wrong bit in its body. */
+enum mutant_kind {
+    MUTANT_PROPOSE_ADD,
+    MUTANT_PROPOSE_REMOVE,
+    MUTANT_PROPOSE_POLICY,
+    MUTANT_VETO_KEYS,
+    MUTANT_BALLOT,
+    MUTANT_ADD,
+    MUTANT_REMOVE,
+    MUTANT_POLICY,
+    MUTANT_LEAVE,
+    MUTANT_UPDATE,
+    MUTANT_COMMIT,
+    MUTANT_EXPIRE,
+    MUTANT_HEAD,
+    MUTANT_SELF_REVOKE,
+    MUTANT_RENEW,
+    MUTANT_WITHDRAW,
+    MUTANT_AWAY,
+    MUTANT_REHOME,
+    MUTANTS
 };
 
 enum person_state { PERSON_OUT, PERSON_JOINING, PERSON_IN, PERSON_LEAVING };
@@ -81,6 +107,8 @@ struct sim_nick {
     bool asked_out;  /* its owner wanted to leave, or revoked it */
     bool voted_out;  /* a removal that all the others wanted is in somebody's ledger */
     bool ghost;      /* its owner destroyed it: to the others it is still a member */
+    bool seated;     /* its seat's keys are known: */
+    uint8_t seat[32], seat_seed[32];
 };
 
 struct sim_message {
@@ -89,7 +117,7 @@ struct sim_message {
     uint64_t count; /* entries of the ledger that its author knew */
     unsigned generation;
     bool durable; /* node_send called back with ok */
-    bool excused; /* its author's disk was set back before it was sent */
+    bool excused; /* its author's disk was set back before it was sent, or lied about its number */
 };
 
 #define SIM_ILL_MAX 512
@@ -164,10 +192,11 @@ struct person {
     bool told_old_seats;
     bool restored; /* came back from a backup, and is not known to be well again */
     uint64_t restored_ms, healed_ms;
-    struct buf leaving; /* what it knew when it wanted to leave */
-    bool no_history;    /* came in when newcomers got no keys of older files */
-    bool halted;        /* saw its disk fail: restart helps */
-    struct op *ops;     /* calls not yet answered */
+    uint64_t silent_epoch; /* + 1: for which it told a wrong number of its next words; 0 */
+    struct buf leaving;    /* what it knew when it wanted to leave */
+    bool no_history;       /* came in when newcomers got no keys of older files */
+    bool halted;           /* saw its disk fail: restart helps */
+    struct op *ops;        /* calls not yet answered */
     uint64_t read_upto;
     uint8_t *shown; /* by message: how often */
     uint64_t head_count;
@@ -224,13 +253,16 @@ struct sim {
     struct sim_head *heads; /* by ledger count */
     uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
     uint64_t heal_ms;       /* when the partition ends */
-    uint64_t unfork_ms, unwithhold_ms, unmute_ms;
-    unsigned muted; /* bit p: ballots of person p go nowhere */
-    bool mute_drop; /* they are answered OK */
+    uint64_t unfork_ms, unwithhold_ms, unmute_ms, unhold_ms;
+    unsigned kept_short; /* bit p: a feed ended early for person p, who was not told since */
+    unsigned muted;      /* bit p: ballots of person p go nowhere */
+    bool mute_drop;      /* they are answered OK */
     struct sim_dropped dropped[SIM_DROPPED_MAX];
     unsigned n_dropped;
-    unsigned mutants;         /* bit t: a mutant of type t was posted */
-    char code[NODE_CODE_MAX]; /* of the door behind a flood */
+    uint64_t mutants[MUTANTS]; /* that the sentinel took, by kind */
+    uint64_t locked_out;       /* of them: whose author has no key for what it showed */
+    unsigned ambush;           /* so many outcomes of votes are still to be mutants */
+    char code[NODE_CODE_MAX];  /* of the door behind a flood */
     struct machine stranger;
     bool founding;   /* the first ones come in: nobody says no */
     uint64_t old_ms; /* when the sentinel last came back with an older database */
@@ -348,6 +380,8 @@ bool fault_rot(struct sim *s);
 /* ---- lies.c: the sentinel's finer ones ---- */
 bool fault_mute(struct sim *s);
 bool fault_old_seats(struct sim *s);
+bool fault_hold(struct sim *s);
+void hold_end(struct sim *s);
 enum vsentinel_deed lies_append(struct sim *s, unsigned caller, const struct room_append *msg,
                                 const uint8_t vote[32]);
 void lies_end(struct sim *s);
@@ -356,6 +390,13 @@ bool fault_knocks(struct sim *s);
 bool fault_squat(struct sim *s);
 /* A vote as an honest member sees it: what was dropped is not counted. */
 void lies_check_vote(struct sim *s, const struct person *p, const struct node_proposal *pr);
+/* ---- mutants.c ---- */
+bool fault_mutant(struct sim *s);
+const char *mutant_name(int kind);
+/* Something about a vote was told: perhaps it has passed. */
+void mutants_hear(struct person *p);
+struct enclave;
+void mutant_taken(struct person *p, struct enclave *e, int kind, bool holds);
 /* ---- villains.c: members who mean ill ---- */
 bool fault_junk(struct sim *s);
 bool fault_bad_commit(struct sim *s);
@@ -368,7 +409,6 @@ bool fault_bad_proof(struct sim *s);
 bool fault_no_point(struct sim *s);
 bool fault_foreign_ballot(struct sim *s);
 bool fault_bad_seat(struct sim *s);
-bool fault_mutant(struct sim *s);
 bool fault_remove_loud(struct sim *s);
 bool fault_veto_twice(struct sim *s);
 bool fault_false_revoke(struct sim *s);
@@ -376,7 +416,6 @@ bool fault_replay(struct sim *s);
 bool fault_head_lie(struct sim *s);
 bool fault_spam(struct sim *s);
 bool fault_mail_flood(struct sim *s);
-struct enclave;
 struct ledger_proposal;
 struct ledger_voter;
 struct enclave *inside_of(struct person *p); /* in, and free to write; or NULL */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Members who mean ill: they sign and seal as the protocol wants it, whatever stands inside. */
-#include "sim/sim.h"
+#include "sim/villains.h"
 
-#include "core/feed/entry0.h"
 #include "core/ledger/group_state.h" /* a villain has its own keys at hand */
 #include "crypto/hash.h"
 #include "node/enclave/enclave.h"
@@ -20,7 +19,7 @@ struct enclave *inside_of(struct person *p)
                : NULL;
 }
 
-static struct enclave *villain(struct sim *s, struct person **ret)
+struct enclave *villain_pick(struct sim *s, struct person **ret)
 {
     *ret = person_random(s, PERSON_IN, true);
     return inside_of(*ret);
@@ -30,7 +29,7 @@ struct ill {
     struct person *p;
     struct enclave *e;
     struct buf sealed;
-    bool must_void, nameless;
+    struct ill_mark mark;
 };
 
 void villain_note(struct sim *s, uint64_t index, struct bytes sealed, const char *nick)
@@ -48,23 +47,24 @@ static void ill_done(void *arg, enum status st, struct bytes body)
     sim_trace(i->p->sim, "m%u's ill entry: %s", i->p->i, status_text(st));
     /* Its author reads it like everybody else; the sentinel does not send it back. */
     if (st == ST_OK && fields_decode(&room_spot_fields, body, &spot) == ST_OK) {
-        if (i->must_void)
+        if (i->mark.must_void)
             villain_note(i->p->sim, spot.index, buf_view(&i->sealed),
-                         i->nameless ? "" : i->e->nick);
+                         i->mark.nameless ? "" : i->e->nick);
         enclave_appended(i->e, FEED_LEDGER, spot.index, buf_view(&i->sealed));
+        if (i->mark.mutant >= 0) mutant_taken(i->p, i->e, i->mark.mutant, !i->mark.must_void);
     }
     buf_free(&i->sealed);
     free(i);
 }
 
-static bool append_ill(struct sim *s, struct person *p, struct enclave *e, struct bytes sealed,
-                       bool must_void, bool nameless)
+static bool append_ill(struct person *p, struct enclave *e, struct bytes sealed,
+                       struct ill_mark mark)
 {
     struct seen head = group_seen(e->group);
     struct ill *i = sim_alloc(sizeof *i);
-    *i = (struct ill){p, e, BUF_INIT, must_void, nameless};
+    *i = (struct ill){p, e, BUF_INIT, mark};
     buf_bytes(&i->sealed, sealed);
-    watch_ill(s, sealed);
+    watch_ill(p->sim, sealed);
     if (enclave_append(e, FEED_LEDGER, true, head.count, head.chain, sealed, ill_done, i) == ST_OK)
         return true;
     buf_free(&i->sealed);
@@ -72,21 +72,27 @@ static bool append_ill(struct sim *s, struct person *p, struct enclave *e, struc
     return false;
 }
 
-static bool post_ill(struct sim *s, struct person *p, struct enclave *e, struct entry0 *entry,
-                     const uint8_t back[ENTRY0_BACK], bool must_void)
+bool villain_post(struct person *p, struct enclave *e, struct entry0 *entry, const uint8_t *log_key,
+                  const uint8_t back[ENTRY0_BACK], struct ill_mark mark)
 {
-    const uint8_t *log_key = e->group->rows[group_epoch(e->group)].log;
     uint8_t nonce[ENTRY0_NONCE];
     struct buf sealed = BUF_INIT;
-    rng_bytes(&s->rng, nonce, sizeof nonce);
+    if (!log_key) log_key = e->group->rows[entry->epoch].log;
+    rng_bytes(&p->sim->rng, nonce, sizeof nonce);
     entry0_sign(entry, e->enclave_id, e->keys->id_seed);
     bool did = entry0_seal(entry, e->room, log_key, back, nonce, &sealed) == ST_OK &&
-               append_ill(s, p, e, buf_view(&sealed), must_void, false);
+               append_ill(p, e, buf_view(&sealed), mark);
     buf_free(&sealed);
     return did;
 }
 
-static void fill_entry(struct sim *s, struct enclave *e, struct entry0 *entry)
+static bool post_ill(struct person *p, struct enclave *e, struct entry0 *entry,
+                     const uint8_t back[ENTRY0_BACK], bool must_void)
+{
+    return villain_post(p, e, entry, NULL, back, (struct ill_mark){must_void, false, -1});
+}
+
+void villain_entry(struct sim *s, struct enclave *e, struct entry0 *entry)
 {
     struct seen head = group_seen(e->group);
     struct seen seen[3] = {e->feeds[1].seen, e->feeds[2].seen, e->feeds[3].seen};
@@ -104,12 +110,12 @@ static bool post_body(struct sim *s, struct person *p, struct enclave *e, uint8_
     struct entry0 entry;
     uint8_t back[ENTRY0_BACK];
     struct buf body = BUF_INIT;
-    fill_entry(s, e, &entry);
+    villain_entry(s, e, &entry);
     entry.type = type;
     rng_bytes(&s->rng, back, sizeof back);
     bool did = fields_encode(fields, msg, &body) == ST_OK;
     entry.body = buf_view(&body);
-    if (did) did = post_ill(s, p, e, &entry, back, must_void);
+    if (did) did = post_ill(p, e, &entry, back, must_void);
     buf_free(&body);
     return did;
 }
@@ -118,38 +124,30 @@ bool fault_junk(struct sim *s)
 {
     static const uint8_t types[] = {2, 4, 5, 6, 8, 9, 10, 10, 10, 11, 12, 13, 19, 99};
     struct person *p;
-    struct enclave *e = villain(s, &p);
+    struct enclave *e = villain_pick(s, &p);
     struct entry0 entry;
     uint8_t body[600], back[ENTRY0_BACK];
     if (!e) return false;
-    fill_entry(s, e, &entry);
+    villain_entry(s, e, &entry);
     entry.type = types[rng_below(&s->rng, sizeof types)];
     rng_bytes(&s->rng, body, sizeof body);
     rng_bytes(&s->rng, back, sizeof back);
     if (rng_chance(&s->rng, 300)) memset(body, 0, 200);
     entry.body = BYTES(body, rng_below(&s->rng, sizeof body));
     sim_trace(s, "m%u posts junk of type %u", p->i, (unsigned)entry.type);
-    return post_ill(s, p, e, &entry, back, entry.type != LEDGER_HEAD);
+    return post_ill(p, e, &entry, back, entry.type != LEDGER_HEAD);
 }
 
 /* ---- drafts that are right but for a little ---- */
 
-struct right {
-    struct group_draft draft;
-    struct buf plain, body;
-    struct entry0 entry;
-    struct entry0_envelope envelope;
-};
-
-static void right_free(struct right *r)
+void right_free(struct right *r)
 {
     buf_free(&r->draft.sealed);
     buf_free(&r->plain);
     buf_free(&r->body);
 }
 
-/* Opens a draft; its body may then be altered. */
-static bool right_open(struct right *r, struct enclave *e)
+bool right_open(struct right *r, struct enclave *e)
 {
     const uint8_t *log_key = e->group->rows[group_epoch(e->group)].log;
     struct bytes sealed = buf_view(&r->draft.sealed);
@@ -174,14 +172,14 @@ static bool right_commit(struct right *r, struct enclave *e)
 static bool commit_with(struct sim *s, size_t back, const char *what)
 {
     struct person *p;
-    struct enclave *e = villain(s, &p);
+    struct enclave *e = villain_pick(s, &p);
     struct right r = {0};
     bool did = false;
     if (e && right_commit(&r, e) && r.body.n > back) {
         size_t at = back ? r.body.n - back : rng_below(&s->rng, r.body.n);
         r.body.p[at] ^= (uint8_t)(1U << rng_below(&s->rng, 8));
         sim_trace(s, "m%u posts a COMMIT with a wrong %s", p->i, what);
-        did = post_ill(s, p, e, &r.entry, r.envelope.back, true);
+        did = post_ill(p, e, &r.entry, r.envelope.back, true);
     }
     right_free(&r);
     return did;
@@ -216,16 +214,16 @@ bool fault_stale_commit(struct sim *s)
     bool did = false;
     if (s->stale.n > 0 && s->stale_generation == s->generation && e) {
         struct entry0 entry;
-        fill_entry(s, e, &entry);
+        villain_entry(s, e, &entry);
         entry.type = LEDGER_COMMIT;
         entry.body = buf_view(&s->stale);
         if (entry.index == s->stale_index) return false;
         sim_trace(s, "m%u posts a COMMIT that it made earlier", p->i);
-        did = post_ill(s, p, e, &entry, s->stale_back, true);
+        did = post_ill(p, e, &entry, s->stale_back, true);
         buf_clear(&s->stale);
         return did;
     }
-    e = villain(s, &p);
+    e = villain_pick(s, &p);
     if (e && right_commit(&r, e)) {
         buf_clear(&s->stale);
         buf_bytes(&s->stale, buf_view(&r.body));
@@ -238,70 +236,10 @@ bool fault_stale_commit(struct sim *s)
     return false;
 }
 
-/* A right entry of one of the kinds that need no secret that would be lost with it. */
-static enum status right_make(struct sim *s, struct enclave *e, uint8_t type, struct right *r)
-{
-    uint8_t random[GROUP_RANDOM], key[32];
-    uint16_t target = LEDGER_NOBODY;
-    struct group_now now;
-    const struct ledger *l = group_ledger(e->group);
-    const struct ledger_proposal *open = ledger_current_proposal(l);
-    enclave_now(e, random, &now);
-    rng_bytes(&s->rng, key, 32);
-    for (size_t i = 0; i < ledger_leaves(l); i++)
-        if (ledger_leaf(l, (uint16_t)i)->member_now && i != group_leaf(e->group))
-            target = (uint16_t)i;
-    switch (type) {
-    case LEDGER_PROPOSE:
-        if (rng_chance(&s->rng, 500) && target != LEDGER_NOBODY)
-            return group_make_propose_remove(e->group, &target, 1, BYTES_LIT("why"), &now,
-                                             &r->draft);
-        struct group_propose_policy a = {
-            .ballot_kind = LEDGER_AS_IS, .mode = LEDGER_AS_IS, .reason = BYTES_LIT("why")};
-        return group_make_propose_policy(e->group, &a, &now, &r->draft);
-    case LEDGER_VETO_KEYS: return group_make_veto_keys(e->group, &now, &r->draft);
-    case LEDGER_LEAVE: return group_make_leave(e->group, &now, &r->draft);
-    case LEDGER_EXPIRE:
-        return open ? group_make_expire(e->group, open->index, &now, &r->draft) : ST_DENIED;
-    case LEDGER_WITHDRAW:
-        return open ? group_make_withdraw(e->group, open->index, &now, &r->draft) : ST_DENIED;
-    case LEDGER_HEAD: return group_make_head(e->group, 0, 0, 0, NULL, &now, &r->draft);
-    case LEDGER_AWAY: return group_make_away(e->group, 1, &now, &r->draft);
-    default:
-        return group_make_rehome(e->group, BYTES_LIT(VSENTINEL_ADDRESS), s->sentinel.pin, &now,
-                                 &r->draft);
-    }
-}
-
-/* One bit of a right entry's body, under a right signature: void, or something else that is right. */
-bool fault_mutant(struct sim *s)
-{
-    static const uint8_t types[] = {LEDGER_PROPOSE,  LEDGER_VETO_KEYS, LEDGER_LEAVE, LEDGER_EXPIRE,
-                                    LEDGER_WITHDRAW, LEDGER_HEAD,      LEDGER_AWAY,  LEDGER_REHOME};
-    struct person *p;
-    struct enclave *e = villain(s, &p);
-    struct right r = {0};
-    if (!e) return false;
-    uint8_t type = types[rng_below(&s->rng, sizeof types)];
-    bool did = right_make(s, e, type, &r) == ST_OK && right_open(&r, e) && r.body.n > 0;
-    if (did) {
-        r.body.p[rng_below(&s->rng, r.body.n)] ^= (uint8_t)(1U << rng_below(&s->rng, 8));
-        sim_trace(s, "m%u posts an entry of type %u with one wrong bit", p->i,
-                  (unsigned)r.entry.type);
-        /* Others may say another truth: "dead", another time, another reason. */
-        bool must_void = type == LEDGER_LEAVE || type == LEDGER_EXPIRE || type == LEDGER_WITHDRAW ||
-                         type == LEDGER_REHOME;
-        did = post_ill(s, p, e, &r.entry, r.envelope.back, must_void);
-        s->mutants |= did ? 1U << type : 0;
-    }
-    right_free(&r);
-    return did;
-}
-
 bool fault_veto_twice(struct sim *s)
 {
     struct person *p;
-    struct enclave *e = villain(s, &p);
+    struct enclave *e = villain_pick(s, &p);
     struct right r = {0};
     uint8_t random[GROUP_RANDOM];
     struct group_now now;
@@ -315,7 +253,7 @@ bool fault_veto_twice(struct sim *s)
         else
             rng_bytes(&s->rng, r.body.p + 2 + 32, 64);
         sim_trace(s, "m%u shows veto keys that are not good", p->i);
-        did = post_ill(s, p, e, &r.entry, r.envelope.back, true);
+        did = post_ill(p, e, &r.entry, r.envelope.back, true);
     }
     right_free(&r);
     return did;
@@ -352,76 +290,111 @@ static bool ballot_with(struct sim *s, struct person *p, struct enclave *e,
     return post_body(s, p, e, LEDGER_BALLOT, &ballot_body_fields, &b, true);
 }
 
+/* A villain in front of an open vote, in which it has voted or not. */
+struct booth {
+    struct person *p;
+    struct enclave *e;
+    const struct ledger_proposal *pr;
+    const struct ledger_voter *v;
+};
+
+static bool booth(struct sim *s, bool cast, bool secret, struct booth *ret)
+{
+    *ret = (struct booth){0};
+    ret->e = villain_pick(s, &ret->p);
+    if (ret->e) ret->pr = vote_with(ret->e, cast, secret, &ret->v);
+    return ret->pr != NULL;
+}
+
+static bool ballot_of(struct sim *s, const struct booth *b, struct bytes form)
+{
+    return ballot_with(s, b->p, b->e, b->pr, form, false);
+}
+
 bool fault_double_ballot(struct sim *s)
 {
-    struct person *p;
-    struct enclave *e = villain(s, &p);
-    const struct ledger_voter *v = NULL;
-    const struct ledger_proposal *pr = e ? vote_with(e, true, false, &v) : NULL;
+    struct booth b;
     uint8_t form[96];
-    if (!pr) return false;
+    if (!booth(s, true, false, &b)) return false;
     rng_bytes(&s->rng, form, sizeof form);
     form[0] &= 1;
-    sim_trace(s, "m%u votes twice", p->i);
-    return ballot_with(s, p, e, pr, BYTES(form, pr->ballot->form_size), false);
+    sim_trace(s, "m%u votes twice", b.p->i);
+    return ballot_of(s, &b, BYTES(form, b.pr->ballot->form_size));
 }
 
 bool fault_bad_proof(struct sim *s)
 {
-    struct person *p;
-    struct enclave *e = villain(s, &p);
-    const struct ledger_voter *v = NULL;
-    const struct ledger_proposal *pr = e ? vote_with(e, false, true, &v) : NULL;
+    struct booth b;
     uint8_t form[96];
-    if (!pr) return false;
+    if (!booth(s, false, true, &b)) return false;
     rng_bytes(&s->rng, form, sizeof form);
-    memcpy(form, v->y, 32); /* a point, and a proof of nothing */
-    sim_trace(s, "m%u's ballot proves nothing", p->i);
-    return ballot_with(s, p, e, pr, BYTES_OF(form), false);
+    memcpy(form, b.v->y, 32); /* a point, and a proof of nothing */
+    sim_trace(s, "m%u's ballot proves nothing", b.p->i);
+    return ballot_of(s, &b, BYTES_OF(form));
 }
 
 bool fault_no_point(struct sim *s)
 {
-    struct person *p;
-    struct enclave *e = villain(s, &p);
-    const struct ledger_voter *v = NULL;
-    const struct ledger_proposal *pr = e ? vote_with(e, false, true, &v) : NULL;
+    struct booth b;
     uint8_t form[96];
-    if (!pr) return false;
+    if (!booth(s, false, true, &b)) return false;
     memset(form, 0xFF, sizeof form);
-    sim_trace(s, "m%u's ballot is no point", p->i);
-    return ballot_with(s, p, e, pr, BYTES_OF(form), false);
+    sim_trace(s, "m%u's ballot is no point", b.p->i);
+    return ballot_of(s, &b, BYTES_OF(form));
 }
 
 /* Made as if it were the ballot of another place. */
 bool fault_foreign_ballot(struct sim *s)
 {
-    struct person *p;
-    struct enclave *e = villain(s, &p);
-    const struct ledger_voter *v = NULL;
-    const struct ledger_proposal *pr = e ? vote_with(e, false, true, &v) : NULL;
+    struct booth b;
     uint8_t form[BALLOT_FORM_MAX], random[2 * VETO_RANDOM];
-    if (!pr) return false;
-    const struct ledger_voter *other = &pr->voters[rng_below(&s->rng, pr->n_voters)];
-    const struct group_veto *key = group_veto_find(e->group, v->serial);
-    if (other == v || !key) return false;
+    if (!booth(s, false, true, &b)) return false;
+    const struct ledger_voter *other = &b.pr->voters[rng_below(&s->rng, b.pr->n_voters)];
+    const struct group_veto *key = group_veto_find(b.e->group, b.v->serial);
+    if (other == b.v || !key) return false;
     rng_bytes(&s->rng, random, sizeof random);
-    if (veto_ballot_make(pr->ctx, other->place, other->y, key->x, true, random, form) != ST_OK)
+    if (veto_ballot_make(b.pr->ctx, other->place, other->y, key->x, true, random, form) != ST_OK)
         return false;
-    sim_trace(s, "m%u's ballot is made for another's place", p->i);
-    return ballot_with(s, p, e, pr, BYTES(form, pr->ballot->form_size), false);
+    sim_trace(s, "m%u's ballot is made for another's place", b.p->i);
+    return ballot_of(s, &b, BYTES(form, b.pr->ballot->form_size));
+}
+
+/* Somebody who has not voted on a candidate, in the open. */
+static bool open_booth(struct sim *s, struct booth *b)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        *b = (struct booth){.p = &s->people[i]};
+        if (!b->p->node || b->p->state != PERSON_IN || !b->p->online) continue;
+        b->e = inside_of(b->p);
+        if (b->e) b->pr = vote_with(b->e, false, false, &b->v);
+        if (b->pr && b->pr->kind == PROPOSE_ADD && b->pr->ballot->kind == BALLOT_OPEN) return true;
+    }
+    return false;
+}
+
+static bool votes_openly(struct sim *s)
+{
+    struct person *p;
+    struct enclave *e = villain_pick(s, &p);
+    return e && ledger_ballot_kind(group_ledger(e->group)) == BALLOT_OPEN;
 }
 
 bool fault_bad_seat(struct sim *s)
 {
-    struct person *p;
-    struct enclave *e = villain(s, &p);
-    const struct ledger_voter *v = NULL;
-    const struct ledger_proposal *pr = e ? vote_with(e, false, false, &v) : NULL;
+    struct booth b;
     uint8_t form[1] = {1};
-    if (!pr || pr->ballot->kind != BALLOT_OPEN) return false;
-    sim_trace(s, "m%u's ballot has a wrong seat signature", p->i);
-    return ballot_with(s, p, e, pr, BYTES_OF(form), true);
+    bool found = open_booth(s, &b);
+    if (!found && votes_openly(s) && act_invite(s)) {
+        sim_run_for(s, 4 * SIM_SECOND);
+        check_all(s);
+        act_people(s);
+        sim_run_for(s, SIM_SECOND);
+        check_all(s);
+        found = open_booth(s, &b);
+    }
+    if (!found) return false;
+    sim_trace(s, "m%u's ballot has a wrong seat signature", b.p->i);
+    return ballot_with(s, b.p, b.e, b.pr, BYTES_OF(form), true);
 }
 
 /* ---- proposals and the rest ---- */
@@ -429,7 +402,7 @@ bool fault_bad_seat(struct sim *s)
 bool fault_remove_loud(struct sim *s)
 {
     struct person *p;
-    struct enclave *e = villain(s, &p);
+    struct enclave *e = villain_pick(s, &p);
     uint8_t targets[4];
     size_t n = 0;
     if (!e) return false;
@@ -448,7 +421,7 @@ bool fault_remove_loud(struct sim *s)
 bool fault_false_revoke(struct sim *s)
 {
     struct person *p;
-    struct enclave *e = villain(s, &p);
+    struct enclave *e = villain_pick(s, &p);
     if (!e) return false;
     struct self_revoke b = {
         .leaf = (uint16_t)rng_below(&s->rng, ledger_leaves(group_ledger(e->group)))};
@@ -461,13 +434,13 @@ bool fault_false_revoke(struct sim *s)
 bool fault_replay(struct sim *s)
 {
     struct person *p;
-    struct enclave *e = villain(s, &p);
+    struct enclave *e = villain_pick(s, &p);
     struct buf sealed = BUF_INIT;
     uint8_t chain[32];
     if (!e || e->feeds[0].seen.count == 0) return false;
     uint64_t index = rng_below(&s->rng, e->feeds[0].seen.count);
     bool did = enclave_kept(e, FEED_LEDGER, index, &sealed, chain) == ST_OK &&
-               append_ill(s, p, e, buf_view(&sealed), true, true);
+               append_ill(p, e, buf_view(&sealed), (struct ill_mark){true, true, -1});
     if (did) sim_trace(s, "m%u posts entry %llu again", p->i, (unsigned long long)index);
     buf_free(&sealed);
     return did;
@@ -476,13 +449,13 @@ bool fault_replay(struct sim *s)
 bool fault_head_lie(struct sim *s)
 {
     struct person *p;
-    struct enclave *e = villain(s, &p);
+    struct enclave *e = villain_pick(s, &p);
     struct entry0 entry;
     struct buf body = BUF_INIT;
     uint8_t back[ENTRY0_BACK];
     uint64_t epoch, next;
     if (!e || !e->mail) return false;
-    fill_entry(s, e, &entry);
+    villain_entry(s, e, &entry);
     mail_own_next(e->mail, &epoch, &next);
     struct head_body b = {.epoch = epoch, .next = next};
     entry.type = LEDGER_HEAD;
@@ -492,7 +465,7 @@ bool fault_head_lie(struct sim *s)
     rng_bytes(&s->rng, back, sizeof back);
     bool did = epoch != MAIL_NONE && fields_encode(&head_body_fields, &b, &body) == ST_OK;
     entry.body = buf_view(&body);
-    if (did) did = post_ill(s, p, e, &entry, back, false);
+    if (did) did = post_ill(p, e, &entry, back, false);
     if (did) sim_trace(s, "m%u says that it has seen what is not there", p->i);
     buf_free(&body);
     return did;
@@ -507,7 +480,7 @@ static void ignored(void *arg, const struct node_result *r)
 bool fault_spam(struct sim *s)
 {
     struct person *p;
-    struct enclave *e = villain(s, &p);
+    struct enclave *e = villain_pick(s, &p);
     if (!e) return false;
     for (unsigned i = 0; i < 6; i++) {
         struct node_policy_change req = {
@@ -528,7 +501,7 @@ static void flooded(void *arg, enum status st, struct bytes body)
 bool fault_mail_flood(struct sim *s)
 {
     struct person *p;
-    struct enclave *e = villain(s, &p);
+    struct enclave *e = villain_pick(s, &p);
     uint8_t *junk;
     if (!e || !enclave_synced(e, FEED_MAIL)) return false;
     junk = sim_alloc(8192);

@@ -13,6 +13,14 @@ struct vjob {
     struct hub_job *job;
 };
 
+#define ASKED 16
+
+/* A request whose answer may be cut short. */
+struct asked {
+    uint32_t req;
+    uint8_t type, feed;
+};
+
 struct vconn {
     struct vconn *next;
     struct vbranch *b;
@@ -21,6 +29,8 @@ struct vconn {
     unsigned caller;
     struct buf held;    /* a push that comes late */
     uint32_t seats_req; /* the last SEATS that it asked; 0: answered */
+    struct asked asked[ASKED];
+    unsigned n_asked;
 };
 
 static struct hub_now now_of(const struct vsentinel *s)
@@ -128,11 +138,104 @@ static enum status send_seats(struct vbranch *b, struct vconn *c, struct room_re
     return st;
 }
 
+/* ---- a feed that ends early ---- */
+
+static bool holds(const struct vconn *c)
+{
+    return !c->b->s->forked && (c->b->s->hold.machines >> c->caller & 1U);
+}
+
+static void note_asked(struct vconn *c, uint8_t type, struct bytes payload)
+{
+    struct room_read read;
+    struct asked *a = &c->asked[c->n_asked % ASKED];
+    if (payload.n < 4) return;
+    *a = (struct asked){get_u32(payload.p), type, 0};
+    if (type == ROOM_READ) {
+        if (fields_decode(&room_read_fields, payload, &read) != ST_OK) return;
+        a->feed = read.feed;
+    }
+    c->n_asked++;
+}
+
+static const struct asked *asked_of(const struct vconn *c, uint32_t req)
+{
+    for (size_t i = 0; i < ASKED; i++)
+        if (c->asked[i].req == req) return &c->asked[i];
+    return NULL;
+}
+
+static bool cut_reading(struct vsentinel *s, struct bytes body, struct buf *out)
+{
+    struct room_reading in;
+    struct room_item item;
+    if (fields_decode(&room_reading_fields, body, &in) != ST_OK || in.count <= s->hold.head.count ||
+        in.start > s->hold.head.count)
+        return false;
+    struct cursor c = cursor_of(in.entries);
+    for (uint64_t at = in.start; at < s->hold.head.count && c.left > 0; at++)
+        if (fields_read(&room_item_fields, &c, &item) != ST_OK) return false;
+    in.entries.n -= c.left;
+    in.count = s->hold.head.count;
+    must(fields_encode(&room_reading_fields, &in, out), "reading");
+    return true;
+}
+
+static bool cut_heads(struct vsentinel *s, struct bytes body, struct buf *out)
+{
+    struct room_attached in;
+    uint8_t heads[ROOM_FEEDS * ROOM_HEAD_ITEM];
+    if (fields_decode(&room_attached_fields, body, &in) != ST_OK || in.heads.n != ROOM_FEEDS ||
+        room_head_at(in.heads, s->hold.feed).count <= s->hold.head.count)
+        return false;
+    memcpy(heads, in.heads.p, sizeof heads);
+    struct room_head head = s->hold.head;
+    head.first = room_head_at(in.heads, s->hold.feed).first;
+    room_head_put(&head, heads + s->hold.feed * ROOM_HEAD_ITEM);
+    in.heads.p = heads;
+    must(fields_encode(&room_attached_fields, &in, out), "heads");
+    return true;
+}
+
+/* true: sent, or kept back, as it is told. */
+static bool send_held(struct vconn *c, uint8_t type, struct bytes payload, enum status *ret)
+{
+    struct vsentinel *s = c->b->s;
+    struct room_entry entry;
+    struct room_reply r;
+    struct buf body = BUF_INIT, frame = BUF_INIT;
+    *ret = ST_OK;
+    if (type == ROOM_ENTRY) {
+        bool kept = fields_decode(&room_entry_fields, payload, &entry) == ST_OK &&
+                    entry.feed == s->hold.feed && entry.index >= s->hold.head.count;
+        s->held += kept;
+        return kept;
+    }
+    if (type != ROOM_REPLY || fields_decode(&room_reply_fields, payload, &r) != ST_OK ||
+        r.result != 0)
+        return false;
+    const struct asked *a = asked_of(c, r.req);
+    bool cut = false;
+    if (a && a->type == ROOM_READ && a->feed == s->hold.feed) cut = cut_reading(s, r.body, &body);
+    if (a && a->type != ROOM_READ) cut = cut_heads(s, r.body, &body);
+    if (cut) {
+        s->held++;
+        r.body = buf_view(&body);
+        must(fields_encode(&room_reply_fields, &r, &frame), "reply");
+        *ret = vnet_send(c->link, type, buf_view(&frame));
+    }
+    buf_free(&body);
+    buf_free(&frame);
+    return cut;
+}
+
 static enum status out_send(void *ctx, void *handle, uint8_t type, struct bytes payload)
 {
     struct vbranch *b = ctx;
     struct vconn *c = handle;
     struct room_reply r;
+    enum status sent;
+    if (holds(c) && send_held(c, type, payload, &sent)) return sent;
     if (type == ROOM_REPLY && c->seats_req != 0 &&
         fields_decode(&room_reply_fields, payload, &r) == ST_OK && r.req == c->seats_req &&
         r.result == 0) {
@@ -223,6 +326,8 @@ static void on_frame(void *arg, struct link *l, uint8_t type, struct bytes paylo
         return;
     if (type == ROOM_SEATS && fields_decode(&room_seats_fields, payload, &seats) == ST_OK)
         c->seats_req = seats.req;
+    if (type == ROOM_READ || type == ROOM_ATTACH || type == ROOM_SUBSCRIBE)
+        note_asked(c, type, payload);
     if (c->hub) hub_frame(c->b->hub, c->hub, type, payload, now_of(c->b->s));
 }
 

@@ -4,7 +4,7 @@
  * (core/room) over the real SQLite store in memory, with a store thread whose
  * commits take virtual time. It can be a villain: show a second history to some
  * (fork), leave out pushes, come back with an older database, answer OK to an
- * entry and drop it, show an older seat list.
+ * entry and drop it, show an older seat list, end one feed early for one.
  *
  * Owns: its machine, hubs, stores and connections. net is borrowed.
  * Errors: a store that fails for another reason than a full disk stops the program.
@@ -58,6 +58,12 @@ struct vsentinel {
     enum vsentinel_deed (*on_append)(void *arg, unsigned caller,
                                      const struct room_append *msg); /* or NULL */
     void *on_append_arg;
+    struct {
+        unsigned machines; /* bit m: machine m is told of no entry of feed from head on; 0: none */
+        uint8_t feed;
+        struct room_head head;
+    } hold;
+    uint64_t held;               /* answers and pushes that were cut short */
     unsigned old_seats;          /* bit m: machine m is shown an older seat list */
     struct buf seats_was, seats; /* the last two answers to SEATS that differ */
     unsigned old_seats_shown;

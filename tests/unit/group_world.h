@@ -5,7 +5,7 @@
  * "random" bytes come from a counter, so every run is the same.
  *
  * Owns: world_free frees all. Fails through cmocka's assertions. Include after
- * cmocka.h. Order: world_begin, then any, world_free.
+ * cmocka.h. Order: world_begin, then any, world_free; or world_new and world_end.
  */
 #ifndef ENCLAVE_TESTS_GROUP_WORLD_H
 #define ENCLAVE_TESTS_GROUP_WORLD_H
@@ -550,6 +550,38 @@ static inline size_t world_admit(struct world *w, size_t by)
     world_duties(w);
     assert_true(group_in(w->m[newcomer].g));
     return newcomer;
+}
+
+/* An enclave of so many, on the heap. */
+static inline struct world *world_new(uint8_t ballot_kind, size_t members)
+{
+    struct world *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    world_begin_kind(w, ballot_kind, (struct list){NULL, 0});
+    while (w->members < members) (void)world_admit(w, 0);
+    world_forget(w);
+    return w;
+}
+
+static inline void world_end(struct world *w)
+{
+    world_free(w);
+    free(w);
+}
+
+/* Who is no member and may become one. */
+static inline struct world_member world_stranger(struct world *w)
+{
+    struct world_member who = {.nick = "stranger"};
+    world_random(w, who.id_seed, 96);
+    return who;
+}
+
+/* For cmocka_run_group_tests. */
+static inline int world_crypto(void **state)
+{
+    (void)state;
+    return crypto_start() == ST_OK ? 0 : -1;
 }
 
 /* All who are inside hold the same keys and see the same ledger. */

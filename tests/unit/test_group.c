@@ -9,27 +9,6 @@
 
 #include "unit/group_world.h"
 
-static int start(void **state)
-{
-    (void)state;
-    return crypto_start() == ST_OK ? 0 : -1;
-}
-
-static struct world *begin(size_t members)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_begin(w);
-    while (w->members < members) (void)world_admit(w, 0);
-    world_forget(w);
-    return w;
-}
-
-static void end(struct world *w)
-{
-    world_free(w);
-    free(w);
-}
-
 static void a_creator_is_alone(void **state)
 {
     (void)state;
@@ -47,13 +26,13 @@ static void a_creator_is_alone(void **state)
     assert_int_equal(ledger_sentinels(l, &s), 1);
     assert_string_equal(s[0].address, "127.0.0.1:4433");
     assert_int_equal(group_next(w->m[0].g, w->now_ms).duty, GROUP_NOTHING);
-    end(w);
+    world_end(w);
 }
 
 static void five_come_in_one_by_one(void **state)
 {
     (void)state;
-    struct world *w = begin(1);
+    struct world *w = world_new(BALLOT_OPEN, 1);
     for (size_t i = 1; i < 5; i++) {
         struct group_event ev;
         size_t n = world_admit(w, i - 1);
@@ -74,13 +53,13 @@ static void five_come_in_one_by_one(void **state)
         assert_int_equal(group_key(w->m[n].g, GROUP_KEY_DOOR, 0, key), ST_NOT_FOUND);
         world_forget(w);
     }
-    end(w);
+    world_end(w);
 }
 
 static void one_no_keeps_out(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct world_member stranger = {.nick = "stranger"};
     struct group_event ev;
     world_random(w, stranger.id_seed, 96);
@@ -109,13 +88,13 @@ static void one_no_keeps_out(void **state)
     WORLD_REFUSED(w, ST_DENIED, group_make_withdraw(w->m[1].g, p, &now, &draft));
     WORLD_POST(w, group_make_withdraw(w->m[0].g, p, &now, &draft));
     assert_int_equal(ledger_proposal(group_ledger(w->m[2].g), p)->state, LEDGER_VOTE_WITHDRAWN);
-    end(w);
+    world_end(w);
 }
 
 static void silence_expires(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct world_member stranger = {.nick = "stranger"};
     world_random(w, stranger.id_seed, 96);
     uint64_t p = world_propose(w, 0, &stranger);
@@ -127,14 +106,14 @@ static void silence_expires(void **state)
     WORLD_POST(w, group_make_expire(w->m[0].g, next.proposal, &now, &draft));
     assert_int_equal(ledger_proposal(group_ledger(w->m[1].g), p)->state, LEDGER_VOTE_EXPIRED);
     WORLD_REFUSED(w, ST_DENIED, group_make_ballot(w->m[1].g, p, true, &now, &draft));
-    end(w);
+    world_end(w);
 }
 
 /* The clock of an open vote survives a restart. */
 static void a_restart_reads_its_own_disk(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     WORLD_POST(w, group_make_update(w->m[1].g, &now, &draft));
     struct world_member stranger = {.nick = "stranger"};
     world_random(w, stranger.id_seed, 96);
@@ -158,14 +137,14 @@ static void a_restart_reads_its_own_disk(void **state)
     assert_true(group_in(w->m[1].g));
     (void)world_admit(w, 1);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* Killed between the entries and the group's own row: the entries are ahead of what was saved. */
 static void entries_ahead_of_the_saved_row(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct buf saved = BUF_INIT;
     assert_int_equal(group_save(w->m[1].g, &saved), ST_OK);
     for (int i = 0; i < 3; i++) WORLD_POST(w, group_make_commit(w->m[0].g, 0, &now, &draft));
@@ -175,14 +154,14 @@ static void entries_ahead_of_the_saved_row(void **state)
     assert_int_equal(world_saw(&w->m[1], GROUP_RESTORED, NULL), 0);
     world_agree(w);
     buf_free(&saved);
-    end(w);
+    world_end(w);
 }
 
 /* A backup from before our own COMMIT: its new key is lost. UPDATE, then COMMIT out of turn. */
 static void a_restored_backup_renews_its_keys(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct buf saved = BUF_INIT;
     struct world_member stranger = {.nick = "stranger"};
     world_random(w, stranger.id_seed, 96);
@@ -203,13 +182,13 @@ static void a_restored_backup_renews_its_keys(void **state)
     assert_int_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_POST_EXPIRE);
     world_ballot(w, 1, p, true);
     buf_free(&saved);
-    end(w);
+    world_end(w);
 }
 
 static void members_leave_and_the_last_two_at_once(void **state)
 {
     (void)state;
-    struct world *w = begin(4);
+    struct world *w = world_new(BALLOT_OPEN, 4);
     struct group_event ev;
     uint64_t p;
     struct world_member stranger = {.nick = "stranger"};
@@ -243,13 +222,13 @@ static void members_leave_and_the_last_two_at_once(void **state)
     assert_int_equal(ledger_due(group_ledger(w->m[1].g)), LEDGER_NEVER);
     group_use(w->m[1].g, ledger_epoch(group_ledger(w->m[1].g)));
     assert_int_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_NOTHING);
-    end(w);
+    world_end(w);
 }
 
 static void updates_are_taken_in(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     uint8_t old1[1216], new1[1216];
     memcpy(old1, ledger_leaf(group_ledger(w->m[1].g), 1)->kem_pk, sizeof old1);
     WORLD_POST(w, group_make_update(w->m[1].g, &now, &draft));
@@ -270,13 +249,13 @@ static void updates_are_taken_in(void **state)
     WORLD_POST(w, group_make_commit(w->m[1].g, 0, &now, &draft));
     WORLD_POST(w, group_make_commit(w->m[0].g, 0, &now, &draft));
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 static void a_sleeper_catches_up(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     uint8_t s0[32];
     w->m[2].away = true;
     uint64_t before = group_epoch(w->m[2].g);
@@ -299,13 +278,13 @@ static void a_sleeper_catches_up(void **state)
         group_senders_drop(w->m[2].g, e);
         assert_int_equal(group_sender(w->m[2].g, e, 0, s0), ST_NOT_FOUND);
     }
-    end(w);
+    world_end(w);
 }
 
 static void a_newcomer_verifies_from_genesis(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct world_member *m = &w->m[world_person(w)];
     uint64_t p = world_propose(w, 0, m);
     for (size_t i = 0; i < 3; i++) world_ballot(w, i, p, true);
@@ -367,13 +346,13 @@ static void a_newcomer_verifies_from_genesis(void **state)
     world_duties(w);
     assert_true(group_in(m->g));
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 static void turns_go_round(void **state)
 {
     (void)state;
-    struct world *w = begin(4);
+    struct world *w = world_new(BALLOT_OPEN, 4);
     bool seen[4] = {false};
     WORLD_POST(w, group_make_leave(w->m[3].g, &now, &draft));
     for (size_t i = 0; i < 3; i++) {
@@ -401,13 +380,13 @@ static void turns_go_round(void **state)
     struct group_next used = group_next(w->m[0].g, w->now_ms);
     assert_true(used.duty == GROUP_POST_COMMIT || used.duty == GROUP_POST_HEAD);
     assert_true(used.at_ms >= w->now_ms + UINT64_C(23) * 3600 * 1000);
-    end(w);
+    world_end(w);
 }
 
 static void door_keys_age(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct group_door_key keys[GROUP_DOOR_KEYS];
     uint64_t day = UINT64_C(24) * 3600 * 1000;
     assert_int_equal(group_door_keys(w->m[0].g, w->now_ms, keys), 2);
@@ -419,7 +398,7 @@ static void door_keys_age(void **state)
     assert_int_equal(keys[0].epoch, group_epoch(w->m[0].g));
     assert_true(n >= 14 && n <= 16);
     assert_int_equal(group_door_keys(w->m[0].g, w->now_ms + 100 * day, keys), 1);
-    end(w);
+    world_end(w);
 }
 
 int main(void)
@@ -439,5 +418,5 @@ int main(void)
         cmocka_unit_test(turns_go_round),
         cmocka_unit_test(door_keys_age),
     };
-    return !!cmocka_run_group_tests(tests, start, NULL);
+    return !!cmocka_run_group_tests(tests, world_crypto, NULL);
 }

@@ -10,27 +10,6 @@
 
 #include "unit/group_world.h"
 
-static int start(void **state)
-{
-    (void)state;
-    return crypto_start() == ST_OK ? 0 : -1;
-}
-
-static struct world *begin(size_t members)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_begin(w);
-    while (w->members < members) (void)world_admit(w, 0);
-    world_forget(w);
-    return w;
-}
-
-static void end(struct world *w)
-{
-    world_free(w);
-    free(w);
-}
-
 /* Opens a draft, lets the test change its body, seals it again in its place. */
 static void post_altered(struct world *w, size_t by, struct group_draft *d, size_t at, uint8_t flip)
 {
@@ -67,7 +46,7 @@ static struct group_draft commit_draft(struct world *w, size_t by)
 static void a_bad_wrap_is_void_for_all(void **state)
 {
     (void)state;
-    struct world *w = begin(4);
+    struct world *w = world_new(BALLOT_OPEN, 4);
     struct group_event ev;
     WORLD_POST(w, group_make_leave(w->m[3].g, &now, &draft));
     uint64_t epoch = group_epoch(w->m[0].g);
@@ -92,13 +71,13 @@ static void a_bad_wrap_is_void_for_all(void **state)
     assert_int_equal(world_saw(&w->m[2], GROUP_LOST, NULL), 0);
     (void)world_admit(w, 0); /* a newcomer reads past the void one */
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 static void every_part_of_a_commit_is_judged(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct world_member *m = &w->m[world_person(w)];
     uint64_t p = world_propose(w, 0, m);
     for (size_t i = 0; i < 3; i++) world_ballot(w, i, p, true);
@@ -121,14 +100,14 @@ static void every_part_of_a_commit_is_judged(void **state)
     world_duties(w);
     assert_true(group_in(m->g));
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* back does not lead to the old log key: void, for a newcomer could not walk. */
 static void a_bad_way_back_is_void(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct buf plain = BUF_INIT;
     struct entry0 e;
     struct entry0_envelope envelope;
@@ -145,7 +124,7 @@ static void a_bad_way_back_is_void(void **state)
     world_agree(w);
     buf_free(&plain);
     buf_free(&d.sealed);
-    end(w);
+    world_end(w);
 }
 
 /* A newcomer cannot recompute the joiner secret. A member that lies to it about that alone leads it
@@ -153,7 +132,7 @@ static void a_bad_way_back_is_void(void **state)
 static void a_false_entrance_is_noticed(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct group_event ev;
     struct seen mine, theirs;
     uint8_t init[32], key[32];
@@ -182,14 +161,14 @@ static void a_false_entrance_is_noticed(void **state)
     assert_int_equal(ev.leaf, 0);
     assert_true(group_writable(w->m[0].g));
     assert_true(group_writable(w->m[1].g));
-    end(w);
+    world_end(w);
 }
 
 /* Anybody with a seat can append noise; a member can sign nonsense. All keep their index. */
 static void junk_is_void_and_named(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     uint8_t noise[2048], back[48] = {0};
     struct group_event ev;
     const uint8_t types[] = {0,
@@ -240,14 +219,14 @@ static void junk_is_void_and_named(void **state)
     world_forget(w);
     (void)world_admit(w, 2);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* The envelope around a right body: each field that may lie. */
 static void a_lying_envelope_is_void(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     uint8_t back[48] = {0}, body[8 + 8 + 8 + 64] = {0};
     struct group_event ev;
     put_u64(body, 1); /* a HEAD of epoch 1 */
@@ -304,13 +283,13 @@ static void a_lying_envelope_is_void(void **state)
     buf_free(&sealed);
     assert_true(group_writable(w->m[0].g)); /* a member's lie about history stops nobody */
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 static void the_sentinel_forks_or_forgets(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct group *g = w->m[0].g;
     struct group_event ev;
     struct buf other = BUF_INIT;
@@ -368,14 +347,14 @@ static void the_sentinel_forks_or_forgets(void **state)
     assert_int_equal(group_check_head(w->m[1].g, w->n, wrong), ST_FORK);
     buf_free(&saved);
     buf_free(&other);
-    end(w);
+    world_end(w);
 }
 
 /* Our own disk was altered, or the sentinel's answer: the saved head does not come out. */
 static void altered_history_is_noticed(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct buf saved = BUF_INIT;
     struct group *g;
     enum status st = ST_OK;
@@ -397,14 +376,14 @@ static void altered_history_is_noticed(void **state)
     buf_u8(&saved, 0);
     assert_int_not_equal(group_load(buf_view(&saved), &g), ST_OK);
     buf_free(&saved);
-    end(w);
+    world_end(w);
 }
 
 /* protocol.md 6: a member whose KEM secret is gone cannot follow; it notices by the entries after. */
 static void who_lost_its_secret_notices(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct group_event ev;
     memset(w->m[2].g->secrets->seeds[0].seed, 7, 32); /* the disk lied */
     WORLD_POST(w, group_make_commit(w->m[0].g, 0, &now, &draft));
@@ -416,14 +395,14 @@ static void who_lost_its_secret_notices(void **state)
     WORLD_POST(w, group_make_head(w->m[1].g, group_epoch(w->m[0].g), 1, 0, NULL, &now, &draft));
     assert_int_equal(world_saw(&w->m[2], GROUP_LOST, NULL), 1);
     assert_false(group_writable(w->m[2].g));
-    end(w);
+    world_end(w);
 }
 
 /* Two votes cannot race, and an ADD needs every yes, whatever its author says. */
 static void an_add_without_every_yes_is_void(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct world_member stranger = {.nick = "stranger"};
     struct group_event ev;
     uint8_t back[48] = {0}, indexes[16];
@@ -461,7 +440,7 @@ static void an_add_without_every_yes_is_void(void **state)
     assert_int_equal(ledger_turn(group_ledger(w->m[0].g), 3), LEDGER_NOBODY);
     world_duties(w);
     buf_free(&body);
-    end(w);
+    world_end(w);
 }
 
 /* No history: a newcomer gets the keys of its own epoch and not one older. */
@@ -479,14 +458,14 @@ static void no_history_means_none(void **state)
     world_agree(w);
     (void)world_admit(w, n);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* More epochs than a newcomer is handed keys of. */
 static void a_long_life(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     uint8_t key[32];
     for (int i = 0; i < 70; i++) {
         WORLD_POST(w, group_make_commit(w->m[i % 2].g, 0, &now, &draft));
@@ -500,13 +479,13 @@ static void a_long_life(void **state)
     world_agree(w);
     (void)world_admit(w, n); /* the newcomer's shorter list is what counts from then on */
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 static void other_feeds_by_epoch(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     const struct ledger *l = group_ledger(w->m[0].g);
     uint8_t random[GROUP_RANDOM];
     uint64_t e = group_epoch(w->m[0].g);
@@ -527,7 +506,7 @@ static void other_feeds_by_epoch(void **state)
     assert_false(ledger_counts(l, 1, 99, e + 3, 1)); /* an epoch to come */
     assert_false(ledger_counts(l, 1, 0, e + 1, 2));
     assert_false(ledger_counts(l, 1, 0, 0, 1)); /* before its time */
-    end(w);
+    world_end(w);
 }
 
 int main(void)
@@ -547,5 +526,5 @@ int main(void)
         cmocka_unit_test(a_long_life),
         cmocka_unit_test(other_feeds_by_epoch),
     };
-    return !!cmocka_run_group_tests(tests, start, NULL);
+    return !!cmocka_run_group_tests(tests, world_crypto, NULL);
 }

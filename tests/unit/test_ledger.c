@@ -12,27 +12,6 @@
 #include "unit/group_world.h"
 #include "vectors/vectors.h"
 
-static int start(void **state)
-{
-    (void)state;
-    return crypto_start() == ST_OK ? 0 : -1;
-}
-
-static struct world *begin(size_t members)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_begin(w);
-    while (w->members < members) (void)world_admit(w, 0);
-    world_forget(w);
-    return w;
-}
-
-static void end(struct world *w)
-{
-    world_free(w);
-    free(w);
-}
-
 /* ---- vectors ---- */
 
 static void ids_as_in_vectors(void **state)
@@ -224,7 +203,7 @@ static const char *judge_genesis(struct world *w, const struct genesis *g)
 static void genesis_rules(void **state)
 {
     (void)state;
-    struct world *w = begin(1);
+    struct world *w = world_new(BALLOT_OPEN, 1);
     static const uint8_t sentinels[] = "\1\4a:44"
                                        "12345678901234567890123456789012";
     uint8_t policy[18] = {1};
@@ -283,7 +262,7 @@ static void genesis_rules(void **state)
     assert_string_equal(judge_genesis(w, &good), "its policy is not known");
     policy[9] = LEDGER_POLICY_END;
     assert_string_equal(judge_genesis(w, &good), "its policy is not known");
-    end(w);
+    world_end(w);
 }
 
 static struct propose propose_of(const struct world_door *d)
@@ -299,7 +278,7 @@ static struct propose propose_of(const struct world_door *d)
 static void propose_rules(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct world_member who = {.nick = "who"};
     struct world_door d, known;
     uint8_t serial[4] = {0};
@@ -355,13 +334,13 @@ static void propose_rules(void **state)
     assert_int_equal(now->n_voters, 2);
     PROPOSE_IS("another proposal is open");
     world_door_free(&d);
-    end(w);
+    world_end(w);
 }
 
 static void ballot_rules(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct world_member who = {.nick = "who"};
     world_random(w, who.id_seed, 96);
     uint64_t index = world_propose(w, 0, &who);
@@ -401,13 +380,13 @@ static void ballot_rules(void **state)
     p = ledger_proposal(group_ledger(w->m[0].g), index);
     assert_int_equal(p->state, LEDGER_VOTE_REJECTED);
     BALLOT_IS(0, "no such proposal is open");
-    end(w);
+    world_end(w);
 }
 
 static void add_and_close_rules(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct world_member who = {.nick = "who"};
     uint8_t indexes[24];
     world_random(w, who.id_seed, 96);
@@ -457,13 +436,13 @@ static void add_and_close_rules(void **state)
         assert_int_equal(ledger_verify_add(p->voters[i].seat, w->room, leaf->seat, p->hash,
                                            p->voters[i].seat_sig),
                          ST_OK);
-    end(w);
+    world_end(w);
 }
 
 static void leave_update_and_head_rules(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct leave_body leave;
     struct update_body update;
     struct head_body head = {.epoch = group_epoch(w->m[0].g) + 1, .next = 1};
@@ -503,13 +482,13 @@ static void leave_update_and_head_rules(void **state)
     buf_free(&text);
     /* and a newcomer cannot take its place under the old ID or seat */
     assert_non_null(ledger_by_seat(l, ledger_leaf(l, 2)->seat));
-    end(w);
+    world_end(w);
 }
 
 static void refused_ones_are_forgotten_in_time(void **state)
 {
     (void)state;
-    struct world *w = begin(1);
+    struct world *w = world_new(BALLOT_OPEN, 1);
     struct world_member who = {.nick = "who"};
     world_random(w, who.id_seed, 96);
     size_t newcomer = world_admit(w, 0);
@@ -523,7 +502,7 @@ static void refused_ones_are_forgotten_in_time(void **state)
     assert_non_null(ledger_admission(l, (uint16_t)newcomer)); /* that one is never forgotten */
     for (size_t i = 1; i < ledger_proposals(l); i++)
         assert_true(ledger_proposal_at(l, i)->index > ledger_proposal_at(l, i - 1)->index);
-    end(w);
+    world_end(w);
 }
 
 int main(void)
@@ -539,5 +518,5 @@ int main(void)
         cmocka_unit_test(leave_update_and_head_rules),
         cmocka_unit_test(refused_ones_are_forgotten_in_time),
     };
-    return !!cmocka_run_group_tests(tests, start, NULL);
+    return !!cmocka_run_group_tests(tests, world_crypto, NULL);
 }

@@ -456,6 +456,37 @@ static void a_seat_without_an_admission_is_voted_out(void **state)
     town_end(&t);
 }
 
+/* A lost member cannot read that it was removed. When it calls for keys it learns that its seat is gone. */
+static void whose_seat_is_gone_is_told(void **state)
+{
+    (void)state;
+    struct town t;
+    bool away = false;
+    town_start(&t, 3);
+    person_create(&t.people[0], "room");
+    person_admit(&t, &t.people[1], "room");
+    person_admit(&t, &t.people[2], "room");
+    struct enclave *lost = room_of(&t.people[1]);
+    wait_connected(&t.people[1]);
+    for (int i = 0; i < 3; i += 2) {
+        struct enclave *e = room_of(&t.people[i]);
+        struct room_seat_vote msg = {.index = group_seen(e->group).count};
+        bool done = false;
+        memcpy(msg.seat, lost->seat, 32);
+        ledger_sign_drop(e->keys->seat_seed, e->room, msg.seat, msg.sig);
+        assert_int_equal(
+            uplink_request(&e->up, ROOM_SEAT_VOTE, &room_seat_vote_fields, &msg, got_status, &done),
+            ST_OK);
+        person_wait(&t, &done);
+    }
+    assert_int_equal(node_away(t.people[1].node, "room", 1, on_any, &away), ST_OK);
+    uint64_t until = env_mono_ms(&t.env) + 8000;
+    while (strstr(lost->trouble, "seat was dropped") == NULL && env_mono_ms(&t.env) < until)
+        town_turn(&t);
+    assert_non_null(strstr(lost->trouble, "seat was dropped"));
+    town_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +498,7 @@ int main(void)
         cmocka_unit_test(no_byte_leaves_before_its_commit),
         cmocka_unit_test(a_member_that_opens_epochs_all_day_halts_nobody),
         cmocka_unit_test(a_seat_without_an_admission_is_voted_out),
+        cmocka_unit_test(whose_seat_is_gone_is_told),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,27 +10,6 @@
 
 #include "unit/group_world.h"
 
-static int start(void **state)
-{
-    (void)state;
-    return crypto_start() == ST_OK ? 0 : -1;
-}
-
-static struct world *begin(uint8_t kind, size_t members)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_begin_kind(w, kind, (struct list){NULL, 0});
-    while (w->members < members) (void)world_admit(w, 0);
-    world_forget(w);
-    return w;
-}
-
-static void end(struct world *w)
-{
-    world_free(w);
-    free(w);
-}
-
 static const struct ledger *ledger_of(const struct world *w)
 {
     return group_ledger(w->m[0].g);
@@ -62,7 +41,7 @@ static void agree_on(struct world *w, const struct group_propose_policy *a)
 static void a_policy_needs_every_yes(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct group_event ev;
     uint8_t items[2 * LEDGER_POLICY_ITEM], list[] = "\2\4a:44"
                                                     "12345678901234567890123456789012"
@@ -105,13 +84,13 @@ static void a_policy_needs_every_yes(void **state)
     struct group_next next = group_next(w->m[0].g, w->now_ms);
     assert_int_equal(next.duty, GROUP_POST_EXPIRE);
     assert_true(next.at_ms >= w->now_ms + 5000 && next.at_ms <= w->now_ms + 5000 + 20000);
-    end(w);
+    world_end(w);
 }
 
 static void what_a_policy_must_be(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     uint8_t items[2 * LEDGER_POLICY_ITEM], list[] = "\1\4a:44"
                                                     "12345678901234567890123456789012";
     struct propose_policy good = {.kind = PROPOSE_POLICY,
@@ -151,14 +130,14 @@ static void what_a_policy_must_be(void **state)
     p = good;
     POLICY_IS(NULL);
     POLICY_IS("another proposal is open");
-    end(w);
+    world_end(w);
 }
 
 /* No number that they may agree on makes a deadline of the past. */
 static void the_largest_numbers_mean_never(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     uint8_t items[2 * LEDGER_POLICY_ITEM];
     struct group_propose_policy a = no_change;
     put_item(items, LEDGER_POLICY_EXPIRE_MS, UINT64_MAX);
@@ -175,13 +154,13 @@ static void the_largest_numbers_mean_never(void **state)
         assert_int_not_equal(next.duty, GROUP_POST_COMMIT);
         assert_true(next.at_ms > w->now_ms);
     }
-    end(w);
+    world_end(w);
 }
 
 static void votes_turn_secret_and_open_again(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct group_propose_policy a = no_change;
     uint16_t target = 2;
     uint64_t before = w->n;
@@ -207,14 +186,14 @@ static void votes_turn_secret_and_open_again(void **state)
     p = ledger_admission(ledger_of(w), (uint16_t)n);
     assert_int_equal(p->voters[0].cast.choice, BALLOT_YES);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* One who has shown no keys could never be outvoted afterwards: no secret vote could open. */
 static void nothing_turns_secret_before_all_have_keys(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct group_propose_policy a = no_change;
     a.ballot_kind = BALLOT_SECRET;
     for (size_t i = 0; i < 3; i++)
@@ -223,14 +202,14 @@ static void nothing_turns_secret_before_all_have_keys(void **state)
     for (size_t i = 0; i < 3; i++)
         ledger_leaf_rw(w->m[i].g->ledger, 2)->stock.n = LEDGER_VETO_RESERVE + 1;
     WORLD_POST(w, group_make_propose_policy(w->m[0].g, &a, &now, &draft));
-    end(w);
+    world_end(w);
 }
 
 /* Epochs in which history was hidden are never handed to a newcomer, nor is what came before. */
 static void hidden_epochs_stay_hidden(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct group_propose_policy a = no_change;
     uint8_t item[LEDGER_POLICY_ITEM], key[32];
     put_item(item, LEDGER_POLICY_NO_HISTORY, 1);
@@ -259,7 +238,7 @@ static void hidden_epochs_stay_hidden(void **state)
     world_agree(w);
     (void)world_admit(w, n);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* ---- what each says of itself ---- */
@@ -267,7 +246,7 @@ static void hidden_epochs_stay_hidden(void **state)
 static void a_head_may_bring_a_signature(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     uint8_t sig[64], random[GROUP_RANDOM];
     memset(sig, 9, sizeof sig);
     struct group_now with = world_now(w, random);
@@ -288,13 +267,13 @@ static void a_head_may_bring_a_signature(void **state)
     WORLD_POST(w, group_make_head(w->m[1].g, group_epoch(w->m[1].g), 6, 43, NULL, &now, &draft));
     assert_int_equal(f->head_version, 0);
     assert_true(bytes_zero(BYTES_OF(f->head_sig)));
-    end(w);
+    world_end(w);
 }
 
 static void away_and_back(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct group_event ev;
     WORLD_POST(w, group_make_away(w->m[1].g, 12345, &now, &draft));
     assert_int_equal(ledger_leaf(ledger_of(w), 1)->away_ms, 12345);
@@ -303,13 +282,13 @@ static void away_and_back(void **state)
     WORLD_POST(w, group_make_away(w->m[1].g, 0, &now, &draft));
     assert_int_equal(ledger_leaf(ledger_of(w), 1)->away_ms, 0);
     post_bytes(w, 1, LEDGER_AWAY, BYTES_LIT("\0\0\0\0\0\0\0"), "its body is malformed");
-    end(w);
+    world_end(w);
 }
 
 static void the_room_moves_where_all_agreed(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     uint8_t pin[32] = {0}, wrong[32] = {1};
     struct rehome_body r = {.address = BYTES_LIT("10.0.0.1:4433")};
     assert_null(ledger_home(ledger_of(w)));
@@ -337,7 +316,7 @@ static void the_room_moves_where_all_agreed(void **state)
     REHOME_IS("that sentinel is not on the voted list");
     WORLD_POST(w, group_make_rehome(w->m[0].g, BYTES_LIT("a:44"), list + 6, &now, &draft));
     assert_string_equal(ledger_home(group_ledger(w->m[1].g))->address, "a:44");
-    end(w);
+    world_end(w);
 }
 
 int main(void)
@@ -353,5 +332,5 @@ int main(void)
         cmocka_unit_test(away_and_back),
         cmocka_unit_test(the_room_moves_where_all_agreed),
     };
-    return !!cmocka_run_group_tests(tests, start, NULL);
+    return !!cmocka_run_group_tests(tests, world_crypto, NULL);
 }

@@ -11,27 +11,6 @@
 #include "unit/fields_mutate.h"
 #include "unit/group_world.h"
 
-static int start(void **state)
-{
-    (void)state;
-    return crypto_start() == ST_OK ? 0 : -1;
-}
-
-static struct world *begin(size_t members)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_begin(w);
-    while (w->members < members) (void)world_admit(w, 0);
-    world_forget(w);
-    return w;
-}
-
-static void end(struct world *w)
-{
-    world_free(w);
-    free(w);
-}
-
 /* An entry of a member for the next place, behind the history that it knows or another one. */
 static struct entry0 word_of(struct world *w, size_t by, uint8_t other_history, struct bytes body)
 {
@@ -47,7 +26,7 @@ static struct entry0 word_of(struct world *w, size_t by, uint8_t other_history, 
 static void what_contradicts(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct buf out = BUF_INIT;
     struct proof_view v;
     const uint8_t *enclave = w->m[0].g->enclave_id;
@@ -97,14 +76,14 @@ static void what_contradicts(void **state)
         buf_free(&b);
     }
     buf_free(&out);
-    end(w);
+    world_end(w);
 }
 
 /* Every bit of it is needed. */
 static void no_other_bytes_pass(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_OPEN, 2);
     struct buf out = BUF_INIT;
     struct proof_view v;
     struct entry0 mine = word_of(w, 0, 0, LATER), theirs = word_of(w, 1, 1, LATER);
@@ -126,7 +105,7 @@ static void no_other_bytes_pass(void **state)
     buf_u8(&out, 0);
     assert_int_equal(proof_check(buf_view(&out), &v), ST_BAD_MESSAGE);
     buf_free(&out);
-    end(w);
+    world_end(w);
 }
 
 static void seal_word(struct world *w, const struct entry0 *e, struct buf *ret)
@@ -142,7 +121,7 @@ static void seal_word(struct world *w, const struct entry0 *e, struct buf *ret)
 static void the_group_keeps_the_first_proof(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct group *g = w->m[0].g;
     struct buf a = BUF_INIT, b = BUF_INIT, junk = BUF_INIT;
     struct proof_view v;
@@ -188,14 +167,14 @@ static void the_group_keeps_the_first_proof(void **state)
     buf_free(&a);
     buf_free(&b);
     buf_free(&junk);
-    end(w);
+    world_end(w);
 }
 
 /* A member signs over a history that is not ours: its word and ours make a proof by themselves. */
 static void another_history_proves_itself(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct group_event ev;
     struct proof_view v;
     struct buf sealed = BUF_INIT;
@@ -228,7 +207,7 @@ static void another_history_proves_itself(void **state)
     assert_int_equal(ev.leaf, LEDGER_NOBODY);
     buf_free(&again);
     buf_free(&sealed);
-    end(w);
+    world_end(w);
 }
 
 int main(void)
@@ -239,5 +218,5 @@ int main(void)
         cmocka_unit_test(the_group_keeps_the_first_proof),
         cmocka_unit_test(another_history_proves_itself),
     };
-    return !!cmocka_run_group_tests(tests, start, NULL);
+    return !!cmocka_run_group_tests(tests, world_crypto, NULL);
 }

@@ -10,34 +10,6 @@
 
 #include "unit/group_world.h"
 
-static int start(void **state)
-{
-    (void)state;
-    return crypto_start() == ST_OK ? 0 : -1;
-}
-
-static struct world *begin(uint8_t kind, size_t members)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_begin_kind(w, kind, (struct list){NULL, 0});
-    while (w->members < members) (void)world_admit(w, 0);
-    world_forget(w);
-    return w;
-}
-
-static void end(struct world *w)
-{
-    world_free(w);
-    free(w);
-}
-
-static struct world_member stranger_of(struct world *w)
-{
-    struct world_member who = {.nick = "stranger"};
-    world_random(w, who.id_seed, 96);
-    return who;
-}
-
 static const struct ledger *ledger_of(const struct world *w)
 {
     return group_ledger(w->m[0].g);
@@ -92,7 +64,7 @@ static void all_others_remove_one(void **state)
 {
     (void)state;
     for (uint8_t kind = BALLOT_OPEN; kind <= BALLOT_SECRET; kind++) {
-        struct world *w = begin(kind, 4);
+        struct world *w = world_new(kind, 4);
         struct group_event ev;
         uint8_t before[32], dedup[32], placement[32], key[32];
         uint64_t e = group_epoch(w->m[0].g), p = propose_removal(w, 0, 2);
@@ -154,7 +126,7 @@ static void all_others_remove_one(void **state)
         world_door_free(&d);
         (void)world_admit(w, 3); /* and a newcomer comes to the same end */
         world_agree(w);
-        end(w);
+        world_end(w);
     }
 }
 
@@ -162,7 +134,7 @@ static void one_no_keeps_a_member(void **state)
 {
     (void)state;
     for (uint8_t kind = BALLOT_OPEN; kind <= BALLOT_SECRET; kind++) {
-        struct world *w = begin(kind, 4);
+        struct world *w = world_new(kind, 4);
         uint64_t p = propose_removal(w, 0, 2);
         world_ballot(w, 3, p, false);
         if (kind == BALLOT_SECRET) {
@@ -173,15 +145,15 @@ static void one_no_keeps_a_member(void **state)
         assert_null(ledger_removal(ledger_of(w), 2));
         WORLD_POST(w, group_make_commit(w->m[2].g, 0, &now, &draft));
         world_agree(w);
-        end(w);
+        world_end(w);
     }
 }
 
 static void what_a_target_may_not(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 4);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_OPEN, 4);
+    struct world_member who = world_stranger(w);
     struct world_door d;
     uint64_t vote = world_propose(w, 2, &who), p = propose_removal(w, 0, 2);
     struct close_body c = close_of(w, vote);
@@ -223,13 +195,13 @@ static void what_a_target_may_not(void **state)
     WORLD_POST(w, group_make_withdraw(w->m[0].g, p, &now, &draft));
     WORLD_POST(w, group_make_propose(w->m[1].g, &a, &now, &draft));
     world_door_free(&d);
-    end(w);
+    world_end(w);
 }
 
 static void one_removal_each_way(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 5);
+    struct world *w = world_new(BALLOT_OPEN, 5);
     uint16_t targets[3] = {1, 2, 3};
     (void)propose_removal(w, 0, 1);
     post_remove(w, 2, targets, 1, "a removal of that member is open");
@@ -252,14 +224,14 @@ static void one_removal_each_way(void **state)
     WORLD_POST(w, group_make_commit(w->m[4].g, 0, &now, &draft));
     world_agree(w);
     assert_int_equal(state_of(w, 3, second), LEDGER_VOTE_OPEN);
-    end(w);
+    world_end(w);
 }
 
 static void of_two_the_first_wins(void **state)
 {
     (void)state;
     for (uint8_t kind = BALLOT_OPEN; kind <= BALLOT_SECRET; kind++) {
-        struct world *w = begin(kind, 2);
+        struct world *w = world_new(kind, 2);
         uint64_t p = propose_removal(w, 1, 0);
         const struct ledger_proposal *q = ledger_proposal(ledger_of(w), p);
         assert_int_equal(q->n_voters, 1);
@@ -274,14 +246,14 @@ static void of_two_the_first_wins(void **state)
         world_agree(w);
         (void)world_admit(w, 1);
         world_agree(w);
-        end(w);
+        world_end(w);
     }
 }
 
 static void a_remove_names_its_ballots(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_SECRET, 3);
+    struct world *w = world_new(BALLOT_SECRET, 3);
     uint64_t p = propose_removal(w, 0, 2);
     uint8_t indexes[24];
     struct outcome_body o = {.proposal = p, .ballots = {indexes, 2}};
@@ -306,7 +278,7 @@ static void a_remove_names_its_ballots(void **state)
     o.hash[1] ^= 1;
     OUTCOME_IS(1, LEDGER_REMOVE, NULL);
     OUTCOME_IS(1, LEDGER_REMOVE, "no such proposal is open");
-    end(w);
+    world_end(w);
 }
 
 /* ---- votes that meet ---- */
@@ -314,7 +286,7 @@ static void a_remove_names_its_ballots(void **state)
 static void who_comes_or_goes_ends_open_votes(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 4);
+    struct world *w = world_new(BALLOT_OPEN, 4);
     struct group_event ev;
     size_t newcomer = world_person(w);
     uint64_t add = world_propose(w, 0, &w->m[newcomer]), removal = propose_removal(w, 1, 3);
@@ -344,14 +316,14 @@ static void who_comes_or_goes_ends_open_votes(void **state)
     WORLD_REFUSED(w, ST_DENIED, group_make_outcome(w->m[0].g, removal, &now, &draft));
     world_duties(w);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* The vote on somebody else ends with a removal, and a passed ADD outlives it. */
 static void a_removal_ends_other_votes(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 4);
+    struct world *w = world_new(BALLOT_OPEN, 4);
     size_t newcomer = world_person(w);
     uint64_t first = propose_removal(w, 1, 3), second = propose_removal(w, 0, 2);
     const size_t voters[] = {0, 1, 2};
@@ -365,7 +337,7 @@ static void a_removal_ends_other_votes(void **state)
     world_welcome(w, 0, newcomer);
     world_duties(w);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* ---- several who are silent ---- */
@@ -374,7 +346,7 @@ static void the_silent_go_together(void **state)
 {
     (void)state;
     for (uint8_t kind = BALLOT_OPEN; kind <= BALLOT_SECRET; kind++) {
-        struct world *w = begin(kind, 5);
+        struct world *w = world_new(kind, 5);
         const uint16_t both[] = {3, 4}, three[] = {2, 3, 4};
         const char *why = "several are removed at once only if they are silent and fewer than half";
         w->m[3].away = w->m[4].away = true;
@@ -407,7 +379,7 @@ static void the_silent_go_together(void **state)
         world_sync(w); /* they come back, and see why nobody waits for them */
         assert_int_equal(world_saw(&w->m[4], GROUP_OUT, NULL), 1);
         assert_int_equal(ledger_leaf(group_ledger(w->m[3].g), 3)->left_by, LEDGER_REMOVE);
-        end(w);
+        world_end(w);
     }
 }
 
@@ -415,9 +387,9 @@ static void the_silent_go_together(void **state)
 static void a_word_of_the_silent_counts(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 5);
+    struct world *w = world_new(BALLOT_OPEN, 5);
     const uint16_t both[] = {3, 4};
-    struct world_member who = stranger_of(w);
+    struct world_member who = world_stranger(w);
     /* a quick one says at once that nobody answered */
     uint64_t p = world_propose(w, 0, &who);
     WORLD_POST(w, group_make_expire(w->m[0].g, p, &now, &draft));
@@ -447,7 +419,7 @@ static void a_word_of_the_silent_counts(void **state)
     p = propose_removal(w, 0, 3);
     WORLD_POST(w, group_make_away(w->m[3].g, 0, &now, &draft));
     assert_int_equal(state_of(w, 0, p), LEDGER_VOTE_OPEN);
-    end(w);
+    world_end(w);
 }
 
 /* ---- by the recovery key ---- */
@@ -455,7 +427,7 @@ static void a_word_of_the_silent_counts(void **state)
 static void who_has_the_words_revokes(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_SECRET, 3);
+    struct world *w = world_new(BALLOT_SECRET, 3);
     struct group_event ev;
     uint8_t key[32], hash[32], other[32];
     world_revocation(&w->m[2], key, hash);
@@ -469,7 +441,7 @@ static void who_has_the_words_revokes(void **state)
     memcpy(r.key, key, 32);
     r.leaf = 9;
     REVOKE_IS(0, "it revokes no member");
-    struct world_member who = stranger_of(w);
+    struct world_member who = world_stranger(w);
     uint64_t p = world_propose(w, 0, &who);
     world_forget(w);
     WORLD_POST(w, group_make_self_revoke(w->m[1].g, 2, key, &now, &draft));
@@ -494,7 +466,28 @@ static void who_has_the_words_revokes(void **state)
     WORLD_POST(w, group_make_self_revoke(w->m[1].g, 1, other, &now, &draft));
     assert_true(ledger_ended(group_ledger(w->m[1].g)));
     assert_int_equal(world_saw(&w->m[1], GROUP_ENDED, NULL), 1);
-    end(w);
+    world_end(w);
+}
+
+/* Whose own removal is open may not begin an epoch. If its machine was set back, the others do. */
+static void a_target_that_was_set_back_gets_keys(void **state)
+{
+    (void)state;
+    struct world *w = world_new(BALLOT_OPEN, 3);
+    struct buf saved = BUF_INIT;
+    assert_int_equal(group_save(w->m[1].g, &saved), ST_OK);
+    WORLD_POST(w, group_make_update(w->m[1].g, &now, &draft));
+    assert_int_equal(ledger_due(ledger_of(w)), LEDGER_NEVER); /* it could begin one itself */
+    uint64_t p = propose_removal(w, 0, group_leaf(w->m[1].g));
+    world_restore(w, 1, buf_view(&saved));
+    assert_true(group_restored(w->m[1].g));
+    assert_int_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_POST_UPDATE);
+    world_duties(w);
+    assert_false(group_restored(w->m[1].g));
+    assert_int_equal(state_of(w, 0, p), LEDGER_VOTE_OPEN);
+    world_agree(w);
+    buf_free(&saved);
+    world_end(w);
 }
 
 int main(void)
@@ -511,6 +504,7 @@ int main(void)
         cmocka_unit_test(the_silent_go_together),
         cmocka_unit_test(a_word_of_the_silent_counts),
         cmocka_unit_test(who_has_the_words_revokes),
+        cmocka_unit_test(a_target_that_was_set_back_gets_keys),
     };
-    return !!cmocka_run_group_tests(tests, start, NULL);
+    return !!cmocka_run_group_tests(tests, world_crypto, NULL);
 }

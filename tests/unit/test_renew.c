@@ -10,27 +10,6 @@
 
 #include "unit/group_world.h"
 
-static int start(void **state)
-{
-    (void)state;
-    return crypto_start() == ST_OK ? 0 : -1;
-}
-
-static struct world *begin(uint8_t kind, size_t members)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_begin_kind(w, kind, (struct list){NULL, 0});
-    while (w->members < members) (void)world_admit(w, 0);
-    world_forget(w);
-    return w;
-}
-
-static void end(struct world *w)
-{
-    world_free(w);
-    free(w);
-}
-
 static const struct ledger *ledger_of(const struct world *w)
 {
     return group_ledger(w->m[0].g);
@@ -64,7 +43,7 @@ static void one_who_is_lost_comes_back(void **state)
 {
     (void)state;
     for (size_t who = 0; who < 3; who += 2) { /* the creator, too */
-        struct world *w = begin(BALLOT_SECRET, 4);
+        struct world *w = world_new(BALLOT_SECRET, 4);
         size_t other = who == 0 ? 1 : 0;
         struct group_event ev;
         uint8_t kept[32], key[32];
@@ -115,14 +94,14 @@ static void one_who_is_lost_comes_back(void **state)
         WORLD_POST(w, group_make_commit(w->m[who].g, 0, &now, &draft));
         (void)world_admit(w, who);
         world_agree(w);
-        end(w);
+        world_end(w);
     }
 }
 
 static void twice_is_another_time(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     for (uint64_t times = 1; times <= 2; times++) {
         lose(w, 2);
         world_duties(w); /* RENEW, its answer, a COMMIT */
@@ -132,7 +111,7 @@ static void twice_is_another_time(void **state)
     }
     (void)world_admit(w, 2);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* The same backup is brought back twice: the secret of the first RENEW is lost, too. */
@@ -140,7 +119,7 @@ static void lost_again_on_the_way(void **state)
 {
     (void)state;
     for (int taken_in = 0; taken_in < 2; taken_in++) {
-        struct world *w = begin(BALLOT_OPEN, 3);
+        struct world *w = world_new(BALLOT_OPEN, 3);
         struct buf saved = BUF_INIT;
         lose(w, 2);
         assert_int_equal(group_save(w->m[2].g, &saved), ST_OK);
@@ -155,7 +134,7 @@ static void lost_again_on_the_way(void **state)
         assert_int_equal(ledger_leaf(ledger_of(w), 2)->renewals, 2);
         world_agree(w);
         buf_free(&saved);
-        end(w);
+        world_end(w);
     }
 }
 
@@ -163,7 +142,7 @@ static void lost_again_on_the_way(void **state)
 static void an_answer_may_come_late(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     lose(w, 2);
     (void)post_renewal(w, 2);
     world_duties(w);
@@ -173,14 +152,14 @@ static void an_answer_may_come_late(void **state)
     assert_true(group_in(w->m[2].g));
     world_duties(w);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* Killed in the middle of reading again. */
 static void a_restart_on_the_way_back(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_SECRET, 3);
+    struct world *w = world_new(BALLOT_SECRET, 3);
     struct group_welcome welcome;
     struct group *fresh;
     uint8_t x[VETO_SCALAR] = {7};
@@ -206,14 +185,14 @@ static void a_restart_on_the_way_back(void **state)
     world_duties(w);
     assert_true(group_in(w->m[1].g));
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* A WELCOME that is none leads nowhere. */
 static void a_false_answer(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct group_welcome good, bad;
     lose(w, 2);
     uint64_t renewal = post_renewal(w, 2);
@@ -242,14 +221,14 @@ static void a_false_answer(void **state)
     world_rejoin(w, 0, 2);
     world_duties(w);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* It cannot recompute the joiner secret either: whoever lets it in falsely is told of. */
 static void a_false_entrance_is_noticed(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct group_event ev;
     struct seen mine, theirs;
     struct group_draft d;
@@ -272,14 +251,14 @@ static void a_false_entrance_is_noticed(void **state)
     assert_int_equal(world_saw(&w->m[2], GROUP_FORK, &ev), 1);
     assert_int_equal(ev.leaf, 0);
     assert_true(group_writable(w->m[0].g) && group_writable(w->m[1].g));
-    end(w);
+    world_end(w);
 }
 
 /* No ballot goes out before new keys are in. */
 static void no_vote_before_the_commit(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct world_member who = {.nick = "who"};
     world_random(w, who.id_seed, 96);
     lose(w, 2);
@@ -291,7 +270,7 @@ static void no_vote_before_the_commit(void **state)
     world_duties(w);
     world_ballot(w, 2, p, true);
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* ---- what a RENEW must be ---- */
@@ -333,7 +312,7 @@ static void expect_void(const struct world *w, uint16_t author, const char *why)
 static void what_a_renewal_must_be(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct renew_body r = {.count = 1};
     struct buf text = BUF_INIT;
     uint8_t key[32], wrong[32] = {5}, seed[32];
@@ -381,14 +360,14 @@ static void what_a_renewal_must_be(void **state)
     expect_void(w, LEDGER_NOBODY, "it is sealed under another epoch");
     buf_free(&text);
     buf_free(&last);
-    end(w);
+    world_end(w);
 }
 
 /* While it waits, its author makes no epoch and proposes nothing, whatever it still holds. */
 static void who_renews_waits(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct renew_body r = {.count = 1};
     struct buf text = BUF_INIT;
     uint8_t key[32], seed[32];
@@ -413,14 +392,14 @@ static void who_renews_waits(void **state)
     post_body(w, 2, LEDGER_PROPOSE, &propose_policy_fields, &p,
               "its author does not hold the keys of this epoch yet");
     buf_free(&text);
-    end(w);
+    world_end(w);
 }
 
 /* Under the key of RENEW: what is no RENEW, or of nobody, or brings no key. */
 static void what_else_stands_under_that_key(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     struct world_member stranger = {.nick = "stranger"};
     struct renew_body r = {.count = 1};
     struct buf text = BUF_INIT;
@@ -463,14 +442,14 @@ static void what_else_stands_under_that_key(void **state)
     seal_renewal(w, 1, &e, key);
     expect_void(w, 1, "its KEM key is not valid");
     buf_free(&text);
-    end(w);
+    world_end(w);
 }
 
 /* One who was voted out may still read that somebody renews, and can do nothing with it. */
 static void who_is_out_renews_nothing(void **state)
 {
     (void)state;
-    struct world *w = begin(BALLOT_OPEN, 3);
+    struct world *w = world_new(BALLOT_OPEN, 3);
     uint16_t target = 2;
     uint8_t hash[32] = {0};
     uint64_t p = w->n;
@@ -481,7 +460,7 @@ static void who_is_out_renews_nothing(void **state)
     w->m[2].g->lost = true; /* as if it did not know */
     WORLD_REFUSED(w, ST_DENIED, group_make_renew(w->m[2].g, hash, &now, &draft));
     assert_int_equal(group_next(w->m[2].g, w->now_ms).duty, GROUP_NOTHING);
-    end(w);
+    world_end(w);
 }
 
 int main(void)
@@ -500,5 +479,5 @@ int main(void)
         cmocka_unit_test(what_else_stands_under_that_key),
         cmocka_unit_test(who_is_out_renews_nothing),
     };
-    return !!cmocka_run_group_tests(tests, start, NULL);
+    return !!cmocka_run_group_tests(tests, world_crypto, NULL);
 }

@@ -10,34 +10,6 @@
 
 #include "unit/group_world.h"
 
-static int start(void **state)
-{
-    (void)state;
-    return crypto_start() == ST_OK ? 0 : -1;
-}
-
-static struct world *begin(size_t members)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_begin_kind(w, BALLOT_SECRET, (struct list){NULL, 0});
-    while (w->members < members) (void)world_admit(w, 0);
-    world_forget(w);
-    return w;
-}
-
-static void end(struct world *w)
-{
-    world_free(w);
-    free(w);
-}
-
-static struct world_member stranger_of(struct world *w)
-{
-    struct world_member who = {.nick = "stranger"};
-    world_random(w, who.id_seed, 96);
-    return who;
-}
-
 static const struct ledger_proposal *seen_by(const struct world *w, size_t i, uint64_t p)
 {
     return ledger_proposal(group_ledger(w->m[i].g), p);
@@ -78,7 +50,7 @@ static void twin_votes(struct world *a, struct world *b, size_t nay)
     struct world *both[] = {a, b};
     uint64_t index = 0;
     for (size_t k = 0; k < 2; k++) {
-        struct world_member who = stranger_of(both[k]);
+        struct world_member who = world_stranger(both[k]);
         world_forget(both[k]);
         index = world_propose(both[k], 0, &who);
     }
@@ -115,15 +87,15 @@ static void a_veto_looks_like_a_yes(void **state)
 {
     (void)state;
     for (size_t n = 2; n <= WORLD_MEMBERS; n++) {
-        struct world *a = begin(n), *b = begin(n);
+        struct world *a = world_new(BALLOT_SECRET, n), *b = world_new(BALLOT_SECRET, n);
         assert_int_equal(a->counter, b->counter);
         twin_votes(a, b, n == 2 ? 1 : n / 2);
         uint64_t p = ledger_current_proposal(group_ledger(a->m[0].g))->index;
         WORLD_POST(a, group_make_outcome(a->m[n - 1].g, p, &now, &draft));
         assert_int_equal(ledger_members(group_ledger(a->m[0].g)), n + 1);
         WORLD_REFUSED(b, ST_DENIED, group_make_outcome(b->m[n - 1].g, p, &now, &draft));
-        end(a);
-        end(b);
+        world_end(a);
+        world_end(b);
     }
 }
 
@@ -131,8 +103,8 @@ static void a_veto_looks_like_a_yes(void **state)
 static void the_last_ballot_may_be_the_veto(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 3);
+    struct world_member who = world_stranger(w);
     uint64_t p = world_propose(w, 1, &who);
     world_ballot(w, 2, p, false);
     world_ballot(w, 0, p, false); /* two of them do not cancel out */
@@ -143,29 +115,29 @@ static void the_last_ballot_may_be_the_veto(void **state)
     world_ballot(w, 1, p, true);
     world_ballot(w, 0, p, false);
     assert_int_equal(seen_by(w, 0, p)->state, LEDGER_VOTE_REJECTED);
-    end(w);
+    world_end(w);
 }
 
 /* One who is alone votes openly; of two, each knows what the other said: nobody can hide that. */
 static void one_voter_needs_no_secret(void **state)
 {
     (void)state;
-    struct world *w = begin(1);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 1);
+    struct world_member who = world_stranger(w);
     uint64_t p = world_propose(w, 0, &who);
     assert_int_equal(seen_by(w, 0, p)->ballot->kind, BALLOT_OPEN);
     size_t stock = ledger_leaf(group_ledger(w->m[0].g), 0)->stock.n;
     assert_int_equal(stock, LEDGER_VETO_KEYS_MAX);
     world_ballot(w, 0, p, false);
     assert_int_equal(seen_by(w, 0, p)->state, LEDGER_VOTE_REJECTED);
-    end(w);
+    world_end(w);
 }
 
 static void silence_is_seen(void **state)
 {
     (void)state;
-    struct world *w = begin(4);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 4);
+    struct world_member who = world_stranger(w);
     world_heads(w);
     uint64_t p = world_propose(w, 0, &who);
     world_ballot(w, 0, p, true);
@@ -192,7 +164,7 @@ static void silence_is_seen(void **state)
     WORLD_REFUSED(w, ST_DENIED, group_make_ballot(w->m[3].g, p, true, &now, &draft));
     WORLD_POST(w, group_make_away(w->m[3].g, 0, &now, &draft));
     assert_false(ledger_leaf(group_ledger(w->m[0].g), 3)->missed);
-    end(w);
+    world_end(w);
 }
 
 /* ---- what a ballot must be ---- */
@@ -200,8 +172,8 @@ static void silence_is_seen(void **state)
 static void a_wrong_ballot_is_void(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 3);
+    struct world_member who = world_stranger(w);
     struct group_draft d;
     struct buf plain = BUF_INIT, other = BUF_INIT;
     struct entry0 e;
@@ -274,14 +246,14 @@ static void a_wrong_ballot_is_void(void **state)
     BALLOT_IS(1, "the vote is closed");
     buf_free(&plain);
     buf_free(&other);
-    end(w);
+    world_end(w);
 }
 
 /* Where nobody is added, a ballot brings no seat's signature. */
 static void a_removal_needs_no_seat(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_SECRET, 3);
     struct group_draft d;
     struct buf plain = BUF_INIT;
     struct entry0 e;
@@ -300,7 +272,7 @@ static void a_removal_needs_no_seat(void **state)
     BALLOT_IS(1, NULL);
     buf_free(&d.sealed);
     buf_free(&plain);
-    end(w);
+    world_end(w);
 }
 
 /* ---- one ballot, one key ---- */
@@ -318,8 +290,8 @@ static bool holds(const struct group *g, const uint8_t x[VETO_SCALAR])
 static void a_ballot_is_made_once(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 3);
+    struct world_member who = world_stranger(w);
     struct group_draft d;
     struct buf plain = BUF_INIT, again = BUF_INIT;
     struct entry0 e, f;
@@ -359,15 +331,15 @@ static void a_ballot_is_made_once(void **state)
     assert_int_equal(g->n_ballots, 0);
     buf_free(&plain);
     buf_free(&again);
-    end(w);
+    world_end(w);
 }
 
 /* A ballot that never arrived is forgotten with its vote. */
 static void a_ballot_dies_with_its_vote(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 3);
+    struct world_member who = world_stranger(w);
     struct group_draft d;
     uint64_t p = world_propose(w, 0, &who);
     WORLD_DRAFT(w, &d, group_make_ballot(w->m[1].g, p, false, &now, &draft));
@@ -376,15 +348,15 @@ static void a_ballot_dies_with_its_vote(void **state)
     WORLD_POST(w, group_make_withdraw(w->m[0].g, p, &now, &draft));
     assert_int_equal(w->m[1].g->n_ballots, 0);
     assert_true(bytes_zero(BYTES(w->m[1].g->ballots, sizeof w->m[1].g->ballots)));
-    end(w);
+    world_end(w);
 }
 
 /* An older row knows a key that has been used: it must never be used for another choice. */
 static void an_old_row_votes_with_no_old_key(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 3);
+    struct world_member who = world_stranger(w);
     struct buf saved = BUF_INIT;
     uint16_t target = 2;
     uint64_t p = world_propose(w, 0, &who), removal = w->n;
@@ -425,15 +397,15 @@ static void an_old_row_votes_with_no_old_key(void **state)
     world_ballot(w, 1, p, true);
     assert_int_equal(seen_by(w, 2, p)->voters[1].cast.choice, BALLOT_HIDDEN);
     buf_free(&saved);
-    end(w);
+    world_end(w);
 }
 
 /* A newcomer checks every proof that was ever posted, and comes to the same end. */
 static void a_newcomer_counts_again(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 3);
+    struct world_member who = world_stranger(w);
     uint64_t refused = world_propose(w, 0, &who);
     for (size_t i = 0; i < 3; i++) world_ballot(w, i, refused, i != 1);
     size_t n = world_admit(w, 2);
@@ -454,7 +426,7 @@ static void a_newcomer_counts_again(void **state)
     /* and votes with the keys of its own knock */
     uint64_t p = world_propose(w, 0, &who);
     world_ballot(w, n, p, true);
-    end(w);
+    world_end(w);
 }
 
 int main(void)
@@ -471,5 +443,5 @@ int main(void)
         cmocka_unit_test(an_old_row_votes_with_no_old_key),
         cmocka_unit_test(a_newcomer_counts_again),
     };
-    return !!cmocka_run_group_tests(tests, start, NULL);
+    return !!cmocka_run_group_tests(tests, world_crypto, NULL);
 }

@@ -10,34 +10,6 @@
 
 #include "unit/group_world.h"
 
-static int start(void **state)
-{
-    (void)state;
-    return crypto_start() == ST_OK ? 0 : -1;
-}
-
-static struct world *begin(size_t members)
-{
-    struct world *w = calloc(1, sizeof *w);
-    world_begin_kind(w, BALLOT_SECRET, (struct list){NULL, 0});
-    while (w->members < members) (void)world_admit(w, 0);
-    world_forget(w);
-    return w;
-}
-
-static void end(struct world *w)
-{
-    world_free(w);
-    free(w);
-}
-
-static struct world_member stranger_of(struct world *w)
-{
-    struct world_member who = {.nick = "stranger"};
-    world_random(w, who.id_seed, 96);
-    return who;
-}
-
 static const struct ledger_stock *stock_of(const struct world *w, uint16_t leaf)
 {
     return &ledger_leaf(group_ledger(w->m[0].g), leaf)->stock;
@@ -69,8 +41,8 @@ static struct list serials_of(const struct world *w, uint16_t target, uint8_t *r
 static void every_voter_by_its_next_key(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 3);
+    struct world_member who = world_stranger(w);
     struct world_door d;
     uint8_t serials[20] = {0};
     world_knock(w, 1, &who, &d);
@@ -116,14 +88,14 @@ static void every_voter_by_its_next_key(void **state)
     REMOVE_IS(NULL);
     assert_int_equal(stock_of(w, 2)->n, n);
     world_door_free(&d);
-    end(w);
+    world_end(w);
 }
 
 static void the_stock_is_filled_up_in_time(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 2);
+    struct world_member who = world_stranger(w);
     while (stock_of(w, 1)->n >= GROUP_VETO_LOW) {
         assert_int_not_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_POST_VETO_KEYS);
         uint64_t p = world_propose(w, 0, &who);
@@ -144,15 +116,15 @@ static void the_stock_is_filled_up_in_time(void **state)
         WORLD_POST(w, group_make_veto_keys(w->m[1].g, &now, &draft));
     WORLD_REFUSED(w, ST_DENIED, group_make_veto_keys(w->m[1].g, &now, &draft));
     world_agree(w);
-    end(w);
+    world_end(w);
 }
 
 /* Secrets that were drawn and never shown are not pushed out by those that are. */
 static void the_secrets_keep_up_with_the_stock(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 3);
+    struct world_member who = world_stranger(w);
     for (int i = 0; i < 70; i++) {
         uint64_t p = world_propose(w, i % 3 == 0 ? 1 : 0, &who);
         if (i % 2 == 0) world_ballot(w, 2, p, true);
@@ -164,7 +136,7 @@ static void the_secrets_keep_up_with_the_stock(void **state)
                 assert_non_null(group_veto_find(w->m[k].g, stock_of(w, k)->serial[s]));
         assert_true(w->m[2].g->n_veto <= LEDGER_VETO_STOCK);
     }
-    end(w);
+    world_end(w);
 }
 
 /* ---- the reserve ---- */
@@ -179,8 +151,8 @@ static void remove_and_withdraw(struct world *w, size_t by, uint16_t target)
 static void nobody_exhausts_the_reserve(void **state)
 {
     (void)state;
-    struct world *w = begin(4);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 4);
+    struct world_member who = world_stranger(w);
     size_t villain = 1;
     while (stock_of(w, 0)->n > LEDGER_VETO_RESERVE && stock_of(w, 2)->n > LEDGER_VETO_RESERVE &&
            stock_of(w, 3)->n > LEDGER_VETO_RESERVE) {
@@ -225,7 +197,7 @@ static void nobody_exhausts_the_reserve(void **state)
     assert_true(stock_of(w, 0)->n >= GROUP_VETO_LOW);
     assert_int_equal(stock_of(w, 0)->n_reserve_by, 0);
     remove_and_withdraw(w, 0, 3);
-    end(w);
+    world_end(w);
 }
 
 /* ---- VETO_KEYS ---- */
@@ -245,7 +217,7 @@ static void draw_keys(const struct world *w, size_t by, const uint8_t seed[32], 
 static void what_keys_must_be(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_SECRET, 3);
     uint8_t keys[16 * VETO_KEY], seed[32], x[VETO_SCALAR], random[2 * VETO_RANDOM];
     struct veto_keys v = {.keys = {keys, 3}};
     const uint8_t *enclave = ledger_enclave_id(group_ledger(w->m[0].g));
@@ -296,14 +268,14 @@ static void what_keys_must_be(void **state)
     KEYS_IS(1, NULL);
     assert_int_equal(stock_of(w, 1)->n, 16);
     assert_int_equal(stock_of(w, 1)->serial[0], first + 1);
-    end(w);
+    world_end(w);
 }
 
 static void what_a_candidate_must_bring(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
-    struct world_member who = stranger_of(w), copy = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 2);
+    struct world_member who = world_stranger(w), copy = world_stranger(w);
     struct world_door d;
     uint8_t serials[16], keys[3 * VETO_KEY];
     w->knock_keys = LEDGER_VETO_RESERVE;
@@ -332,7 +304,7 @@ static void what_a_candidate_must_bring(void **state)
     veto_key_make(ledger_enclave_id(group_ledger(w->m[0].g)), w->m[1].g->id, first, random, x,
                   keys);
     KEYS_IS(1, "a veto key in it is known already");
-    end(w);
+    world_end(w);
 }
 
 /* Two colluders can choose their keys so that a third one's base comes to nothing: no such vote is
@@ -340,7 +312,7 @@ static void what_a_candidate_must_bring(void **state)
 static void keys_that_cancel_out(void **state)
 {
     (void)state;
-    struct world *w = begin(3);
+    struct world *w = world_new(BALLOT_SECRET, 3);
     const uint8_t *enclave = ledger_enclave_id(group_ledger(w->m[0].g));
     size_t order[3] = {0, 1, 2}, a, b;
     for (size_t i = 0; i < 3; i++) /* by ID */
@@ -399,7 +371,7 @@ static void keys_that_cancel_out(void **state)
     put_u16(targets, (uint16_t)b);
     r.serials = serials_of(w, (uint16_t)b, serials);
     post_body(w, order[0], LEDGER_PROPOSE, &propose_remove_fields, &r, NULL);
-    end(w);
+    world_end(w);
 }
 
 /* The sentinel says that it lost the race, and then shows the attempt after all. */
@@ -407,8 +379,8 @@ static void a_lying_conflict_loses_no_key(void **state)
 {
     (void)state;
     for (int restart = 0; restart < 2; restart++) {
-        struct world *w = begin(2);
-        struct world_member who = stranger_of(w);
+        struct world *w = world_new(BALLOT_SECRET, 2);
+        struct world_member who = world_stranger(w);
         struct group_draft first, second;
         struct buf a = BUF_INIT, b = BUF_INIT;
         struct entry0 e, f;
@@ -437,12 +409,12 @@ static void a_lying_conflict_loses_no_key(void **state)
             assert_int_equal(ledger_proposal(group_ledger(w->m[0].g), p)->state,
                              LEDGER_VOTE_PASSED);
             WORLD_POST(w, group_make_outcome(w->m[0].g, p, &now, &draft));
-            who = stranger_of(w);
+            who = world_stranger(w);
             break;
         }
         buf_free(&a);
         buf_free(&b);
-        end(w);
+        world_end(w);
     }
 }
 
@@ -451,7 +423,7 @@ static void a_lying_conflict_loses_no_key(void **state)
 static void other_secrets_of_the_same_keys(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
+    struct world *w = world_new(BALLOT_SECRET, 2);
     struct buf saved = BUF_INIT;
     struct group_draft shown, hidden;
     assert_int_equal(group_save(w->m[1].g, &saved), ST_OK);
@@ -465,15 +437,15 @@ static void other_secrets_of_the_same_keys(void **state)
         assert_null(group_veto_find(w->m[1].g, stock_of(w, 1)->serial[i]));
     buf_free(&hidden.sealed);
     buf_free(&saved);
-    end(w);
+    world_end(w);
 }
 
 /* A made ballot is known after a restart, till it lands. */
 static void a_made_ballot_is_remembered(void **state)
 {
     (void)state;
-    struct world *w = begin(2);
-    struct world_member who = stranger_of(w);
+    struct world *w = world_new(BALLOT_SECRET, 2);
+    struct world_member who = world_stranger(w);
     struct group_draft draft_of;
     uint64_t index = world_propose(w, 0, &who);
     const struct ledger_proposal *p = ledger_proposal(group_ledger(w->m[1].g), index);
@@ -487,7 +459,7 @@ static void a_made_ballot_is_remembered(void **state)
     assert_false(yes);
     world_append(w, &draft_of);
     assert_false(group_kept_ballot(w->m[1].g, p, &yes));
-    end(w);
+    world_end(w);
 }
 
 int main(void)
@@ -504,5 +476,5 @@ int main(void)
         cmocka_unit_test(other_secrets_of_the_same_keys),
         cmocka_unit_test(a_made_ballot_is_remembered),
     };
-    return !!cmocka_run_group_tests(tests, start, NULL);
+    return !!cmocka_run_group_tests(tests, world_crypto, NULL);
 }

@@ -173,8 +173,13 @@ const char *ledger_vote_text(enum ledger_vote_state state)
 uint64_t ledger_due(const struct ledger *l)
 {
     if (l->ended) return LEDGER_NEVER;
-    for (size_t i = 0; i < l->n_pending; i++)
-        if (l->pending[i].type != LEDGER_UPDATE) return l->taken[i];
+    for (size_t i = 0; i < l->n_pending; i++) {
+        const struct ledger_pending *w = &l->pending[i];
+        /* An UPDATE has time till the next epoch, which its author may begin. Of one whose own removal
+         * is open it is perhaps the call for keys of a machine that was set back. */
+        if (w->type != LEDGER_UPDATE || !ledger_may_commit(l, l->leaves[w->leaf]))
+            return l->taken[i];
+    }
     return LEDGER_NEVER;
 }
 

@@ -396,7 +396,11 @@ static void on_appended(void *arg, enum status st, struct bytes body)
         }
     } else {
         again_in(e, st == ST_BUSY ? PEN_BUSY_MS : PEN_AGAIN_MS);
-        if (st != ST_BUSY)
+        /* So is answered whose seat is gone: the answer to ATTACH says it, also to a member that cannot
+         * read the REMOVE because it is lost. */
+        if (st == ST_DENIED)
+            uplink_redial(&e->up, st);
+        else if (st != ST_BUSY)
             enclave_trouble(e, "the sentinel does not take an entry for the ledger: %s",
                             status_text(st));
     }

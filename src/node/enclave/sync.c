@@ -64,11 +64,16 @@ static void keep_entry(struct enclave *e, uint8_t feed, struct bytes sealed)
 static void forked(struct enclave *e, uint8_t feed)
 {
     e->feeds[feed].stuck = true;
-    enclave_trouble(e,
-                    "the sentinel shows another history of feed %u than the one this member has "
-                    "seen: nothing more is written. Compare `enclave status` with the other "
-                    "members.",
-                    (unsigned)feed);
+    if (e->phase == ENCLAVE_ENTERING)
+        enclave_trouble(e,
+                        "the ledger that is shown here does not verify as that of the enclave that "
+                        "invited this member: nothing is written. Ask who invited you.");
+    else
+        enclave_trouble(e,
+                        "the sentinel shows another history of feed %u than the one this member "
+                        "has seen: nothing more is written. Compare `enclave status` with the "
+                        "other members.",
+                        (unsigned)feed);
     if (feed == FEED_LEDGER) enclave_evidence(e, e->feeds[feed].head);
 }
 
