@@ -55,6 +55,9 @@ struct node_options {
     const char *socks;     /* "host:port" of a SOCKS5 proxy (tor mode goes through it), or NULL */
     bool socks_all;        /* every enclave goes through it */
     uint64_t start_gap_ms; /* most time between two enclaves' first diallings; 0: all at once */
+    const uint8_t *place;  /* 32 bytes that change when the store is a copy of the one used last;
+                              NULL: not known. Another one than at the last start: keys are renewed
+                              before anything is said, event "warning" */
 };
 
 struct node_result {
