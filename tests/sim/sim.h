@@ -164,6 +164,8 @@ struct person {
     bool told_old_seats;
     bool restored; /* came back from a backup, and is not known to be well again */
     uint64_t restored_ms, healed_ms;
+    uint8_t place[32];  /* of its disk: another one after some of the restores */
+    bool noticed;       /* the last restore changed it: nothing excuses what was known */
     struct buf leaving; /* what it knew when it wanted to leave */
     bool no_history;    /* came in when newcomers got no keys of older files */
     bool halted;        /* saw its disk fail: restart helps */
