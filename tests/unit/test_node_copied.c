@@ -255,5 +255,5 @@ int main(void)
         cmocka_unit_test(what_is_not_on_disk_is_noticed_again),
         cmocka_unit_test(who_waits_at_the_door_remembers_it),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

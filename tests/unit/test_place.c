@@ -69,8 +69,9 @@ static void on_closed(void *arg)
     *(bool *)arg = true;
 }
 
-/* One start: what it says of its place, and some commits. */
-static void visit(const char *db, unsigned commits, uint8_t ret[32])
+/* One start: what it says of its place, and some commits. A byte goes into ticks (unless it is -1) as
+ * each is handed in, and when it is on disk. */
+static void visit_ticking(const char *db, unsigned commits, int ticks, uint8_t ret[32])
 {
     uv_loop_t loop;
     struct kv_sqlite *s;
@@ -83,13 +84,20 @@ static void visit(const char *db, unsigned commits, uint8_t ret[32])
         bool done = false;
         struct kv_write w = {KV_PUT, {7}, i, bytes_str("value")};
         assert_int_equal(kv.ops->commit(kv.ctx, &w, 1, on_done, &done), ST_OK);
+        if (ticks >= 0) assert_int_equal(write(ticks, "+", 1), 1);
         while (!done) uv_run(&loop, UV_RUN_ONCE);
+        if (ticks >= 0) assert_int_equal(write(ticks, ".", 1), 1);
     }
     assert_memory_equal(ret, kv_sqlite_place(s), 32);
     kv_sqlite_close(s, on_closed, &closed);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_true(closed);
     assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void visit(const char *db, unsigned commits, uint8_t ret[32])
+{
+    visit_ticking(db, commits, -1, ret);
 }
 
 static void same(const char *db, const uint8_t place[32])
@@ -186,11 +194,11 @@ static void a_file_that_stays_is_the_same(void **state)
     assert_memory_equal(place, again, 32);
 }
 
-/* Commits until it is killed. */
-static void commit_for_ever(const char *db)
+/* Commits, and now and then starts anew, until it is killed. */
+static void commit_for_ever(const char *db, int ticks)
 {
     uint8_t place[32];
-    for (;;) visit(db, 50, place);
+    for (;;) visit_ticking(db, 5, ticks, place);
 }
 
 static void kill_9_at_any_moment(void **state)
@@ -198,13 +206,22 @@ static void kill_9_at_any_moment(void **state)
     struct home *h = *state;
     uint8_t place[32];
     visit(h->db, 1, place);
-    for (unsigned i = 0; i < 12; i++) {
+    for (unsigned i = 0; i < 16; i++) {
+        int pipes[2];
+        char tick;
+        assert_int_equal(pipe(pipes), 0);
+        fflush(NULL);
         pid_t child = fork();
         assert_true(child >= 0);
-        if (child == 0) commit_for_ever(h->db);
-        usleep(3000 + i * 7001);
+        if (child == 0) {
+            close(pipes[0]);
+            commit_for_ever(h->db, pipes[1]);
+        }
+        close(pipes[1]);
+        for (unsigned k = 0; k < 1 + i; k++) assert_int_equal(read(pipes[0], &tick, 1), 1);
         assert_int_equal(kill(child, SIGKILL), 0);
         assert_int_equal(waitpid(child, NULL, 0), child);
+        close(pipes[0]);
         same(h->db, place);
     }
 }
@@ -435,5 +452,5 @@ int main(void)
         TEST(the_highest_count),
         TEST(without_attributes),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return !!cmocka_run_group_tests(tests, NULL, NULL);
 }
