@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "node/copied.h"
 #include "node/enclave/enclave.h"
 #include "node/gate.h"
 
@@ -171,6 +172,7 @@ void node_listen(struct node *n, node_listener *listener, void *arg)
 struct loading {
     struct node *node;
     enum status st;
+    struct copied copied;
 };
 
 static bool on_record(void *arg, uint64_t slot, struct bytes plain)
@@ -183,6 +185,7 @@ static bool on_record(void *arg, uint64_t slot, struct bytes plain)
     enum status st = enclave_load(n, slot, plain, &e);
     n->next_slot = next;
     if (st == ST_OK) st = node_add(n, e);
+    copied_record(&l->copied, slot, st == ST_OK ? e : NULL);
     if (st != ST_OK) {
         env_log(n->ports.env, ENV_ERROR, "node", "an enclave does not load: %s", status_text(st));
         l->st = st;
@@ -192,7 +195,7 @@ static bool on_record(void *arg, uint64_t slot, struct bytes plain)
 
 enum status node_start(struct node *n, const uint8_t mk[32], const uint8_t rk[32])
 {
-    struct loading l = {n, ST_OK};
+    struct loading l = {.node = n, .st = ST_OK};
     if (n->started) return ST_EXISTS;
     enum status st = keep_start(&n->keep, n->ports.env, &n->ports.kv, mk);
     if (st != ST_OK) return st;
@@ -200,9 +203,13 @@ enum status node_start(struct node *n, const uint8_t mk[32], const uint8_t rk[32
     if (n->recovery == NULL) return ST_NO_MEMORY;
     memcpy(n->recovery, rk, 32);
     n->records = keep_space(&n->keep, "enclaves", BYTES_NONE);
+    st = copied_begin(&l.copied, n);
+    if (st != ST_OK) return st;
     n->started = true;
     /* One enclave that does not load does not keep the others from running. */
-    return keep_scan(&n->keep, &n->records, 0, on_record, &l);
+    st = keep_scan(&n->keep, &n->records, 0, on_record, &l);
+    copied_end(&l.copied, st == ST_OK);
+    return st;
 }
 
 void node_stop(struct node *n, node_done *done, void *arg)

@@ -59,7 +59,10 @@ struct node_options {
         NODE_RECEIPTS_OFF,
         NODE_RECEIPTS_DELIVERED,
         NODE_RECEIPTS_READ
-    } receipts; /* what the others are told of their words: nothing, here, read */
+    } receipts;           /* what the others are told of their words: nothing, here, read */
+    const uint8_t *place; /* 32 bytes that change when the store is a copy of the one used last;
+                              NULL: not known. Another one than at the last start: keys are renewed
+                              before anything is said, event "warning" */
 };
 
 struct node_result {

@@ -23,6 +23,7 @@ struct node {
     bool started;
     bool stopping;
     struct keep_space records;
+    struct keep_space places; /* copied.c */
     struct enclave *enclaves[NODE_ENCLAVES_MAX];
     size_t n;
     uint64_t next_slot;

@@ -2,6 +2,7 @@
 #include "store/kv_sqlite.h"
 
 #include "store/clean_vfs.h"
+#include "store/place.h"
 #include "store/private.h"
 #include "store/store_thread.h"
 
@@ -43,12 +44,17 @@ struct kv_sqlite {
     sqlite3_stmt *read[READS];
     struct store_thread *thread;
     int lock;
-    bool dropped;   /* store thread: this batch drops a space */
-    bool scrub;     /* store thread: one is dropped for good, the log not yet emptied */
-    size_t waiting; /* bytes of commits on their way */
+    int file; /* the database itself, for its attributes; closed after SQLite has closed it */
+    struct place place; /* store thread, after open; its id does not change */
+    bool dropped;       /* store thread: this batch drops a space */
+    bool scrub;         /* store thread: one is dropped for good, the log not yet emptied */
+    size_t waiting;     /* bytes of commits on their way */
     void (*closed)(void *arg);
     void *closed_arg;
 };
+
+/* The one row that is not sealed. All other spaces are hashes (vault.md, "Rows"). */
+static const uint8_t place_space[KV_SPACE] = "ENCLAVE place";
 
 /* Numbers keep their order as SQLite's signed ones: 0 becomes the smallest. */
 static sqlite3_int64 from_u64(uint64_t n)
@@ -175,7 +181,7 @@ static enum status prepare(sqlite3 *db, const char *const *text, size_t n, sqlit
 
 /* The directory, the lock and the file itself, so that SQLite meets one of mode 0600 (its -wal and
  * -shm take the mode of the database). */
-static enum status guard(const char *path, int *ret_lock)
+static enum status guard(const char *path, int *ret_lock, int *ret_file)
 {
     char other[PATH_MAX];
     enum status st;
@@ -187,10 +193,9 @@ static enum status guard(const char *path, int *ret_lock)
     n = snprintf(other, sizeof other, "%s.lock", path);
     if (n < 0 || (size_t)n >= sizeof other) return ST_TOO_BIG;
     TRY(private_lock(other, ret_lock));
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return errno == ELOOP ? ST_LOOSE_MODE : private_from_errno(errno);
-    st = private_fd(fd);
-    close(fd);
+    *ret_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*ret_file < 0) return errno == ELOOP ? ST_LOOSE_MODE : private_from_errno(errno);
+    st = private_fd(*ret_file);
 out:
     return st;
 }
@@ -201,6 +206,7 @@ static void release(struct kv_sqlite *s)
     for (size_t i = 0; i < READS; i++) sqlite3_finalize(s->read[i]);
     sqlite3_close(s->reader);
     sqlite3_close(s->writer); /* the last one: takes the WAL in and removes it */
+    if (s->file >= 0) close(s->file);
     private_unlock(s->lock);
     free(s);
 }
@@ -259,10 +265,21 @@ static enum status batch_begin(void *ctx)
     return step(s, s->write[BEGIN]);
 }
 
+static enum status put_place(struct kv_sqlite *s)
+{
+    uint8_t row[PLACE_ROW];
+    struct kv_write w = {.verb = KV_PUT, .value = BYTES_OF(row)};
+    memcpy(w.space, place_space, KV_SPACE);
+    place_row(&s->place, row);
+    return apply(s, &w);
+}
+
 static enum status batch_commit(void *ctx)
 {
     struct kv_sqlite *s = ctx;
-    enum status st = step(s, s->write[COMMIT]);
+    enum status st = put_place(s);
+    if (st == ST_OK) st = step(s, s->write[COMMIT]);
+    if (st == ST_OK) place_mark(&s->place, s->file);
     /* secure_delete zeroes the pages, but the log may still hold older ones. What was dropped is
      * dropped: if it does not go now, it goes with the next commit. */
     if (st == ST_OK && s->dropped) s->scrub = true;
@@ -405,6 +422,25 @@ out:
     return st;
 }
 
+/* Nothing is written yet: the first commit takes along what was noticed. */
+static enum status find_place(struct kv_sqlite *s)
+{
+    struct buf row;
+    buf_init(&row, KV_VALUE_MAX);
+    enum status st = port_get(s, place_space, 0, &row);
+    if (st == ST_OK || st == ST_NOT_FOUND) {
+        place_look(&s->place, s->file, buf_view(&row));
+        st = ST_OK;
+    }
+    buf_free(&row);
+    return st;
+}
+
+const uint8_t *kv_sqlite_place(const struct kv_sqlite *s)
+{
+    return s->place.id;
+}
+
 struct kv kv_sqlite_port(struct kv_sqlite *s)
 {
     static const struct kv_ops ops = {
@@ -418,14 +454,15 @@ enum status kv_sqlite_open(uv_loop_t *loop, const char *path, struct kv_sqlite *
     struct kv_sqlite *s = calloc(1, sizeof *s);
     *ret = NULL;
     if (!s) return ST_NO_MEMORY;
-    s->lock = -1;
-    TRY(guard(path, &s->lock));
+    s->lock = s->file = -1;
+    TRY(guard(path, &s->lock, &s->file));
     TRY(attach(path, &s->writer));
     TRY(schema(s->writer, path));
     TRY(prepare(s->writer, write_text, WRITES, s->write));
     TRY(attach(path, &s->reader));
     TRY(run(s->reader, "PRAGMA query_only = ON"));
     TRY(prepare(s->reader, read_text, READS, s->read));
+    TRY(find_place(s));
     const struct store_hooks hooks = {batch_begin, batch_commit, batch_rollback, s};
     TRY(store_thread_start(loop, &hooks, &s->thread));
     *ret = s;

@@ -30,6 +30,9 @@ struct kv_sqlite;
 
 enum status kv_sqlite_open(uv_loop_t *loop, const char *path, struct kv_sqlite **ret) MUST_USE;
 struct kv kv_sqlite_port(struct kv_sqlite *s);
+/* 32 bytes that are others once a copy was put in the place of the database (place.h), for good with
+ * the next commit. */
+const uint8_t *kv_sqlite_place(const struct kv_sqlite *s);
 void kv_sqlite_close(struct kv_sqlite *s, void (*closed)(void *arg), void *arg);
 
 #endif

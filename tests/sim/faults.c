@@ -92,6 +92,9 @@ bool fault_restore(struct sim *s)
               (unsigned long long)((s->time.now_ms - p->backup_ms) / 1000));
     person_crash(p);
     kv_mem_copy(&p->kv, &p->backup);
+    /* Some disks tell that they were set back; of the others only the entries do, if they are shown. */
+    p->noticed = rng_chance(&s->rng, 500);
+    if (p->noticed) rng_bytes(&s->rng, p->place, sizeof p->place);
     for (unsigned i = 0; i < s->n_messages; i++)
         if (s->messages[i].from == p->i && s->messages[i].at_ms + 2 * SIM_SECOND > p->backup_ms)
             s->messages[i].excused = true;

@@ -36,6 +36,7 @@ void person_init(struct sim *s, unsigned i, uint64_t offer)
     kv_mem_init(&p->backup, &p->m);
     files_mem_init(&p->files, &p->m);
     shards_mem_init(&p->shards, &p->m, offer);
+    memset(p->place, (int)i + 1, sizeof p->place);
     rng_bytes(&s->rng, p->mk, 32);
     rng_bytes(&s->rng, p->rk, 32);
     p->shown = sim_alloc(SIM_MESSAGES_MAX);
@@ -56,7 +57,8 @@ void person_boot(struct person *p)
         .listen = p->listen,
         .announce = p->m.name,
         .offer = p->shards.most,
-        .receipts = (enum node_receipts)((s->seed + p->i) % (NODE_RECEIPTS_READ + 1))};
+        .receipts = (enum node_receipts)((s->seed + p->i) % (NODE_RECEIPTS_READ + 1)),
+        .place = p->place};
     p->node = node_new(&ports, &options);
     if (!p->node) sim_fail(s, "m%u: node_new gave nothing", p->i);
     node_listen(p->node, on_event, p);

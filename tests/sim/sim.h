@@ -197,6 +197,8 @@ struct person {
     bool no_history;       /* came in when newcomers got no keys of older files */
     bool halted;           /* saw its disk fail: restart helps */
     struct op *ops;        /* calls not yet answered */
+    uint8_t place[32];     /* of its disk: another one after some of the restores */
+    bool noticed;          /* the last restore changed it: nothing excuses what was known */
     uint64_t read_upto;
     uint8_t *shown; /* by message: how often */
     uint64_t head_count;

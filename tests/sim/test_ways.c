@@ -357,7 +357,9 @@ static void who_is_asked_goes_at_once(void **state)
         struct said a = {0};
         size_t from = w->net.dials;
         bool there = strcmp(was.first, names[i]) == 0;
-        assert_int_equal(node_send(p->node, names[i], &(struct node_say){.text = BYTES_LIT("now")}, told, &a), ST_OK);
+        assert_int_equal(
+            node_send(p->node, names[i], &(struct node_say){.text = BYTES_LIT("now")}, told, &a),
+            ST_OK);
         pass(w, 100);
         assert_int_equal(w->net.dials - from, there ? 0 : 1);
     }

@@ -42,14 +42,14 @@ static bool on_stored(void *arg, const struct room_entry_row *e)
     return !k->found;
 }
 
-/* A disk that was set back does not know what it said since, unless the feed tells: what never got
- * there cannot be known. */
+/* A disk that was set back and does not show it does not know what it said since, unless the feed
+ * tells: what never got there cannot be known. One that shows it says nothing under an old key. */
 static bool could_know(struct sim *s, unsigned by, uint64_t at_ms, uint8_t feed,
                        const uint8_t hash[32])
 {
     const struct person *p = &s->people[by];
     struct seek k = {.hash = hash};
-    if (p->restored_ms < at_ms) return true;
+    if (p->restored_ms < at_ms || p->noticed) return true;
     struct room_store store = room_sqlite_port(s->sentinel.branch[0].db);
     if (store.ops->entries(store.ctx, s->room, feed, 0, on_stored, &k) != ST_OK) return false;
     if (!k.found) s->watch.unknowable++;

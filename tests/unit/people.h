@@ -47,6 +47,7 @@ struct person {
     uv_timer_t timer;
     bool timer_closed;
     bool running;
+    unsigned copies; /* told since the start that its home is a copy */
 };
 
 struct answer {
@@ -92,7 +93,8 @@ static inline void person_timer(uv_timer_t *timer)
 
 static inline void person_event(void *arg, const struct node_event *e)
 {
-    const struct person *p = arg;
+    struct person *p = arg;
+    p->copies += strstr(e->text, "this home is a copy") != NULL;
     if (getenv("ENCLAVE_TEST_LOG") != NULL)
         print_message("%s: [%s] %s: %s\n", p->nick, e->kind, e->enclave, e->text);
 }
@@ -101,16 +103,17 @@ static inline void person_start(struct person *p)
 {
     struct town *t = p->town;
     char path[200];
-    struct node_options options = {
-        .listen = "127.0.0.1:0",
-        .announce = "127.0.0.1",
-        .offer = UINT64_C(1) << 30,
-        .receipts = NODE_RECEIPTS_READ};
+    struct node_options options = {.listen = "127.0.0.1:0",
+                                   .announce = "127.0.0.1",
+                                   .offer = UINT64_C(1) << 30,
+                                   .receipts = NODE_RECEIPTS_READ};
+    p->copies = 0;
     assert_int_equal(links_new(&t->loop, &t->env, &p->links), ST_OK);
     assert_int_equal(net_work_new(&t->loop, 1, &p->work), ST_OK);
     net_files_init(&p->files, &t->loop);
     snprintf(path, sizeof path, "%s/state.db", p->home);
     assert_int_equal(kv_sqlite_open(&t->loop, path, &p->kv), ST_OK);
+    options.place = kv_sqlite_place(p->kv);
     snprintf(path, sizeof path, "%s/shards", p->home);
     assert_int_equal(shard_fs_open(&t->loop, path, 0, &p->shards), ST_OK);
     p->ports = (struct node_ports){.env = &t->env,

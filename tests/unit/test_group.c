@@ -185,6 +185,68 @@ static void a_restored_backup_renews_its_keys(void **state)
     world_end(w);
 }
 
+/* No entry of ours tells that this row is a copy, the machine does. An epoch that one of its keys opens
+ * may have been spoken in since: it ends nothing. */
+static void a_copy_speaks_in_no_epoch_of_before(void **state)
+{
+    (void)state;
+    struct world *w = world_new(BALLOT_OPEN, 3);
+    struct buf saved = BUF_INIT;
+    struct world_member stranger = {.nick = "stranger"};
+    world_random(w, stranger.id_seed, 96);
+    uint64_t p = world_propose(w, 0, &stranger);
+    WORLD_POST(w, group_make_update(w->m[1].g, &now, &draft));
+    assert_int_equal(group_save(w->m[1].g, &saved), ST_OK);
+    WORLD_POST(w, group_make_commit(w->m[0].g, 0, &now, &draft));
+    group_free(w->m[1].g);
+    assert_int_equal(group_load(buf_view(&saved), &w->m[1].g), ST_OK);
+    w->m[1].n_trace = 0;
+    group_note_copied(w->m[1].g); /* before anything is read */
+    world_restart(w, 1);
+    world_read(w, 1);
+    struct group *g = w->m[1].g;
+    const struct ledger_leaf *self = ledger_leaf(group_ledger(g), 1);
+    assert_int_equal(world_saw(&w->m[1], GROUP_RESTORED, NULL), 0);
+    assert_non_null(group_kem_seed(g, self->kem_pk)); /* its key of before opened the epoch */
+    assert_true(group_restored(g));
+    assert_int_equal(g->n_veto, 0);
+    WORLD_REFUSED(w, ST_DENIED, group_make_ballot(g, p, true, &now, &draft));
+    assert_int_equal(group_next(g, w->now_ms).duty, GROUP_POST_UPDATE);
+    uint64_t epoch = group_epoch(g);
+    world_duties(w);
+    assert_false(group_restored(w->m[1].g));
+    assert_true(group_epoch(w->m[1].g) > epoch);
+    world_agree(w);
+    buf_free(&saved);
+    world_end(w);
+}
+
+/* Set back once more while it renews its keys, and with all that may wait for a COMMIT waiting. */
+static void a_copy_of_a_copy(void **state)
+{
+    (void)state;
+    struct world *w = world_new(BALLOT_OPEN, 3);
+    for (unsigned i = 0; i < LEDGER_UPDATES_MAX; i++) {
+        group_note_copied(w->m[1].g);
+        assert_int_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_POST_UPDATE);
+        WORLD_POST(w, group_make_update(w->m[1].g, &now, &draft));
+        assert_int_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_POST_COMMIT);
+        world_restart(w, 1);
+        world_read(w, 1);
+    }
+    for (unsigned i = 0; i < 2 * GROUP_SEEDS_MAX; i++) { /* its COMMIT never lands */
+        group_note_copied(w->m[1].g);
+        assert_int_equal(group_next(w->m[1].g, w->now_ms).duty, GROUP_POST_COMMIT);
+        struct group_draft lost;
+        WORLD_DRAFT(w, &lost, group_make_commit(w->m[1].g, 0, &now, &draft));
+        buf_free(&lost.sealed);
+    }
+    world_duties(w);
+    assert_false(group_restored(w->m[1].g));
+    world_agree(w);
+    world_end(w);
+}
+
 static void members_leave_and_the_last_two_at_once(void **state)
 {
     (void)state;
@@ -411,6 +473,8 @@ int main(void)
         cmocka_unit_test(a_restart_reads_its_own_disk),
         cmocka_unit_test(entries_ahead_of_the_saved_row),
         cmocka_unit_test(a_restored_backup_renews_its_keys),
+        cmocka_unit_test(a_copy_speaks_in_no_epoch_of_before),
+        cmocka_unit_test(a_copy_of_a_copy),
         cmocka_unit_test(members_leave_and_the_last_two_at_once),
         cmocka_unit_test(updates_are_taken_in),
         cmocka_unit_test(a_sleeper_catches_up),

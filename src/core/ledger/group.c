@@ -184,14 +184,21 @@ enum status group_seed_add(struct group *g, uint8_t role, uint64_t until, const 
                            const uint8_t **ret_pk)
 {
     if (g->n_seeds == GROUP_SEEDS_MAX) {
-        /* The oldest of those that no longer hold makes room. */
+        /* The oldest of those that no longer hold makes room; where a machine was set back again and
+         * again within an epoch, one of an attempt before that. */
+        const struct group_seed *s = g->secrets->seeds;
         size_t i = 0;
-        while (i < g->n_seeds && g->secrets->seeds[i].role != GROUP_SEED_OLD) i++;
+        while (i < g->n_seeds && s[i].role != GROUP_SEED_OLD) i++;
+        if (i == g->n_seeds) i = 0;
+        while (i < g->n_seeds && s[i].role != GROUP_SEED_OLD &&
+               !(s[i].stale && s[i].role != GROUP_SEED_NOW))
+            i++;
         if (i == g->n_seeds) return ST_BUSY;
         group_seed_drop(g, i);
     }
     struct group_seed *s = &g->secrets->seeds[g->n_seeds];
     s->role = role;
+    s->stale = false;
     s->until = until;
     memcpy(s->seed, seed, 32);
     kem_public(seed, g->seed_pks[g->n_seeds]);
@@ -239,6 +246,14 @@ const uint8_t *group_kem_seed(const struct group *g, const uint8_t pk[1216])
         if (memcmp(g->seed_pks[i], pk, sizeof g->seed_pks[i]) == 0)
             return g->secrets->seeds[i].seed;
     return NULL;
+}
+
+bool group_kem_is_fresh(const struct group *g, const uint8_t pk[1216])
+{
+    for (size_t i = 0; i < g->n_seeds; i++)
+        if (memcmp(g->seed_pks[i], pk, sizeof g->seed_pks[i]) == 0)
+            return !g->secrets->seeds[i].stale;
+    return false;
 }
 
 size_t group_kem_seeds(const struct group *g, const uint8_t *ret[GROUP_SEEDS_MAX])

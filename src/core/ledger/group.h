@@ -38,8 +38,8 @@
 #define GROUP_HEAD_SPREAD_MS ((uint64_t)10 * 60 * 1000) /* leaves do not confirm a COMMIT at once */
 /* By then the others have confirmed what we know: a use, a COMMIT within a day, a HEAD within another. */
 #define GROUP_CONFIRM_MS ((uint64_t)60 * 3600 * 1000)
-#define GROUP_MARKS 4 /* own HEADs remembered: of more than GROUP_CONFIRM_MS */
-#define GROUP_EVENTS_MAX 4096                 /* waiting; group_take says ST_BUSY above that */
+#define GROUP_MARKS 4         /* own HEADs remembered: of more than GROUP_CONFIRM_MS */
+#define GROUP_EVENTS_MAX 4096 /* waiting; group_take says ST_BUSY above that */
 #define GROUP_HISTORY_MAX ((size_t)256 << 20) /* a newcomer holds it until its ADD has come */
 #define GROUP_ENTRIES_MAX ((uint64_t)1 << 22)
 #define GROUP_SEEDS_MAX 16  /* own KEM secrets held at once */
@@ -145,6 +145,9 @@ enum status group_check_head(struct group *g, uint64_t count, const uint8_t chai
 /* Another feed holds an entry of ours that this disk does not know (protocol.md 11): keys are renewed
  * before we speak or vote. */
 void group_note_restored(struct group *g);
+/* This whole state is a copy, from which perhaps somebody went on: the same, also where it was so
+ * before, and without an event. Any time after group_load or group_join. */
+void group_note_copied(struct group *g);
 struct seen group_seen(const struct group *g); /* our head, for entries of other feeds */
 /* Somebody's entry claims to have seen (count, chain): ST_OK, ST_FORK, ST_PENDING (ahead of us). */
 enum status group_check_seen(struct group *g, uint16_t leaf, const struct seen *claim) MUST_USE;

@@ -68,8 +68,9 @@ static void duty_of_epoch(const struct group *g, uint16_t turn, uint64_t now_ms,
     const struct ledger_leaf *self = ledger_leaf(l, g->leaf);
     const struct group_row *row = group_row(g, ledger_epoch(l), GROUP_ROW_ALL);
     /* A restored member may go out of turn, once its new key is in the ledger. */
-    bool renew = g->restored && self->updates > 0 && group_kem_seed(g, self->kem_update) != NULL &&
-                 ledger_may_commit(l, self);
+    bool shown = self->updates > 0 && group_kem_is_fresh(g, self->kem_update);
+    bool renew =
+        g->restored && (shown || self->updates >= LEDGER_UPDATES_MAX) && ledger_may_commit(l, self);
     if (renew) earlier(next, GROUP_POST_COMMIT, now_ms, 0, LEDGER_NEVER);
     if (ledger_due(l) != LEDGER_NEVER)
         earlier(next, GROUP_POST_COMMIT, turn_ms(g->due_ms, turn), turn, LEDGER_NEVER);
@@ -103,7 +104,8 @@ struct group_next group_next(const struct group *g, uint64_t now_ms)
         const struct ledger_proposal *p = ledger_proposal_at(l, i);
         if (ledger_is_current(p)) duty_of_vote(g, p, turn, &next);
     }
-    if (g->restored && (self->updates == 0 || group_kem_seed(g, self->kem_update) == NULL))
+    if (g->restored && self->updates < LEDGER_UPDATES_MAX &&
+        (self->updates == 0 || !group_kem_is_fresh(g, self->kem_update)))
         earlier(&next, GROUP_POST_UPDATE, now_ms, 0, LEDGER_NEVER);
     if (!group_in(g)) return next;
     if (needs_veto_keys(g, self)) earlier(&next, GROUP_POST_VETO_KEYS, now_ms, 0, LEDGER_NEVER);

@@ -182,7 +182,8 @@ static enum status fresh_pk(struct group *g, uint8_t role, const uint8_t seed[32
 {
     uint64_t epoch = ledger_epoch(g->ledger) + 1;
     for (size_t i = 0; i < g->n_seeds; i++)
-        if (g->secrets->seeds[i].role == role && g->secrets->seeds[i].until == epoch) {
+        if (g->secrets->seeds[i].role == role && g->secrets->seeds[i].until == epoch &&
+            !g->secrets->seeds[i].stale) {
             *ret_pk = g->seed_pks[i];
             return ST_OK;
         }

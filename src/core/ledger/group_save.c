@@ -22,6 +22,8 @@ enum {
     SAVED_VETO_DEAD = 128
 };
 
+#define SEED_STALE 0x80 /* with the role of a seed */
+
 static uint8_t flags_of(const struct group *g)
 {
     return (uint8_t)((g->phase == GROUP_WALKING ? SAVED_WALKING : 0) |
@@ -105,7 +107,8 @@ enum status group_save(const struct group *g, struct buf *out)
     buf_bytes(out, buf_view(&g->proof));
     buf_u8(out, (uint8_t)g->n_seeds);
     for (size_t i = 0; i < g->n_seeds; i++) {
-        buf_u8(out, g->secrets->seeds[i].role);
+        const struct group_seed *s = &g->secrets->seeds[i];
+        buf_u8(out, (uint8_t)(s->role | (s->stale ? SEED_STALE : 0)));
         buf_u64(out, g->secrets->seeds[i].until);
         buf_raw(out, g->secrets->seeds[i].seed, 32);
     }
@@ -129,7 +132,9 @@ static enum status read_seeds(struct group *g, struct cursor *c)
     if (n > GROUP_SEEDS_MAX) return ST_INTEGRITY;
     for (size_t i = 0; i < n && !c->bad; i++) {
         struct group_seed *s = &g->secrets->seeds[i];
-        s->role = cursor_u8(c);
+        uint8_t role = cursor_u8(c);
+        s->role = role & (uint8_t)~SEED_STALE;
+        s->stale = role & SEED_STALE;
         s->until = cursor_u64(c);
         cursor_copy(c, s->seed, 32);
         kem_public(s->seed, g->seed_pks[i]);

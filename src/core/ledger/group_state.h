@@ -47,6 +47,7 @@ enum group_seed_role {
 
 struct group_seed {
     uint8_t role;
+    bool stale; /* made before a restore was noticed: what it opens may have been used before */
     uint64_t until;
     uint8_t seed[32];
 };
@@ -142,8 +143,8 @@ struct group {
     uint64_t head_ms; /* our last HEAD, or our coming in */
     bool used;        /* words or files were sealed in the newest epoch */
     struct {
-        uint64_t count; /* entries when a HEAD of ours landed in a used epoch; 0: none */
-        uint64_t ms;    /* and when */
+        uint64_t count;   /* entries when a HEAD of ours landed in a used epoch; 0: none */
+        uint64_t ms;      /* and when */
     } marks[GROUP_MARKS]; /* the newest first */
 
     struct group_ballot ballots[GROUP_BALLOTS_MAX];
@@ -192,6 +193,8 @@ enum status group_seed_add(struct group *g, uint8_t role, uint64_t until, const 
 void group_seed_drop(struct group *g, size_t i);
 /* After a COMMIT was applied: which secrets stay (protocol.md 6). */
 void group_seeds_turn(struct group *g);
+/* The secret of pk is ours, and was made since the last restore that was noticed. */
+bool group_kem_is_fresh(const struct group *g, const uint8_t pk[1216]);
 const struct group_row *group_row(const struct group *g, uint64_t epoch, uint8_t flag);
 bool group_quiet(const struct group *g, uint64_t index); /* replayed, or history of a newcomer */
 struct group_event *group_emit(struct group *g, enum group_event_type type, uint64_t index);

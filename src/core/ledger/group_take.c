@@ -351,19 +351,27 @@ static void settle_own(struct group *g, const struct ledger_judged *j)
     }
 }
 
-void group_note_restored(struct group *g)
+void group_note_copied(struct group *g)
 {
-    if (g->restored) return;
-    (void)group_emit(g, GROUP_RESTORED, ledger_count(g->ledger));
+    /* A later epoch that one of these keys opens may have been spoken in, too, by who went on. */
+    for (size_t i = 0; i < g->n_seeds; i++) g->secrets->seeds[i].stale = true;
     g->restored = g->dirty = true;
     group_veto_kill(g); /* who knows what was signed with them */
 }
 
-/* After a COMMIT our key in the ledger is one of ours again: the restore is over. */
+void group_note_restored(struct group *g)
+{
+    if (g->restored) return;
+    (void)group_emit(g, GROUP_RESTORED, ledger_count(g->ledger));
+    group_note_copied(g);
+}
+
+/* After a COMMIT our key in the ledger is one that we made since: nobody spoke in this epoch before,
+ * whatever is kept from us. The restore is over. */
 static void settle_restored(struct group *g)
 {
     const struct ledger_leaf *self = ledger_leaf(g->ledger, g->leaf);
-    if (!g->restored || self == NULL || group_kem_seed(g, self->kem_pk) == NULL) return;
+    if (!g->restored || self == NULL || !group_kem_is_fresh(g, self->kem_pk)) return;
     g->restored = false;
     g->dirty = true;
 }

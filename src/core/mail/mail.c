@@ -206,6 +206,13 @@ static const uint8_t *prev_own(const struct mail *m)
     return m->n_pending ? m->pending[m->n_pending - 1].hash : m->own_last;
 }
 
+void mail_hold(struct mail *m, uint64_t epoch)
+{
+    if (m->restored_epoch != MAIL_NONE && m->restored_epoch >= epoch) return;
+    m->restored_epoch = epoch;
+    m->head_dirty = true;
+}
+
 /* A message made again takes the place of the one that will not be sent. */
 static void discard_uuid(struct mail *m, const uint8_t uuid[16])
 {

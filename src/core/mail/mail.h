@@ -98,6 +98,8 @@ enum status mail_make(struct mail *m, const struct mail_draft *draft,
 /* An outbox entry of this epoch would no longer count if appended now: once the feed is read to its
  * head and it is not there, make it again with the same uuid. */
 bool mail_stale(const struct mail *m, uint64_t epoch);
+/* The state is a copy: up to this epoch nothing is made any more, as its numbers may be used. */
+void mail_hold(struct mail *m, uint64_t epoch);
 /* A made message that never reached the feed will not be sent any more. */
 void mail_discard(struct mail *m, uint64_t epoch, uint64_t n);
 

@@ -173,7 +173,7 @@ struct commit {
     void *arg;
 };
 
-static void halt(struct enclave *e, enum status st)
+void enclave_halt(struct enclave *e, enum status st)
 {
     e->halted = true;
     uplink_stop(&e->up);
@@ -193,7 +193,7 @@ static void on_committed(void *arg, enum status st)
     struct node *n = e->node;
     e->commits--;
     n->commits--;
-    if (st != ST_OK && !e->halted && !e->removed) halt(e, st);
+    if (st != ST_OK && !e->halted && !e->removed) enclave_halt(e, st);
     if (c->done != NULL) c->done(c->arg, st);
     /* An answer to our RENEW waits for the rows to be on disk. */
     if (e->rejoin != NULL && e->commits == 0 && !e->removed) enclave_pump(e);
@@ -219,7 +219,7 @@ void enclave_commit(struct enclave *e, struct keep_batch *b, kv_done *done, void
     } else {
         keep_drop(b);
     }
-    if (!e->halted && !e->removed) halt(e, st);
+    if (!e->halted && !e->removed) enclave_halt(e, st);
     if (done != NULL) node_later_kv(e->node, e, done, arg, st);
 }
 

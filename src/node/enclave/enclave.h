@@ -188,6 +188,7 @@ struct enclave {
     struct node *node;
     uint64_t slot;
     bool removed;
+    bool copied;    /* its rows are a copy, and its group is still to come: node/copied.h */
     bool halted;    /* a commit failed: memory is ahead of the disk, nothing more is done */
     size_t commits; /* on the way: not freed before they are done */
     struct keep_batch *batch; /* open while entries are taken: one commit for all of them */
@@ -321,6 +322,8 @@ void enclave_put_record(struct enclave *e, struct keep_batch *b);
 void enclave_put_group(struct enclave *e, struct keep_batch *b);
 /* Commits and counts: node_stop waits for it. */
 void enclave_commit(struct enclave *e, struct keep_batch *b, kv_done *done, void *arg);
+/* A commit of its rows failed. */
+void enclave_halt(struct enclave *e, enum status st);
 void enclave_spaces(struct enclave *e);
 /* We are in: the KEM and veto keys that we came with live on in the group only. */
 void enclave_wipe_first(struct enclave *e);
@@ -476,6 +479,8 @@ void enclave_mail_rows(struct enclave *e, struct keep_batch *b);
 void enclave_mail_send(struct enclave *e); /* outbox */
 void enclave_mail_down(struct enclave *e);
 void enclave_mail_free(struct enclave *e);
+/* Keys are being renewed: what waits is sealed anew, in an epoch that nobody spoke in before. */
+void enclave_mail_restored(struct enclave *e);
 void enclave_mail_epoch(struct enclave *e);
 void enclave_post_tick(struct enclave *e, uint64_t now_ms); /* receipts, messages that end */
 uint64_t enclave_post_next_ms(const struct enclave *e);

@@ -10,6 +10,7 @@
 #include "core/door/safety.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
+#include "node/copied.h"
 #include "node/gate.h"
 
 #include <stdio.h>
@@ -31,6 +32,7 @@ static void save(struct enclave *e, kv_done *done)
 {
     struct keep_batch b;
     keep_begin(&b, &e->node->keep);
+    if (e->group != NULL) copied_entered(e, &b);
     enclave_put_record(e, &b);
     enclave_put_group(e, &b);
     enclave_commit(e, &b, done, e);

@@ -35,6 +35,7 @@ static void shred(struct enclave *e, const char *why, kv_done *done, void *arg)
     struct keep_batch b;
     keep_begin(&b, &e->node->keep);
     keep_erase(&b, &e->node->records, e->slot);
+    keep_erase(&b, &e->node->places, e->slot);
     keep_erase_space(&b, &e->s_state);
     keep_erase_space(&b, &e->s_mail);
     keep_erase_space(&b, &e->s_outbox);

@@ -65,6 +65,7 @@ enum status enclave_epochs(struct enclave *e)
     group_senders_drop(e->group, epoch);
     (void)index;
 out:
+    if (group_restored(e->group)) enclave_mail_restored(e);
     if (list != NULL) bytes_wipe(list, MAIL_LEAVES_MAX * sizeof *list);
     free(list);
     return st;
@@ -256,6 +257,7 @@ static void on_away(struct enclave *e, const struct group_event *ev)
 
 static void on_restored(struct enclave *e, const struct group_event *ev)
 {
+    enclave_mail_restored(e);
     enclave_tell(e, "warning", "", ev->index,
                  "this machine came back from an older backup: its keys are renewed first");
 }

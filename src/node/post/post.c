@@ -220,6 +220,13 @@ static bool outlived(const struct enclave *e, const struct outgoing *o)
     return e->mail != NULL && mail_stale(e->mail, o->epoch);
 }
 
+void enclave_mail_restored(struct enclave *e)
+{
+    if (e->mail == NULL) return;
+    mail_hold(e->mail, group_epoch(e->group));
+    for (struct outgoing *o = e->out_first; o != NULL; o = o->next) o->epoch = TO_BE_MADE;
+}
+
 void enclave_mail_send(struct enclave *e)
 {
     if (!enclave_synced(e, FEED_LEDGER) || !enclave_synced(e, FEED_MAIL) || e->removed ||

@@ -26,7 +26,7 @@ struct pour_slot {
     uint8_t *in;
     size_t have;
     size_t touched; /* most bytes of in that ever held anything: to be wiped */
-    bool full; /* nothing more is to be read into it */
+    bool full;      /* nothing more is to be read into it */
     size_t len;
     bool hashed;
     uint8_t *out;
