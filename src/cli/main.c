@@ -31,6 +31,7 @@ static const struct {
     {"destroy", verb_destroy},
     {"send", verb_send},
     {"read", verb_read},
+    {"chat", verb_chat},
     {"put", verb_put},
     {"get", verb_get},
     {"ls", verb_ls},

@@ -55,7 +55,7 @@ int verb_send(struct cli *c)
 /* ---- read ---- */
 
 /* Every further line of a text is marked: none may look like somebody else's message. */
-static void show_text(struct cli *c, const char *text)
+static void show_text(const struct cli *c, const char *text, const char *between)
 {
     while (*text != '\0') {
         size_t n = strcspn(text, "\n");
@@ -65,15 +65,13 @@ static void show_text(struct cli *c, const char *text)
         free(line);
         text += n;
         if (*text == '\0') return;
-        printf("\n    | ");
+        fputs(between, stdout);
         text++;
     }
 }
 
-static void show_message(struct cli *c, const json_t *m)
+void cli_message(const struct cli *c, const json_t *m, const char *when, bool one_line)
 {
-    char when[24];
-    cli_time(cli_text(m, "time"), when);
     if (cli_number(m, "lost_before") > 0) {
         char lost[96];
         snprintf(lost, sizeof lost, "(%llu of their messages never came)",
@@ -86,7 +84,7 @@ static void show_message(struct cli *c, const json_t *m)
     printf(" ");
     cli_put(c, cli_bool(m, "own") ? STYLE_PLAIN : STYLE_BOLD, cli_text(m, "nick"), false);
     printf(": ");
-    show_text(c, cli_text(m, "text"));
+    show_text(c, cli_text(m, "text"), one_line ? " | " : "\n    | ");
     if (cli_bool(m, "own") && !cli_bool(m, "sent")) cli_put(c, STYLE_DIM, " (not sent yet)", false);
     printf("\n");
 }
@@ -111,7 +109,9 @@ static uint64_t show_all(struct cli *c, bool lines)
     {
         last = cli_number(m, "number");
         if (!lines) {
-            show_message(c, m);
+            char when[24];
+            cli_time(cli_text(m, "time"), when);
+            cli_message(c, m, when, false);
             continue;
         }
         char *dump = json_dumps(m, JSON_COMPACT);
