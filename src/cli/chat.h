@@ -70,6 +70,8 @@ struct chat_screen *chat_screen_open(const struct chat_screen_options *o);
 void chat_screen_close(struct chat_screen *s); /* NULL is fine */
 /* The next line, without its line break, to be freed; NULL: the end. */
 char *chat_screen_line(struct chat_screen *s);
+/* With plain: some line could be no message, and was passed over with a word on stderr. */
+bool chat_screen_dropped(const struct chat_screen *s);
 /* Takes the line being typed off the screen, so that stdout can be written to; puts it back. */
 void chat_screen_above(struct chat_screen *s);
 void chat_screen_back(struct chat_screen *s);

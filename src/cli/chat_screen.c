@@ -29,16 +29,26 @@ struct chat_screen {
     EditLine *el; /* NULL: plain */
     History *history;
     struct termios before; /* as it was, and will be */
+    bool pasting;
     char prompt[256];
     unsigned columns, lines;
     bool editing; /* the line is on the screen */
     bool ended;
+    bool skipping;    /* plain: the rest of a line that is too long */
+    bool dropped;     /* plain: a line that could be no message */
     unsigned above;   /* calls of chat_screen_above that are not yet back */
     unsigned entered; /* rows of the line that was entered last, to be wiped */
     char bytes[4096]; /* keys that libedit has not had yet */
     size_t at, n;
     struct buf pending; /* plain: what was read of the next line */
 };
+
+/* Whether the terminal marks what is pasted; one that cannot ignores it. */
+static void tell_pastes(bool yes)
+{
+    fputs(yes ? "\033[?2004h" : "\033[?2004l", stdout);
+    fflush(stdout);
+}
 
 /* ---- the size of the terminal, and where the cursor is in it ---- */
 
@@ -123,10 +133,25 @@ static size_t length_of(unsigned char c)
     return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 }
 
+/* The terminal tells where something pasted begins and ends: its line breaks must not send what
+ * stands before them, nor its control characters be keys. False: the mark is not whole yet. */
+static bool pass_marks(struct chat_screen *s)
+{
+    static const char begin[] = "\033[200~";
+    static const char end[] = "\033[201~";
+    const char *mark = s->pasting ? end : begin;
+    size_t n = s->n - s->at;
+    if (n < sizeof begin - 1) return n < 3 || memcmp(s->bytes + s->at, mark, n) != 0;
+    if (memcmp(s->bytes + s->at, mark, sizeof begin - 1) != 0) return true;
+    s->at += sizeof begin - 1;
+    s->pasting = !s->pasting;
+    return pass_marks(s);
+}
+
 /* A whole character of what was read. Broken ones become '?'. */
 static bool take_character(struct chat_screen *s, wchar_t *ret)
 {
-    if (s->at == s->n) return false;
+    if (!pass_marks(s) || s->at == s->n) return false;
     unsigned char first = (unsigned char)s->bytes[s->at];
     size_t n = length_of(first);
     if (s->n - s->at < n) return false;
@@ -138,7 +163,7 @@ static bool take_character(struct chat_screen *s, wchar_t *ret)
     uint32_t c = n == 1 ? first : first & (0x7fU >> n);
     for (size_t i = 1; i < n; i++) c = c << 6 | ((unsigned char)s->bytes[s->at + i] & 0x3f);
     s->at += n;
-    *ret = (wchar_t)c;
+    *ret = s->pasting && (c < 0x20 || c == 0x7f) ? L' ' : (wchar_t)c;
     return true;
 }
 
@@ -196,9 +221,11 @@ static unsigned char pause_here(EditLine *el, int key)
     if (tcgetattr(STDIN_FILENO, &here) != 0) return CC_ERROR;
     chat_screen_above(s);
     fflush(stdout);
+    tell_pastes(false);
     tcsetattr(STDIN_FILENO, TCSADRAIN, &s->before);
     raise(SIGTSTP);
     tcsetattr(STDIN_FILENO, TCSADRAIN, &here);
+    tell_pastes(true);
     chat_screen_back(s);
     return CC_NORM;
 }
@@ -269,9 +296,10 @@ static bool open_editor(struct chat_screen *s)
     el_set(s->el, EL_HIST, history, s->history);
     el_set(s->el, EL_PROMPT, prompt_of);
     el_set(s->el, EL_GETCFN, next_character);
-    el_set(s->el, EL_ADDFN, "chat-complete", "completes the word", complete);
-    el_set(s->el, EL_ADDFN, "chat-drop", "drops the line", drop_line);
-    el_set(s->el, EL_ADDFN, "chat-pause", "stops the program", pause_here);
+    /* In wide characters it keeps our texts; of narrow ones it makes copies that it never frees. */
+    el_wset(s->el, EL_ADDFN, L"chat-complete", L"completes the word", complete);
+    el_wset(s->el, EL_ADDFN, L"chat-drop", L"drops the line", drop_line);
+    el_wset(s->el, EL_ADDFN, L"chat-pause", L"stops the program", pause_here);
     el_source(s->el, NULL); /* the owner's own keys, from .editrc; the next ones stay ours */
     el_set(s->el, EL_BIND, "^I", "chat-complete", NULL);
     el_set(s->el, EL_BIND, "^C", "chat-drop", NULL);
@@ -281,6 +309,7 @@ static bool open_editor(struct chat_screen *s)
      * while a command runs is kept for the next line, not shown by the kernel in between. */
     el_set(s->el, EL_SETTY, "-d", "-isig", NULL);
     el_set(s->el, EL_SETTY, "-x", "-isig", "-echo", "-icanon", NULL);
+    tell_pastes(true);
     return true;
 }
 
@@ -301,6 +330,7 @@ void chat_screen_close(struct chat_screen *s)
     if (s == NULL) return;
     if (s->el != NULL) {
         el_end(s->el);
+        tell_pastes(false);
         tcsetattr(STDIN_FILENO, TCSADRAIN, &s->before);
     }
     if (s->history != NULL) history_end(s->history);
@@ -328,35 +358,71 @@ static char *edited_line(struct chat_screen *s)
 }
 
 /* A line out of what was read; the last one may lack its line break. */
-static char *pending_line(struct chat_screen *s, bool last)
+static char *pending_line(struct chat_screen *s, bool last, size_t *ret_n)
 {
     const uint8_t *end = s->pending.n == 0 ? NULL : memchr(s->pending.p, '\n', s->pending.n);
     if (end == NULL && (!last || s->pending.n == 0)) return NULL;
     size_t n = end == NULL ? s->pending.n : (size_t)(end - s->pending.p);
     size_t text = n > 0 && s->pending.p[n - 1] == '\r' ? n - 1 : n;
-    char *out = strndup((const char *)s->pending.p, text);
+    char *out = malloc(text + 1);
+    *ret_n = text;
+    if (out != NULL) {
+        memcpy(out, s->pending.p, text);
+        out[text] = '\0';
+    }
     buf_consume(&s->pending, end == NULL ? n : n + 1);
     return out;
+}
+
+static void drop(struct chat_screen *s, const char *why)
+{
+    fprintf(stderr, "enclave: a line %s: it is not said\n", why);
+    s->dropped = true;
+}
+
+/* What was read is a part of one line. Of one that is too long nothing is said, not its end either. */
+static void gather(struct chat_screen *s, const char *p, size_t n)
+{
+    if (!s->skipping && s->pending.n + n > LINE_MAX_BYTES) {
+        drop(s, "is longer than any message");
+        buf_clear(&s->pending);
+        s->skipping = true;
+    }
+    if (s->skipping) {
+        const char *end = memchr(p, '\n', n);
+        if (end == NULL) return;
+        s->skipping = false;
+        n -= (size_t)(end + 1 - p);
+        p = end + 1;
+    }
+    buf_raw(&s->pending, p, n);
 }
 
 static char *plain_line(struct chat_screen *s)
 {
     for (;;) {
         size_t got;
-        char *line = pending_line(s, s->ended);
+        size_t n = 0;
+        char *line = pending_line(s, s->ended, &n);
+        if (line != NULL && strlen(line) != n) {
+            drop(s, "holds a NUL byte");
+            free(line);
+            continue;
+        }
         if (line != NULL || s->ended) return line;
         if (!wait_a_moment(s, s->bytes, sizeof s->bytes, &got)) s->ended = true;
-        buf_raw(&s->pending, s->bytes, got);
-        if (s->pending.bad) { /* a line longer than any message */
-            buf_clear(&s->pending);
-            fprintf(stderr, "enclave: a line was too long and is dropped\n");
-        }
+        gather(s, s->bytes, got);
     }
 }
 
 char *chat_screen_line(struct chat_screen *s)
 {
     return s->el != NULL ? edited_line(s) : plain_line(s);
+}
+
+bool chat_screen_dropped(const struct chat_screen *s)
+{
+    return s != NULL && s->dropped;
 }
 
 void chat_screen_forget(struct chat_screen *s)

@@ -397,6 +397,7 @@ int verb_chat(struct cli *c)
     int code = chat_box_open(&ch.box) ? begin(&ch) : cli_fail(c, 1, NULL, "out of memory");
     if (code == 0) talk(&ch);
     chat_jobs_end(&ch);
+    if (ch.failed == 0 && chat_screen_dropped(ch.screen)) ch.failed = 2;
     chat_screen_close(ch.screen);
     chat_box_close(&ch.box);
     chat_forget(&ch);

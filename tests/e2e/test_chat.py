@@ -59,8 +59,8 @@ def typing(w):
     bob.until("what was typed came whole", lambda: ("ada", said) in bob.messages())
     expect("choir> So" not in t.screen.text(), f"the typed line is left: {t.screen.text()}")
     t.type("\x04", enter="")
-    code, _ = t.end()
-    expect(code == OK, f"Ctrl-D: {code}")
+    code, shown = t.end()
+    expect(code == OK, f"Ctrl-D: {code}: {shown}")
 
 
 def hostile(w):
@@ -109,10 +109,13 @@ def commands(w):
     t.see("what was typed before", lambda lines: "choir> hello @bob !" in lines)
     t.type("\x1b[A", enter="")
     t.see("what was typed before that", lambda lines: lines.count("choir> /peers") == 2)
+    t.type("\x03\x1b[200~pasted\nin\x03 two lines\n\x1b[201~", enter="")
+    t.see("what was pasted, as one line", lambda lines: "choir> pasted in  two lines" in lines)
     t.type("\x03/mebmers")
     t.until("no command /mebmers; did you mean /members")
     t.type("/send bob secret")
     t.until("no command /send" if "to" not in sent_params(w) else "bob")
+    expect(not any("pasted" in text for _, text in ada.of("choir").messages()), "a paste is sent")
     t.type("//shrug")
     bob.until("a line with a slash", lambda: ("ada", "/shrug") in bob.messages())
 
@@ -185,6 +188,9 @@ def pipes(w):
     expect(a.code == lib.NOT_FOUND and not a.out, f"{a}")
     a = ada.run("chat", "choir", stdin=b"x" * 40000 + b"\nshort\n", json_flag=False)
     expect(a.code != OK and "32768" in a.text and ("ada", "short") in ada.messages(), f"too long: {a}")
+    a = ada.run("chat", "choir", stdin=b"a\0b\n" + b"x" * 70000 + b"\nlast\n", json_flag=False)
+    expect(a.code == lib.USAGE and a.text.count("it is not said") == 2 and
+           ada.messages()[-2:] == [("ada", "short"), ("ada", "last")], f"what is no message: {a}")
     # At a terminal, for a screen reader.
     t = Terminal(ada, "chat", "--plain")
     t.until("you are ada")
