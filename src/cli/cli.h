@@ -32,6 +32,7 @@ struct cli {
     struct cli_value params[OPERATION_PARAMS_MAX];
     struct cli_value globals[CLI_GLOBALS_MAX];
     bool json, quiet, yes, tty_out, tty_err, colour;
+    bool chat; /* runs inside a chat: next commands are its own */
     struct enclave *client;
     struct enclave_answer *answer; /* of the last call */
     json_t *doc;                   /* the last answer, parsed */
@@ -143,6 +144,13 @@ int cli_write_file(struct cli *c, const char *path, const char *text);
 
 /* ---- verbs ---- */
 
+/* words_verbs.c: a message, with the time as it is to be shown; live: shown as it comes, so receipts would
+ * be old at once; one_line: line breaks as " | ", no number. */
+void cli_message(const struct cli *c, const json_t *message, const char *when, bool live,
+                 bool one_line);
+/* votes_verbs.c: what kind of ballot it is, and that it takes its time, before it is cast. The last
+ * answer lists the proposals; who: as in `vote`, NULL: the only one. */
+void cli_tell_ballot(struct cli *c, const char *who, bool now);
 /* votes_verbs.c: what a proposal is about, to be part of a sentence. */
 void cli_about(const json_t *proposal, char *out, size_t n);
 
@@ -153,7 +161,7 @@ cli_verb verb_init, verb_daemon_start, verb_daemon_stop, verb_daemon_status, ver
 cli_verb verb_status, verb_create, verb_invite, verb_join, verb_members, verb_leave, verb_destroy;
 cli_verb verb_proposals, verb_vote, verb_remove, verb_policy, verb_policy_set, verb_withdraw;
 cli_verb verb_kit, verb_revoke, verb_verify, verb_away;
-cli_verb verb_send, verb_read, verb_search, verb_events;
+cli_verb verb_send, verb_read, verb_search, verb_events, verb_chat;
 cli_verb verb_put, verb_get, verb_ls, verb_info, verb_transfers, verb_plain;
 
 #endif

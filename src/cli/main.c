@@ -32,6 +32,7 @@ static const struct {
     {"send", verb_send},
     {"read", verb_read},
     {"search", verb_search},
+    {"chat", verb_chat},
     {"put", verb_put},
     {"get", verb_get},
     {"ls", verb_ls},

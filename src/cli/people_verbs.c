@@ -283,8 +283,8 @@ int verb_invite(struct cli *c)
     cli_time(cli_text(c->doc, "expires"), when);
     cli_note(c,
              "Good for one person, until %s. Hand it over by a way that you trust. They type:\n"
-             "    enclave join CODE --as NICK\nThen everybody inside votes: enclave proposals",
-             when);
+             "    enclave join CODE --as NICK\nThen everybody inside votes: %s",
+             when, c->chat ? "/votes" : "enclave proposals");
     return 0;
 }
 

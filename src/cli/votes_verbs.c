@@ -150,7 +150,10 @@ static void show_proposal(struct cli *c, const json_t *p)
     }
     if (is_open(p) && cli_text(p, "limits")[0] != '\0')
         line(c, "note: ", STYLE_PLAIN, cli_text(p, "limits"));
-    if (cli_bool(p, "mine_to_vote"))
+    if (cli_bool(p, "mine_to_vote") && c->chat)
+        cli_next(c, "/vote %s yes%s   (or: no)", cli_text(p, "ref"),
+                 is(p, "kind", "add") ? " compared" : "");
+    else if (cli_bool(p, "mine_to_vote"))
         cli_next(c, "enclave vote%s yes %s%s   (or: no)", opt, cli_text(p, "ref"),
                  is(p, "kind", "add") ? " --compared" : "");
     if (cli_bool(p, "mine_to_withdraw"))
@@ -189,21 +192,18 @@ static bool is_meant(const json_t *p, const char *who)
     return false;
 }
 
-/* What kind of ballot it is, and that it takes its time, before it is cast. */
-static void tell_how(struct cli *c)
+void cli_tell_ballot(struct cli *c, const char *who, bool now)
 {
     size_t i;
     json_t *p;
-    bool now = cli_flag(c, "now");
-    if (cli_call_args(c, "proposals", NULL, 0) != 0) return; /* the vote itself tells why */
     json_array_foreach(json_object_get(c->doc, "proposals"), i, p)
     {
-        if (!is_meant(p, cli_param(c, "who"))) continue;
+        if (!is_meant(p, who)) continue;
         if (!cli_bool(p, "secret"))
             cli_note(c, "This ballot is open: your vote is signed with your name.");
         else if (!now)
-            cli_note(c, "It leaves at a random moment, so that its hour tells nothing. Ctrl-C ends "
-                        "the waiting, not the ballot.");
+            cli_note(c, "It leaves at a random moment, so that its hour tells nothing.%s",
+                     c->chat ? "" : " Ctrl-C ends the waiting, not the ballot.");
         return;
     }
 }
@@ -211,7 +211,8 @@ static void tell_how(struct cli *c)
 int verb_vote(struct cli *c)
 {
     cli_warn_doubt(c);
-    tell_how(c);
+    if (cli_call_args(c, "proposals", NULL, 0) == 0) /* else the vote itself tells why */
+        cli_tell_ballot(c, cli_param(c, "who"), cli_flag(c, "now"));
     int code = cli_call_args(c, "vote", NULL, 0);
     if (code == 130) cli_note(c, "It leaves all the same: enclave proposals shows when it is in.");
     if (code != 0) return cli_problem(c);

@@ -57,7 +57,7 @@ int verb_send(struct cli *c)
 /* ---- read ---- */
 
 /* Every further line of a text is marked: none may look like somebody else's message. */
-static void show_text(struct cli *c, const char *text)
+static void show_text(const struct cli *c, const char *text, const char *between)
 {
     while (*text != '\0') {
         size_t n = strcspn(text, "\n");
@@ -67,13 +67,13 @@ static void show_text(struct cli *c, const char *text)
         free(line);
         text += n;
         if (*text == '\0') return;
-        printf("\n    | ");
+        fputs(between, stdout);
         text++;
     }
 }
 
 /* Its text, and what belongs to it. */
-static void show_words(struct cli *c, const json_t *m)
+static void show_words(const struct cli *c, const json_t *m, bool one_line)
 {
     char note[96];
     if (cli_bool(m, "answers")) {
@@ -83,7 +83,7 @@ static void show_words(struct cli *c, const json_t *m)
         cli_put(c, STYLE_DIM, note, false);
     }
     if (cli_bool(m, "mentions_you")) cli_put(c, STYLE_WARN, "(to you) ", false);
-    show_text(c, cli_text(m, "text"));
+    show_text(c, cli_text(m, "text"), one_line ? " | " : "\n    | ");
     if (*cli_text(m, "file") != '\0') {
         printf(*cli_text(m, "text") != '\0' ? " [file " : "[file ");
         cli_put(c, STYLE_BOLD, cli_text(m, "file"), true);
@@ -98,7 +98,7 @@ static void show_words(struct cli *c, const json_t *m)
     }
 }
 
-static void show_receipt(struct cli *c, const json_t *m)
+static void show_receipt(const struct cli *c, const json_t *m)
 {
     char note[96];
     unsigned long long here = cli_number(m, "delivered"), read = cli_number(m, "read"),
@@ -114,7 +114,7 @@ static void show_receipt(struct cli *c, const json_t *m)
     cli_put(c, STYLE_DIM, note, false);
 }
 
-static void show_signs(struct cli *c, const json_t *m)
+static void show_signs(const struct cli *c, const json_t *m)
 {
     size_t i;
     const json_t *sign, *list = json_object_get(m, "signs");
@@ -130,10 +130,8 @@ static void show_signs(struct cli *c, const json_t *m)
     printf("\n");
 }
 
-static void show_message(struct cli *c, const json_t *m)
+void cli_message(const struct cli *c, const json_t *m, const char *when, bool live, bool one_line)
 {
-    char when[24];
-    cli_time(cli_text(m, "time"), when);
     if (cli_number(m, "lost_before") > 0) {
         char lost[96];
         snprintf(lost, sizeof lost, "(%llu of their messages never came)",
@@ -145,16 +143,16 @@ static void show_message(struct cli *c, const json_t *m)
     snprintf(number, sizeof number, " #%llu ", (unsigned long long)cli_number(m, "number"));
     cli_put(c, STYLE_DIM, when, false);
     if (cli_bool(m, "odd_time")) cli_put(c, STYLE_WARN, "?", false);
-    cli_put(c, STYLE_DIM, number, false);
+    cli_put(c, STYLE_DIM, one_line ? " " : number, false);
     cli_put(c, cli_bool(m, "own") ? STYLE_PLAIN : STYLE_BOLD, cli_text(m, "nick"), false);
     printf(": ");
     if (cli_bool(m, "unsaid"))
         cli_put(c, STYLE_DIM, "(taken back)", false);
     else
-        show_words(c, m);
-    if (cli_bool(m, "own")) show_receipt(c, m);
+        show_words(c, m, one_line);
+    if (cli_bool(m, "own") && (!live || !cli_bool(m, "sent"))) show_receipt(c, m);
     printf("\n");
-    show_signs(c, m);
+    if (!one_line) show_signs(c, m);
 }
 
 static int mark(struct cli *c, uint64_t number)
@@ -177,7 +175,9 @@ static uint64_t show_all(struct cli *c, bool lines)
     {
         last = cli_number(m, "number");
         if (!lines) {
-            show_message(c, m);
+            char when[24];
+            cli_time(cli_text(m, "time"), when);
+            cli_message(c, m, when, false, false);
             continue;
         }
         char *dump = json_dumps(m, JSON_COMPACT);

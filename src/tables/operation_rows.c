@@ -188,6 +188,11 @@ static const struct op_param p_read[] = {
 static const struct op_param p_search[] = {
     POSITIONAL("words", OP_TEXT, OP_REQUIRED | OP_REST, "WORDS", "what to look for"), ENCLAVE,
     OPTION("from", NULL, OP_NUMBER, 0, 0, "N", "messages from number N on")};
+static const struct op_param p_chat[] = {
+    ENCLAVE,
+    FLAG("plain", OP_ONLY_CLI, 0,
+         "no line editing and no escape sequences, a line a message: for screen readers and "
+         "scripts (the default where stdin or stdout is no terminal)")};
 static const struct op_param p_mark_read[] = {
     ENCLAVE, OPTION("number", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the last message read")};
 static const struct op_param p_put[] = {
@@ -470,6 +475,18 @@ static const struct operation rows[] = {
      "said with them. The history is opened in memory only: no index of it lies on the disk.",
      "enclave search dinner eight\n"
      "enclave search --json door code",
+     ROWS(x_name), 0},
+    {"chat", "chat", WORDS, "talk: what comes is shown while you type", NULL, NULL, ROWS(p_chat),
+     NULL,
+     "Shows the last 20 messages and all that comes; a line you type is said to everybody in the "
+     "enclave. Lines that begin with a slash are commands: /members, /peers, /votes, /vote, /add, "
+     "/file, /broadcast, /quit; /help explains them. Tab completes names, commands and paths; the "
+     "up key brings back what you typed in this chat (it is kept in memory only). With --plain, or "
+     "in a pipe, each message is one line (12:04 ada: text), and lines that begin with * are the "
+     "program's own.",
+     "enclave chat\n"
+     "enclave chat family\n"
+     "enclave chat family --plain < lines.txt",
      ROWS(x_name), 0},
     {"mark_read", NULL, WORDS, "everything up to a message is read", "POST",
      "/v1/enclaves/{enclave}/messages/read", ROWS(p_mark_read), &shape_done, "", "", ROWS(x_name),

@@ -1,65 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A person at a terminal: prompts, three words asked back, Ctrl-C, what is shown and what is not."""
-import codecs
-import contextlib
-import fcntl
-import os
 import re
-import select
-import termios
-import time
 
 import lib
 from lib import INTERRUPTED, OK, PASSWORD, expect
-
-
-class Terminal:
-    """`enclave` with a terminal of its own."""
-
-    def __init__(self, member, *words, **more):
-        self.shown = ""
-        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")  # pieces end anywhere
-        self.fd, other = os.openpty()
-        line = [member.world.program("enclave"), "--home", member.home, *words]
-        self.child = member.world.spawn(
-            line, stdin=other, stdout=other, stderr=other, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **more)
-        os.close(other)
-        self.words = words
-
-    def look(self, seconds):
-        if not select.select([self.fd], [], [], seconds)[0]:
-            return True
-        with contextlib.suppress(OSError):
-            piece = os.read(self.fd, 65536)
-            self.shown += self.decoder.decode(piece).replace("\r\n", "\n")
-            return bool(piece)
-        return False
-
-    def until(self, pattern, seconds=20):
-        """Waits until the pattern is shown; what comes after is looked at by the next call."""
-        deadline = time.monotonic() + seconds * lib.PATIENCE
-        while not (found := re.search(pattern, self.shown)):
-            if not self.look(0.2) or time.monotonic() > deadline:
-                raise lib.Failure(f"{self.words}: {pattern!r} is not shown: {self.shown!r}")
-        before, self.shown = self.shown[:found.start()], self.shown[found.end():]
-        return before, found
-
-    def type(self, text, enter="\n"):
-        os.write(self.fd, (text + enter).encode())
-
-    def end(self):
-        """The exit status, and what was shown last."""
-        deadline = time.monotonic() + 30 * lib.PATIENCE
-        while self.look(0.2) and time.monotonic() < deadline:
-            if self.child.poll() is not None and not select.select([self.fd], [], [], 0)[0]:
-                break
-        code = self.child.wait(20 * lib.PATIENCE)
-        os.close(self.fd)
-        return code, self.shown
-
-    def echoes(self):
-        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+from terminal import Terminal
 
 
 def first_time(w):
