@@ -294,6 +294,8 @@ out:
     bytes_wipe(f.mk, sizeof f.mk);
     bytes_wipe(f.ss, sizeof f.ss);
     bytes_wipe(f.e.secret, sizeof f.e.secret);
+    /* What stands before the content is copied out, and has the turn's secret in it. */
+    if (p->plain.n >= PAIR_FIXED) bytes_wipe(p->plain.p, PAIR_FIXED);
     return st;
 }
 
