@@ -337,6 +337,11 @@ static void what_was_read_stays_closed(void **state)
     struct pair_message msg;
     assert_int_equal(read_at(w, 1, first, &msg), MAIL_MESSAGE);
     assert_int_equal(read_at(w, 1, first + 1, &msg), MAIL_MESSAGE);
+    /* What would lead to the keys again is gone. */
+    const struct pair_peer *peer = pair_peer_find(w->party[1].p, 0);
+    for (size_t i = 0; i < PAIR_CHAINS_MAX; i++)
+        if (peer->chains[i].stepped)
+            assert_true(bytes_zero(BYTES(peer->secrets->chain[i].root, 32)));
     /* The reader's disk: only what was not read yet. */
     steal(w, 1);
     w->party[3].p->tried = 0;
