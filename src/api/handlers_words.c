@@ -34,6 +34,7 @@ void api_handle_send(struct call *c)
     uint64_t lasts = call_number(c, "for", 0) / 1000;
     struct node_say say = {.text = call_bytes(c, "text"),
                            .path = call_bytes(c, "file"),
+                           .to = call_text(c, "to"),
                            .reply = call_number(c, "reply", 0),
                            .lasts_s = lasts > UINT32_MAX ? UINT32_MAX : (uint32_t)lasts};
     if (!text_fits(c, say.text, say.path.n > 0)) return;
@@ -44,7 +45,12 @@ void api_handle_send(struct call *c)
     }
     c->result = was_sent;
     enum status st = node_send(c->api->o.node, name, &say, call_done, c);
-    if (st == ST_NOT_FOUND && say.path.n > 0)
+    if (st == ST_NOT_FOUND && say.to != NULL && say.path.n == 0 && say.reply == 0)
+        call_fail(c, st, "there is no such member", "enclave members");
+    else if (st == ST_CONFLICT && say.to != NULL)
+        call_fail(c, st, "several members have this name: take 8 or more characters of the id",
+                  "enclave members");
+    else if (st == ST_NOT_FOUND && say.path.n > 0)
         call_fail(c, st, "there is no such file in the enclave, or no such message", "enclave ls");
     else if (st == ST_NOT_FOUND && say.reply > 0)
         call_fail(c, st, "there is no such message here", "enclave read --last 20");

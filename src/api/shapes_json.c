@@ -176,6 +176,8 @@ json_t *json_message(const struct node_message *m)
     json_set_name(o, "text", m->text);
     json_set_text(o, "uuid", m->uuid);
     json_set_number(o, "lost_before", m->lost_before);
+    json_set_bool(o, "private", m->private_word);
+    json_set_text(o, "to", m->to == NULL ? "" : m->to);
     json_set_bool(o, "unsaid", m->unsaid);
     json_set_bool(o, "mentions_you", m->mentions_us);
     json_set_bool(o, "answers", m->answers);

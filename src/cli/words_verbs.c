@@ -82,6 +82,13 @@ static void show_words(const struct cli *c, const json_t *m, bool one_line)
                  (unsigned long long)reply);
         cli_put(c, STYLE_DIM, note, false);
     }
+    if (cli_bool(m, "private")) {
+        const char *to = cli_text(m, "to");
+        cli_put(c, STYLE_DIM, "(private", false);
+        if (*to != '\0') cli_put(c, STYLE_DIM, ", to ", false);
+        cli_put(c, STYLE_DIM, to, false);
+        cli_put(c, STYLE_DIM, ") ", false);
+    }
     if (cli_bool(m, "mentions_you")) cli_put(c, STYLE_WARN, "(to you) ", false);
     show_text(c, cli_text(m, "text"), one_line ? " | " : "\n    | ");
     if (*cli_text(m, "file") != '\0') {

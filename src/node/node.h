@@ -346,11 +346,15 @@ enum status node_withdraw(struct node *n, const char *enclave, const char *ref, 
 struct node_say {
     struct bytes text; /* names after an @ are mentions; may be empty with a path */
     struct bytes path; /* a file of the enclave; empty: none */
-    uint64_t reply;    /* number of the message that it answers; 0: none */
-    uint32_t lasts_s;  /* each member's copy is dropped so long after it came; 0: never */
+    const char
+        *to; /* members (nick, or 8 or more characters of the id), with commas: a private word to
+                          each; NULL: to all */
+    uint64_t reply;   /* number of the message that it answers; 0: none */
+    uint32_t lasts_s; /* each member's copy is dropped so long after it came; 0: never */
 };
-/* data: const uint64_t * = the message's number. Done when it is durable here; st is ST_OK also
- * when the sentinel is away, text says so then. ST_NOT_FOUND: also no such file, or message to answer. */
+/* data: const uint64_t * = the message's number (the last one's of several). Done when it is durable here; st is ST_OK also
+ * when the sentinel is away, text says so then. ST_NOT_FOUND: also no such
+ * file, message to answer, or member; ST_CONFLICT: several members of that name. */
 enum status node_send(struct node *n, const char *enclave, const struct node_say *what,
                       node_done *done, void *arg) MUST_USE;
 /* Own messages are changed or taken back everywhere (ST_CONFLICT: not yours; ST_NOT_FOUND); any may get a
@@ -377,6 +381,8 @@ struct node_message {
     struct bytes text;
     char uuid[37];
     uint64_t lost_before; /* messages of this sender known to be missing before this one */
+    bool private_word;    /* between its author and one reader */
+    const char *to;       /* own private word: to whom; else "" */
     bool unsaid;          /* taken back by its author: no text */
     bool mentions_us;
     bool answers; /* reply: the message's number, 0: one that is not here */

@@ -166,7 +166,10 @@ static const struct op_param p_revoke[] = {
 static const struct op_param p_send[] = {
     POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT",
                "the message; - reads it from stdin"),
-    ENCLAVE, OPTION("reply", NULL, OP_NUMBER, 0, 'r', "N", "it answers message N"),
+    ENCLAVE,
+    OPTION("to", NULL, OP_TEXT, 0, 't', "MEMBER",
+           "private words: only these members (nicks or ids, with commas) can open them"),
+    OPTION("reply", NULL, OP_NUMBER, 0, 'r', "N", "it answers message N"),
     OPTION("file", NULL, OP_BYTES, 0, 'f', "PATH", "a file of the enclave that goes with it"),
     OPTION("for", NULL, OP_DURATION, 0, 0, "TIME",
            "each member's copy is dropped so long after it "
@@ -445,6 +448,7 @@ static const struct operation rows[] = {
      "enclave send --reply 7 'Yes'\n"
      "enclave send --file plans/house.pdf 'The plan'\n"
      "enclave send --for 1d 'The door code is 4711'\n"
+     "enclave send --to bob 'Between you and me'\n"
      "echo hello | enclave send -",
      ROWS(x_message), 0},
     {"edit", "edit", WORDS, "change a message of yours", "POST",

@@ -247,6 +247,8 @@ static const struct op_field f_message[] = {
     BOOL("text_encoded", "text is percent-encoded, for it is not UTF-8"),
     TEXT("uuid", "its id"),
     NUMBER("lost_before", "messages of this writer that never came before this one"),
+    BOOL("private", "a private word: only its writer and one reader have it"),
+    TEXT("to", "own private word: its reader; else empty"),
     BOOL("unsaid", "its writer took it back: there is no text"),
     BOOL("mentions_you", "it names you"),
     BOOL("answers", "it answers another message"),

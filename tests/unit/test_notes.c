@@ -227,6 +227,55 @@ static void a_message_with_an_end_goes(void **state)
     town_end(&t);
 }
 
+/* Only bob reads it; carol has nothing of it, and nothing said in private changes what all have. */
+static void private_words(void **state)
+{
+    (void)state;
+    struct town t;
+    town_start(&t, 3);
+    struct person *alice = &t.people[0], *bob = &t.people[1], *carol = &t.people[2];
+    person_create(alice, "room");
+    person_admit(&t, bob, "room");
+    person_admit(&t, carol, "room");
+    uint64_t n = said(alice, (struct node_say){.text = BYTES_LIT("between us"), .to = "bob"});
+    UNTIL(bob, 1, l.found && l.m.private_word && strcmp(l.text, "between us") == 0);
+    assert_true(line_of(alice, n).m.private_word);
+    uint64_t back =
+        said(bob, (struct node_say){.text = BYTES_LIT("yes"), .to = "alice", .reply = 1});
+    UNTIL(alice, 2, l.found && l.m.private_word && l.m.answers && l.m.reply == n);
+    DID(alice, node_react(alice->node, "room", 2, BYTES_LIT("+1"), DONE));
+    UNTIL(bob, back, strcmp(l.sign, "+1") == 0);
+    DID(alice, node_edit(alice->node, "room", n, BYTES_LIT("between the two of us"), DONE));
+    UNTIL(bob, 1, l.m.edited_ms != 0 && strcmp(l.text, "between the two of us") == 0);
+    (void)said(alice, (struct node_say){.text = BYTES_LIT("to both"), .to = "bob,carol"});
+    UNTIL(carol, 1, l.found && strcmp(l.text, "to both") == 0);
+    UNTIL(bob, 3, l.found && strcmp(l.text, "to both") == 0);
+    UNTIL(alice, n, l.m.of == 1 && l.m.delivered == 1);
+
+    person_stop(bob); /* the conversation goes on after a restart, and while bob is away */
+    for (unsigned i = 0; i < 40; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "word %u", i);
+        (void)said(alice, (struct node_say){.text = bytes_str(text), .to = "bob"});
+    }
+    person_start(bob);
+    UNTIL(bob, 43, l.found && strcmp(l.text, "word 39") == 0);
+    (void)said(bob, (struct node_say){.text = BYTES_LIT("I am back"), .to = "alice"});
+    person_wait_message(alice, "room", "bob", "I am back");
+
+    person_say(alice, "room", "to all");
+    person_wait_message(carol, "room", "alice", "to all");
+    assert_false(line_of(carol, 3).found); /* two words came to her, and no more */
+    struct answer answer = {0};
+    struct node_say nobody = {.text = BYTES_LIT("x"), .to = "dave"};
+    struct node_say self = {.text = BYTES_LIT("x"), .to = "alice"};
+    struct node_say twice = {.text = BYTES_LIT("x"), .to = "bob,bob"};
+    assert_int_equal(node_send(alice->node, "room", &nobody, TO), ST_NOT_FOUND);
+    assert_int_equal(node_send(alice->node, "room", &self, TO), ST_USAGE);
+    assert_int_equal(node_send(alice->node, "room", &twice, TO), ST_USAGE);
+    town_end(&t);
+}
+
 static void receipts_come(void **state)
 {
     (void)state;
@@ -257,6 +306,7 @@ int main(void)
         cmocka_unit_test(names_are_whole_words),
         cmocka_unit_test(a_message_with_an_end_goes),
         cmocka_unit_test(receipts_come),
+        cmocka_unit_test(private_words),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

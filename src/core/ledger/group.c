@@ -259,7 +259,7 @@ bool group_kem_is_fresh(const struct group *g, const uint8_t pk[1216])
 size_t group_kem_seeds(const struct group *g, const uint8_t *ret[GROUP_SEEDS_MAX])
 {
     size_t n = 0;
-    for (size_t i = 0; i < g->n_seeds; i++)
+    for (size_t i = g->n_seeds; i-- > 0;)
         if (g->secrets->seeds[i].role <= GROUP_SEED_OLD) ret[n++] = g->secrets->seeds[i].seed;
     return n;
 }

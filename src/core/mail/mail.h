@@ -149,6 +149,9 @@ enum status mail_settle(struct mail *m, bool *ret_retake) MUST_USE;
 /* Unknown entries, ascending: index i of how many there are; false past the end. */
 bool mail_unknown(const struct mail *m, size_t i, uint64_t *ret_index);
 
+/* It was a private word to us, or one of ours (core/mail/pair.h). */
+void mail_known(struct mail *m, uint64_t index);
+
 /* A member's HEAD: its leaf, epoch, next n, and how many entries of feed 1 it had seen. */
 enum status mail_head(struct mail *m, uint16_t leaf, uint64_t epoch, uint64_t next_n,
                       uint64_t seen_mail) MUST_USE;

@@ -70,6 +70,12 @@ static void unknown_remove(struct mail *m, size_t i)
     m->head_dirty = true;
 }
 
+void mail_known(struct mail *m, uint64_t index)
+{
+    size_t i = unknown_at(m, index);
+    if (i < m->n_unknown) unknown_remove(m, i);
+}
+
 static void unknown_add(struct mail *m, uint64_t index)
 {
     if (m->n_unknown == MAIL_UNKNOWN_MAX) unknown_remove(m, 0);

@@ -39,7 +39,7 @@
 #define PAIR_TRACE_MAX 256     /* own entries in the feed that may still turn out late */
 #define PAIR_EARLY_MAX 64      /* first entries to us of an epoch that we do not have yet */
 #define PAIR_EARLY_EPOCHS 8    /* so many ahead of ours at most */
-#define PAIR_HELLO 3           /* a kind: no content, nothing to be shown */
+#define PAIR_HELLO 16          /* a kind: no content, nothing to be shown */
 #define PAIR_NOBODY UINT16_MAX /* leaf of a forged first entry */
 #define PAIR_RANDOM (KEM_COINS + XAEAD_NONCE + KEM_SEED + 32)
 

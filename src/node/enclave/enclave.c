@@ -89,6 +89,7 @@ void enclave_spaces(struct enclave *e)
     e->s_acts = keep_space(k, "acts", tag);
     e->s_marks = keep_space(k, "marks", tag);
     e->s_ends = keep_space(k, "ends", tag);
+    e->s_pair = keep_space(k, "pair", tag);
     e->s_doors = keep_space(k, "doors", tag);
     e->s_files = keep_space(k, "files", tag);
     for (uint8_t f = 0; f < FEEDS; f++) {
@@ -244,6 +245,26 @@ void enclave_tell(struct enclave *e, const char *kind, const char *who, uint64_t
                             .number = number,
                             .time_ms = env_wall_ms(e->node->ports.env)};
     node_tell(e->node, &ev);
+}
+
+enum status enclave_find_member(const struct enclave *e, const char *text, size_t len,
+                                uint16_t *ret)
+{
+    const struct ledger *l = group_ledger(e->group);
+    size_t found = 0;
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        char number[8], hex[65];
+        snprintf(number, sizeof number, "%u", (unsigned)leaf->leaf);
+        hex_encode(BYTES_OF(leaf->id), hex);
+        bool same = (strlen(leaf->nick) == len && memcmp(leaf->nick, text, len) == 0) ||
+                    (strlen(number) == len && memcmp(number, text, len) == 0) ||
+                    (len >= 8 && len <= 64 && memcmp(hex, text, len) == 0);
+        if (!leaf->member_now || !same) continue;
+        *ret = leaf->leaf;
+        found++;
+    }
+    return found == 0 ? ST_NOT_FOUND : found > 1 ? ST_CONFLICT : ST_OK;
 }
 
 const char *enclave_nick(const struct enclave *e, uint16_t leaf)

@@ -15,6 +15,7 @@
 #include "core/door/invitation.h"
 #include "core/ledger/group.h"
 #include "core/mail/mail.h"
+#include "core/mail/pair.h"
 #include "node/enclave/peers.h"
 #include "node/enclave/uplink.h"
 #include "node/node_private.h"
@@ -22,6 +23,7 @@
 #define ENCLAVE_DOORS_MAX 32   /* open invitations */
 #define ENCLAVE_KNOCKS_MAX 64  /* at our doors, not yet answered */
 #define ENCLAVE_INTENTS_MAX 64 /* what the owner wants in the ledger and is not there yet */
+#define POST_ALL UINT16_MAX    /* to: everybody */
 #define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
 #define ENCLAVE_OPS_MAX 4096 /* feed-2 entries waiting to be appended */
@@ -157,6 +159,7 @@ struct intent {
 struct outgoing { /* mail on its way to feed 1 */
     struct outgoing *next;
     uint8_t kind;    /* enum mail_kind */
+    uint16_t to;     /* leaf: a private word; POST_ALL: to all */
     uint64_t row;    /* in the outbox space */
     uint64_t number; /* of the message; 0: it is none */
     uint8_t uuid[16];
@@ -214,7 +217,7 @@ struct enclave {
 
     struct keep_space s_state; /* the group, cut into rows of ENCLAVE_STATE_ROW */
     struct keep_space s_mail, s_outbox, s_messages, s_doors, s_files;
-    struct keep_space s_uuids, s_acts, s_marks, s_ends; /* of words: node/post/post.h */
+    struct keep_space s_uuids, s_acts, s_marks, s_ends, s_pair; /* of words: node/post/post.h */
 
     struct uplink up;
     struct link_peer server; /* of this connection */
@@ -228,6 +231,7 @@ struct enclave {
 
     struct group *group;
     struct mail *mail;
+    struct pair *pair; /* private words; there when mail is */
     struct peers *peers;
     struct shelf *shelf;
     struct enclave_feed feeds[FEEDS];
@@ -337,6 +341,9 @@ __attribute__((format(printf, 2, 3))) void enclave_trouble(struct enclave *e, co
 void enclave_tell(struct enclave *e, const char *kind, const char *who, uint64_t number,
                   const char *text);
 const char *enclave_nick(const struct enclave *e, uint16_t leaf);
+/* A member by its nick, leaf number, or 8 or more characters of its id. ST_NOT_FOUND, ST_CONFLICT (several). */
+enum status enclave_find_member(const struct enclave *e, const char *text, size_t len,
+                                uint16_t *ret) MUST_USE;
 /* Away until then, by its own word; 0: not, or that time is over. */
 uint64_t enclave_away_ms(const struct enclave *e, const struct ledger_leaf *leaf);
 /* Nothing from it for longer than the idle limit, by our clock, and not away. */
@@ -482,7 +489,10 @@ void enclave_mail_free(struct enclave *e);
 /* Keys are being renewed: what waits is sealed anew, in an epoch that nobody spoke in before. */
 void enclave_mail_restored(struct enclave *e);
 void enclave_mail_epoch(struct enclave *e);
-void enclave_post_tick(struct enclave *e, uint64_t now_ms); /* receipts, messages that end */
+/* The newest epoch for private words; mail has it already. */
+enum status enclave_private_epoch(struct enclave *e) MUST_USE;
+void enclave_private_anew(struct enclave *e, uint16_t leaf); /* a member lost its keys */
+void enclave_post_tick(struct enclave *e, uint64_t now_ms);  /* receipts, messages that end */
 uint64_t enclave_post_next_ms(const struct enclave *e);
 /* Commits words; number: the one that done is told. */
 void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *done, void *arg,

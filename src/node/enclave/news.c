@@ -65,6 +65,7 @@ enum status enclave_epochs(struct enclave *e)
     group_senders_drop(e->group, epoch);
     (void)index;
 out:
+    if (st == ST_OK) st = enclave_private_epoch(e);
     if (group_restored(e->group)) enclave_mail_restored(e);
     if (list != NULL) bytes_wipe(list, MAIL_LEAVES_MAX * sizeof *list);
     free(list);
@@ -299,7 +300,10 @@ static void on_event(struct enclave *e, const struct group_event *ev)
     case GROUP_LEFT: on_left(e, ev); break;
     case GROUP_REMOVED: on_removed(e, ev); break;
     case GROUP_POLICED: on_policed(e, ev); break;
-    case GROUP_RENEWED: enclave_renewed(e, ev->leaf); break;
+    case GROUP_RENEWED:
+        enclave_private_anew(e, ev->leaf);
+        enclave_renewed(e, ev->leaf);
+        break;
     case GROUP_AWAY: on_away(e, ev); break;
     case GROUP_REHOMED: enclave_rehomed(e); break;
     case GROUP_UPDATED: break;

@@ -154,6 +154,7 @@ void enclave_rejoin(struct enclave *e)
     }
     group_free(e->group);
     e->group = a.g;
+    if (e->pair != NULL) pair_restored(e->pair);
     e->relearn = true;
     e->rejoin_seen = e->rejoin_bad = 0;
     e->trouble[0] = '\0';

@@ -23,13 +23,14 @@ void post_marked(struct enclave *e, uint16_t leaf, struct bytes content, struct 
     enclave_tell(e, "receipt", enclave_nick(e, leaf), 0, "");
 }
 
-void post_count(const struct enclave *e, uint64_t index, struct node_message *ret)
+void post_count(const struct enclave *e, uint64_t index, uint16_t to, struct node_message *ret)
 {
     if (e->group == NULL || e->post == NULL) return;
     const struct ledger *l = group_ledger(e->group);
     for (size_t i = 0; i < ledger_leaves(l); i++) {
         const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
         if (!leaf->member_now || leaf->leaf == group_leaf(e->group)) continue;
+        if (to != POST_ALL && leaf->leaf != to) continue;
         const struct mail_marks *m = &e->post->marks[leaf->leaf];
         ret->of++;
         if (index == POST_NO_INDEX) continue;
@@ -100,7 +101,7 @@ static void say_marks(struct enclave *e)
     struct mail_marks out = {p->own.here, read ? p->own.read : p->own.told_read};
     if (fields_encode(&mail_marks_fields, &out, &content) == ST_OK) {
         post_uuid(e, uuid);
-        if (post_outgoing(e, MAIL_MARKS, uuid, 0, env_wall_ms(e->node->ports.env),
+        if (post_outgoing(e, MAIL_MARKS, POST_ALL, uuid, 0, env_wall_ms(e->node->ports.env),
                           buf_view(&content), &o) == ST_OK) {
             p->own.told_here = out.delivered;
             p->own.told_read = out.read;

@@ -62,9 +62,16 @@ static enum status sign_row(struct bytes old, uint16_t leaf, struct bytes sign, 
     return buf_status(out);
 }
 
+/* What was said to all is changed before all, and a private word between the two. */
+static bool between(const struct message_row *m, uint16_t by, uint16_t with)
+{
+    if (with == POST_ALL || m->to == POST_ALL) return m->to == with;
+    return (m->leaf == by && m->to == with) || (m->leaf == with && m->to == by);
+}
+
 /* ST_NOT_FOUND: the message is not here (a newcomer's first words may speak of older ones). */
-static enum status apply(struct enclave *e, uint16_t by, uint64_t time_ms, const struct note *note,
-                         struct keep_batch *b)
+static enum status apply(struct enclave *e, uint16_t by, uint16_t with, uint64_t time_ms,
+                         const struct note *note, struct keep_batch *b)
 {
     struct buf row, signs = BUF_INIT;
     struct message_row m;
@@ -73,7 +80,7 @@ static enum status apply(struct enclave *e, uint16_t by, uint64_t time_ms, const
     if (note->of_leaf != of) return ST_DENIED;
     buf_init(&row, KV_VALUE_MAX);
     enum status st = post_find(e, of, note->of_uuid, &row, &m, &number);
-    if (st == ST_OK && (m.state & POST_UNSAID) != 0) st = ST_NOT_FOUND;
+    if (st == ST_OK && ((m.state & POST_UNSAID) != 0 || !between(&m, by, with))) st = ST_NOT_FOUND;
     if (st != ST_OK) {
         buf_free(&row);
         return st;
@@ -99,11 +106,12 @@ static enum status apply(struct enclave *e, uint16_t by, uint64_t time_ms, const
     return st;
 }
 
-bool post_noted(struct enclave *e, const struct mail_message *m, const struct note *note,
-                struct keep_batch *b)
+bool post_noted(struct enclave *e, const struct mail_message *m, uint16_t with,
+                const struct note *note, struct keep_batch *b)
 {
     if (note->act == NOTE_SAY) return false;
-    (void)!apply(e, m->leaf, m->time_ms, note, b); /* refused: it changes nothing, for anybody */
+    (void)!apply(e, m->leaf, with, m->time_ms, note,
+                 b); /* refused: it changes nothing, for anybody */
     return true;
 }
 
@@ -159,14 +167,52 @@ static enum status check_say(struct enclave *e, const struct node_say *what, str
     return st;
 }
 
+/* One message, to all or to one. */
+static enum status say(struct enclave *e, const struct message_row *m, struct keep_batch *b)
+{
+    struct outgoing *o;
+    struct buf content;
+    uint8_t kind;
+    buf_init(&content, KV_VALUE_MAX);
+    enum status st = post_content(e, m, &kind, &content);
+    if (st == ST_OK)
+        st = post_outgoing(e, kind, m->to, m->uuid, e->next_message, m->time_ms, buf_view(&content),
+                           &o);
+    buf_free(&content);
+    if (st != ST_OK) return st;
+    e->next_message++;
+    post_queue(e, o, b);
+    post_put(e, o->number, m, "message", m->leaf, b);
+    if (e->read_upto + 1 == o->number) e->read_upto = o->number;
+    return ST_OK;
+}
+
+/* Leaves of "bob,carol". */
+static enum status readers(const struct enclave *e, const char *who,
+                           uint16_t ret[LEDGER_MEMBERS_MAX], size_t *ret_n)
+{
+    *ret_n = 0;
+    for (const char *at = who; *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        if (*ret_n == LEDGER_MEMBERS_MAX) return ST_USAGE;
+        enum status st = enclave_find_member(e, at, len, &ret[*ret_n]);
+        if (st != ST_OK) return st;
+        if (ret[*ret_n] == group_leaf(e->group)) return ST_USAGE;
+        for (size_t i = 0; i < *ret_n; i++)
+            if (ret[i] == ret[*ret_n]) return ST_USAGE;
+        ++*ret_n;
+        at += len + (at[len] == ',');
+    }
+    return *ret_n == 0 ? ST_USAGE : ST_OK;
+}
+
 enum status node_send(struct node *n, const char *name, const struct node_say *what,
                       node_done *done, void *arg)
 {
     struct enclave *e;
-    struct outgoing *o;
     struct keep_batch b;
-    struct buf content;
-    uint8_t kind;
+    uint16_t to[LEDGER_MEMBERS_MAX] = {POST_ALL};
+    size_t n_to = 1;
     enum status st = member_of(n, name, &e);
     if (st != ST_OK) return st;
     uint64_t now = env_wall_ms(n->ports.env);
@@ -181,27 +227,27 @@ enum status node_send(struct node *n, const char *name, const struct node_say *w
                             .path = what->path,
                             .text = what->text};
     st = check_say(e, what, &m);
+    if (st == ST_OK && what->to != NULL) st = readers(e, what->to, to, &n_to);
     if (st != ST_OK) return st;
-    post_uuid(e, m.uuid);
-    buf_init(&content, KV_VALUE_MAX);
-    st = post_content(e, &m, &kind, &content);
-    if (st == ST_OK)
-        st = post_outgoing(e, kind, m.uuid, e->next_message, now, buf_view(&content), &o);
-    buf_free(&content);
-    if (st != ST_OK) return st;
-    e->next_message++;
+    size_t said = 0;
     keep_begin(&b, &n->keep);
-    post_queue(e, o, &b);
-    post_put(e, o->number, &m, "message", m.leaf, &b);
-    if (e->read_upto + 1 == o->number) e->read_upto = o->number;
-    enclave_mail_commit(e, &b, done, arg, o->number);
+    for (; st == ST_OK && said < n_to; said += st == ST_OK) {
+        m.to = to[said];
+        post_uuid(e, m.uuid);
+        st = say(e, &m, &b);
+    }
+    if (said == 0) {
+        keep_drop(&b);
+        return st;
+    }
+    enclave_mail_commit(e, &b, done, arg, e->next_message - 1);
     return ST_OK;
 }
 
 static void put_act(struct enclave *e, const struct outgoing *o, struct keep_batch *b)
 {
     struct buf row;
-    struct act_row a = {.time_ms = o->time_ms, .content = buf_view(&o->content)};
+    struct act_row a = {.to = o->to, .time_ms = o->time_ms, .content = buf_view(&o->content)};
     memcpy(a.uuid, o->uuid, 16);
     buf_init(&row, KV_VALUE_MAX);
     if (fields_encode(&act_row_fields, &a, &row) == ST_OK)
@@ -221,6 +267,7 @@ static enum status act(struct node *n, const char *name, uint64_t number, struct
     struct buf row, content;
     struct message_row of;
     uint8_t uuid[16], mentions[2 * NOTE_MENTIONS_MAX];
+    uint16_t with = POST_ALL;
     enum status st = member_of(n, name, &e);
     if (st != ST_OK) return st;
     buf_init(&row, KV_VALUE_MAX);
@@ -234,15 +281,16 @@ static enum status act(struct node *n, const char *name, uint64_t number, struct
         memcpy(note->of_uuid, of.uuid, 16);
         if (note->act == NOTE_EDIT)
             note->mentions = (struct list){mentions, post_mentioned(e, note->text, mentions)};
+        if (of.to != POST_ALL) with = of.own ? of.to : of.leaf;
         post_uuid(e, uuid);
         st = note_write(note, &content);
     }
-    if (st == ST_OK) st = post_outgoing(e, MAIL_NOTE, uuid, 0, now, buf_view(&content), &o);
+    if (st == ST_OK) st = post_outgoing(e, MAIL_NOTE, with, uuid, 0, now, buf_view(&content), &o);
     if (st == ST_OK) {
         keep_begin(&b, &n->keep);
         post_queue(e, o, &b);
         put_act(e, o, &b);
-        (void)!apply(e, group_leaf(e->group), now, note, &b);
+        (void)!apply(e, group_leaf(e->group), with, now, note, &b);
         enclave_mail_commit(e, &b, done, arg, number);
     }
     buf_free(&content);

@@ -69,6 +69,7 @@ static void put_outbox(struct enclave *e, struct outgoing *o, struct keep_batch 
     buf_init(&row, KV_VALUE_MAX);
     struct outbox_row msg = {.number = o->number,
                              .kind = o->kind,
+                             .to = o->to,
                              .epoch = o->epoch,
                              .time_ms = o->time_ms,
                              .sealed = buf_view(&o->sealed),
@@ -97,6 +98,7 @@ void enclave_mail_rows(struct enclave *e, struct keep_batch *b)
         buf_free(&out);
         if (bad) return;
     }
+    post_private_rows(e, b);
 }
 
 /* ---- told when on disk ---- */
@@ -160,8 +162,14 @@ static enum status seal(struct enclave *e, struct outgoing *o)
     if (e->mail == NULL || enclave_keys_shared(e)) return ST_OK;
     memcpy(d.uuid, o->uuid, 16);
     memcpy(d.seen_chain, seen.chain, 32);
-    env_random(e->node->ports.env, nonce, sizeof nonce);
-    enum status st = mail_make(e->mail, &d, e->keys->id_seed, nonce, &o->sealed, &made);
+    enum status st;
+    if (o->to != POST_ALL) {
+        if (!e->post->read) return ST_OK; /* made when we know what lies in the feed */
+        st = post_private_make(e, o->to, &d, &o->sealed, &made.epoch);
+    } else {
+        env_random(e->node->ports.env, nonce, sizeof nonce);
+        st = mail_make(e->mail, &d, e->keys->id_seed, nonce, &o->sealed, &made);
+    }
     if (st == ST_OK) o->epoch = made.epoch;
     if (st == ST_CONFLICT || st == ST_NOT_FOUND) st = ST_OK; /* made when a new epoch comes */
     return st;
@@ -198,11 +206,33 @@ static void on_appended(void *arg, enum status st, struct bytes body)
                     status_text(st));
 }
 
+/* Whom it was for is a member no more. */
+static void undeliverable(struct enclave *e, struct outgoing *o, struct keep_batch *b)
+{
+    if (o->number != 0)
+        enclave_tell(e, "warning", enclave_nick(e, o->to), o->number,
+                     "they left before a private word of yours was on its way: it is not sent");
+    pair_discard(e->pair, o->to, o->uuid);
+    keep_erase(b, &e->s_outbox, o->row);
+    unlist(e, o);
+    if (o->flying)
+        o->over = true;
+    else
+        free_outgoing(o);
+    enclave_mail_rows(e, b);
+    enclave_mail_commit(e, b, NULL, NULL, 0);
+}
+
 static void remake(struct enclave *e, struct outgoing *o)
 {
     struct keep_batch b;
     keep_begin(&b, &e->node->keep);
-    if (seal(e, o) != ST_OK || o->sealed.n == 0) {
+    enum status st = seal(e, o);
+    if (o->to != POST_ALL && (st == ST_DENIED || st == ST_BAD_KEY)) {
+        undeliverable(e, o, &b);
+        return;
+    }
+    if (st != ST_OK || o->sealed.n == 0) {
         keep_drop(&b);
         return;
     }
@@ -224,6 +254,7 @@ void enclave_mail_restored(struct enclave *e)
 {
     if (e->mail == NULL) return;
     mail_hold(e->mail, group_epoch(e->group));
+    pair_restored(e->pair);
     for (struct outgoing *o = e->out_first; o != NULL; o = o->next) o->epoch = TO_BE_MADE;
 }
 
@@ -261,13 +292,15 @@ void enclave_mail_down(struct enclave *e)
     for (struct outgoing *o = e->out_first; o != NULL; o = o->next) o->flying = false;
 }
 
-enum status post_outgoing(struct enclave *e, uint8_t kind, const uint8_t uuid[16], uint64_t number,
-                          uint64_t time_ms, struct bytes content, struct outgoing **ret)
+enum status post_outgoing(struct enclave *e, uint8_t kind, uint16_t to, const uint8_t uuid[16],
+                          uint64_t number, uint64_t time_ms, struct bytes content,
+                          struct outgoing **ret)
 {
     struct outgoing *o = calloc(1, sizeof *o);
     if (o == NULL) return ST_NO_MEMORY;
     o->owner = e;
     o->kind = kind;
+    o->to = to;
     o->row = e->next_row++;
     o->number = number;
     o->time_ms = time_ms;
@@ -317,8 +350,7 @@ static void landed(struct enclave *e, uint64_t number, uint64_t index, struct ke
     buf_free(&row);
 }
 
-static void own_arrived(struct enclave *e, const uint8_t uuid[16], uint64_t index,
-                        struct keep_batch *b)
+void post_arrived(struct enclave *e, const uint8_t uuid[16], uint64_t index, struct keep_batch *b)
 {
     struct outgoing *o = find_uuid(e, uuid);
     if (o == NULL) return;
@@ -331,12 +363,12 @@ static void own_arrived(struct enclave *e, const uint8_t uuid[16], uint64_t inde
         free_outgoing(o);
 }
 
-/* A message of a member; own: one that a restored backup does not know. */
-static void show(struct enclave *e, const struct mail_message *m, uint64_t index, bool own,
-                 struct keep_batch *b)
+void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, uint16_t to,
+               bool own, struct keep_batch *b)
 {
     uint64_t now = env_wall_ms(e->node->ports.env);
     struct message_row row = {.leaf = m->leaf,
+                              .to = to,
                               .own = own,
                               .sent = 1,
                               .time_ms = m->time_ms,
@@ -350,7 +382,9 @@ static void show(struct enclave *e, const struct mail_message *m, uint64_t index
     if (m->kind == MAIL_NOTE) {
         struct buf of_row;
         struct message_row of;
-        if (note_read(m->content, &note) != ST_OK || post_noted(e, m, &note, b)) return;
+        if (note_read(m->content, &note) != ST_OK ||
+            post_noted(e, m, to == POST_ALL || own ? to : group_leaf(e->group), &note, b))
+            return;
         row.text = note.text;
         row.path = note.path;
         row.lasts_s = note.lasts_s;
@@ -370,6 +404,14 @@ static void show(struct enclave *e, const struct mail_message *m, uint64_t index
     if (!own) post_here(e, index, b);
 }
 
+void post_late(struct enclave *e, const uint8_t uuid[16], struct keep_batch *b)
+{
+    struct outgoing *o = find_uuid(e, uuid);
+    if (o == NULL) return;
+    o->epoch = TO_BE_MADE;
+    if (seal(e, o) == ST_OK) put_outbox(e, o, b);
+}
+
 static void took(struct enclave *e, const struct mail_message *m, uint64_t index,
                  struct keep_batch *b)
 {
@@ -381,30 +423,26 @@ static void took(struct enclave *e, const struct mail_message *m, uint64_t index
             post_marked(e, m->leaf, m->content, b);
         } else {
             group_use(e->group, m->epoch);
-            show(e, m, index, false, b);
+            post_show(e, m, index, POST_ALL, false, b);
         }
         /* A fork comes as an event; a ledger longer than ours was kept from us. */
         if (group_check_seen(e->group, m->leaf, &claim) == ST_PENDING) enclave_recheck(e);
         break;
     case MAIL_OWN:
         if (m->kind != MAIL_MARKS) group_use(e->group, m->epoch);
-        own_arrived(e, m->uuid, index, b);
+        post_arrived(e, m->uuid, index, b);
         break;
-    case MAIL_OWN_LATE: {
-        struct outgoing *o = find_uuid(e, m->uuid);
-        if (o != NULL) o->epoch = TO_BE_MADE;
-        if (o != NULL && seal(e, o) == ST_OK) put_outbox(e, o, b);
-        break;
-    }
+    case MAIL_OWN_LATE: post_late(e, m->uuid, b); break;
     case MAIL_OWN_UNKNOWN:
         group_note_restored(e->group);
+        pair_restored(e->pair);
         /* What waits was sealed with numbers that were used before: sealed anew in a new epoch. */
         for (struct outgoing *o = e->out_first; o != NULL; o = o->next) o->epoch = TO_BE_MADE;
         /* Sealed anew after the backup was made: the message itself is here already. */
         if (find_uuid(e, m->uuid) != NULL)
-            own_arrived(e, m->uuid, index, b);
-        else if (m->kind != MAIL_MARKS)
-            show(e, m, index, true, b);
+            post_arrived(e, m->uuid, index, b);
+        else if (m->kind != MAIL_MARKS && !post_known(e, m->leaf, m->uuid))
+            post_show(e, m, index, POST_ALL, true, b); /* not a second making of it */
         break;
     case MAIL_FORGED:
         enclave_tell(e, "warning", enclave_nick(e, m->leaf), 0,
@@ -423,7 +461,11 @@ void enclave_mail_entry(struct enclave *e, uint64_t index, struct bytes sealed,
     struct mail_message m;
     if (e->mail == NULL) return;
     if (index > mail_next_index(e->mail) && mail_skip_to(e->mail, index) != ST_OK) return;
-    if (mail_take(e->mail, index, sealed, &m) == ST_OK) took(e, &m, index, b);
+    if (mail_take(e->mail, index, sealed, &m) != ST_OK) return;
+    if (m.verdict == MAIL_UNKNOWN)
+        post_private_take(e, index, sealed, b);
+    else
+        took(e, &m, index, b);
 }
 
 /* What nothing opened when it came may open now. */
@@ -442,8 +484,12 @@ void enclave_mail_retake(struct enclave *e)
         enum status st = enclave_kept(e, FEED_MAIL, index, &sealed, chain);
         /* Its row may still be on the way to the disk: again once it is there. */
         if (st == ST_NOT_FOUND && e->commits > 0) e->retake_due = true;
-        if (st == ST_OK && mail_take(e->mail, index, buf_view(&sealed), &m) == ST_OK)
-            took(e, &m, index, &b);
+        if (st == ST_OK && mail_take(e->mail, index, buf_view(&sealed), &m) == ST_OK) {
+            if (m.verdict == MAIL_UNKNOWN)
+                post_private_take(e, index, buf_view(&sealed), &b);
+            else
+                took(e, &m, index, &b);
+        }
         buf_free(&sealed);
         /* An entry that was settled is gone from the list: the next one has its place. */
         if (mail_unknown(e->mail, i, &after) && after == index) i++;
@@ -459,14 +505,18 @@ void enclave_mail_settle(struct enclave *e)
 {
     bool retake = false;
     if (e->mail == NULL) return;
-    if (mail_settle(e->mail, &retake) != ST_OK) return;
+    bool private = false;
+    if (mail_settle(e->mail, &retake) != ST_OK || pair_settle(e->pair, &private) != ST_OK) return;
+    retake |= private;
     retake |= e->retake_due;
     e->retake_due = false;
     if (retake) enclave_mail_retake(e);
+    e->post->read = true;
+    post_private_settle(e);
 }
 
 /* What turned out late is made again from its row: a message, or a note about one. */
-static void say_again(struct enclave *e, const uint8_t uuid[16])
+void post_say_again(struct enclave *e, const uint8_t uuid[16])
 {
     struct buf row, content;
     struct message_row m;
@@ -474,11 +524,12 @@ static void say_again(struct enclave *e, const uint8_t uuid[16])
     struct outgoing *o = NULL;
     uint64_t number;
     uint8_t kind = MAIL_NOTE;
+    if (find_uuid(e, uuid) != NULL) return;
     buf_init(&row, KV_VALUE_MAX);
     buf_init(&content, KV_VALUE_MAX);
     if (post_find(e, group_leaf(e->group), uuid, &row, &m, &number) == ST_OK) {
         if (post_content(e, &m, &kind, &content) == ST_OK &&
-            post_outgoing(e, kind, uuid, number, m.time_ms, buf_view(&content), &o) != ST_OK)
+            post_outgoing(e, kind, m.to, uuid, number, m.time_ms, buf_view(&content), &o) != ST_OK)
             o = NULL;
     } else {
         buf_clear(&row);
@@ -486,7 +537,7 @@ static void say_again(struct enclave *e, const uint8_t uuid[16])
                 ST_OK &&
             fields_decode(&act_row_fields, buf_view(&row), &a) == ST_OK &&
             memcmp(a.uuid, uuid, 16) == 0 &&
-            post_outgoing(e, MAIL_NOTE, uuid, 0, a.time_ms, a.content, &o) != ST_OK)
+            post_outgoing(e, MAIL_NOTE, a.to, uuid, 0, a.time_ms, a.content, &o) != ST_OK)
             o = NULL;
     }
     if (o != NULL) {
@@ -538,8 +589,8 @@ void enclave_mail_epoch(struct enclave *e)
     mail_expire(e->mail, env_wall_ms(e->node->ports.env));
     drop_old_acts(e);
     e->retake_due = true; /* once both feeds are read to their heads */
-    while (mail_late_own(e->mail, uuid))
-        if (find_uuid(e, uuid) == NULL) say_again(e, uuid);
+    while (mail_late_own(e->mail, uuid)) post_say_again(e, uuid);
+    post_private_turn(e);
 }
 
 /* ---- load ---- */
@@ -561,6 +612,7 @@ static bool on_outbox_row(void *arg, uint64_t n, struct bytes plain)
     o->row = n;
     o->number = row.number;
     o->kind = row.kind;
+    o->to = row.to;
     o->epoch = row.epoch;
     o->time_ms = row.time_ms;
     o->ready = row.sealed.n > 0;
@@ -578,6 +630,8 @@ enum status enclave_mail_begin(struct enclave *e)
     if (e->post == NULL) st = post_new(e);
     if (st == ST_OK && e->mail == NULL)
         st = mail_new(e->room, e->enclave_id, group_leaf(e->group), &e->mail);
+    if (st == ST_OK && e->pair == NULL)
+        st = pair_new(e->room, e->enclave_id, group_leaf(e->group), e->id, &e->pair);
     return st;
 }
 
@@ -587,6 +641,7 @@ enum status enclave_mail_load(struct enclave *e)
     enum status st = enclave_mail_begin(e);
     if (st == ST_OK) st = post_load(e);
     if (st == ST_OK) st = keep_scan(&e->node->keep, &e->s_mail, 0, on_mail_row, e);
+    if (st == ST_OK) st = post_private_load(e);
     if (st == ST_OK) st = keep_scan(&e->node->keep, &e->s_outbox, 0, on_outbox_row, e);
     if (st != ST_OK) return st;
     st = keep_last(&e->node->keep, &e->s_messages, &last);
@@ -604,6 +659,8 @@ void enclave_mail_free(struct enclave *e)
     e->out_last = NULL;
     mail_free(e->mail);
     e->mail = NULL;
+    pair_free(e->pair);
+    e->pair = NULL;
     post_free(e);
 }
 

@@ -25,12 +25,13 @@ enum post_state {
     POST_ANSWERS = 4   /* reply: its number; 0: a message that we do not have */
 };
 
-/* n = number of the message. index: its place in feed 1, POST_NO_INDEX before it is there. lost: places
+/* n = number of the message. to: POST_ALL, or the one reader of a private word. index: its place in feed 1, POST_NO_INDEX before it is there. lost: places
  * of the sender's chain missing before it. ends_ms: when it is dropped here; 0: never. signs: reactions,
  * each leaf u16 | length u8 | bytes. */
 #define MESSAGE_ROW_FIELDS(X, M)          \
     X(M, U8, version, 0, 0)               \
     X(M, U16, leaf, 0, 0)                 \
+    X(M, U16, to, 0, 0)                   \
     X(M, U8, own, 0, 0)                   \
     X(M, U8, sent, 0, 0)                  \
     X(M, U8, state, 0, 0)                 \
@@ -54,6 +55,7 @@ FIELDS_DECLARE(message_row, MESSAGE_ROW_FIELDS);
 #define OUTBOX_ROW_FIELDS(X, M)    \
     X(M, U64, number, 0, 0)        \
     X(M, U8, kind, 0, 0)           \
+    X(M, U16, to, 0, 0)            \
     X(M, FIX, uuid, 16, 0)         \
     X(M, U64, epoch, 0, 0)         \
     X(M, U64, time_ms, 0, 0)       \
@@ -64,12 +66,14 @@ FIELDS_DECLARE(outbox_row, OUTBOX_ROW_FIELDS);
 /* An own note that is no message: made again from here if it turns out late. */
 #define ACT_ROW_FIELDS(X, M) \
     X(M, FIX, uuid, 16, 0)   \
+    X(M, U16, to, 0, 0)      \
     X(M, U64, time_ms, 0, 0) \
     X(M, TAIL, content, NOTE_TEXT_MAX + NOTE_PATH_MAX + 256, 0)
 FIELDS_DECLARE(act_row, ACT_ROW_FIELDS);
 
 /* Row POST_MARKS_OWN of the marks space; the others, by leaf, are struct mail_marks. */
 #define POST_MARKS_OWN UINT64_C(0x10000)
+#define POST_MARKS_ANEW UINT64_C(0x20000) /* + leaf: its last private words are to be made again */
 #define MARKS_ROW_FIELDS(X, M)                                                          \
     X(M, U64, here, 0, 0)      /* entries of feed 1 below it that are words are here */ \
     X(M, U64, read, 0, 0)      /* and read */                                           \
@@ -88,6 +92,8 @@ struct post {
     size_t n_ends, ends_room;
     struct mail_marks marks[LEDGER_LEAVES_MAX]; /* by leaf */
     struct marks_row own;
+    bool anew[LEDGER_LEAVES_MAX]; /* began anew: what it has not confirmed is made again */
+    bool read;            /* feed 1, to its head, since the start: private words may be made */
     uint64_t marks_at_ms; /* monotonic: our next receipt may go; 0: none waits */
     uint64_t marks_sent_ms;
 };
@@ -106,6 +112,7 @@ enum status post_get(struct enclave *e, uint64_t number, struct buf *row,
 /* The message of an author by its uuid. */
 enum status post_find(struct enclave *e, uint16_t leaf, const uint8_t uuid[16], struct buf *row,
                       struct message_row *ret, uint64_t *ret_number) MUST_USE;
+bool post_known(struct enclave *e, uint16_t leaf, const uint8_t uuid[16]);
 void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
                struct keep_batch *b);
 /* Commit `commit` of words is on disk. */
@@ -115,17 +122,41 @@ uint64_t post_key(uint16_t leaf, const uint8_t uuid[16]);
 
 /* ---- post.c ---- */
 
-enum status post_outgoing(struct enclave *e, uint8_t kind, const uint8_t uuid[16], uint64_t number,
-                          uint64_t time_ms, struct bytes content, struct outgoing **ret) MUST_USE;
+enum status post_outgoing(struct enclave *e, uint8_t kind, uint16_t to, const uint8_t uuid[16],
+                          uint64_t number, uint64_t time_ms, struct bytes content,
+                          struct outgoing **ret) MUST_USE;
 /* Lists it and puts its row. */
 void post_queue(struct enclave *e, struct outgoing *o, struct keep_batch *b);
 void post_uuid(struct enclave *e, uint8_t ret[16]);
+/* An own entry is in the feed; one that was late is sealed anew. */
+void post_arrived(struct enclave *e, const uint8_t uuid[16], uint64_t index, struct keep_batch *b);
+void post_late(struct enclave *e, const uint8_t uuid[16], struct keep_batch *b);
+/* A message of a member is shown; own: one that this machine does not know; to as in its row. */
+void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, uint16_t to,
+               bool own, struct keep_batch *b);
+/* An own message, or note, by its uuid, is made again. */
+void post_say_again(struct enclave *e, const uint8_t uuid[16]);
+
+/* ---- private.c ---- */
+
+enum status post_private_load(struct enclave *e) MUST_USE;
+/* An entry that is no word to all. */
+void post_private_take(struct enclave *e, uint64_t index, struct bytes sealed,
+                       struct keep_batch *b);
+enum status post_private_make(struct enclave *e, uint16_t to, const struct mail_draft *draft,
+                              struct buf *out, uint64_t *ret_epoch) MUST_USE;
+void post_private_rows(struct enclave *e, struct keep_batch *b);
+/* Both feeds were read to their heads. */
+void post_private_settle(struct enclave *e);
+/* A new epoch: what was late, and who is to hear that we begin anew. */
+void post_private_turn(struct enclave *e);
 
 /* ---- notes.c ---- */
 
-/* A note that came from a member, our own ones of other times too. false: it is a message to show. */
-bool post_noted(struct enclave *e, const struct mail_message *m, const struct note *note,
-                struct keep_batch *b);
+/* A note that came from a member, our own ones of other times too; with: POST_ALL, or the other one of a
+ * private word. false: it is a message to show. */
+bool post_noted(struct enclave *e, const struct mail_message *m, uint16_t with,
+                const struct note *note, struct keep_batch *b);
 /* The content of an own message as it was said, made again from its row. */
 enum status post_content(struct enclave *e, const struct message_row *m, uint8_t *ret_kind,
                          struct buf *out) MUST_USE;
@@ -141,7 +172,7 @@ void post_read(struct enclave *e, uint64_t index, struct keep_batch *b);
 /* What is not told yet will be. */
 void post_plan(struct enclave *e);
 /* Members, us left out, who have a word of ours, and who have read it; of how many. */
-void post_count(const struct enclave *e, uint64_t index, struct node_message *ret);
+void post_count(const struct enclave *e, uint64_t index, uint16_t to, struct node_message *ret);
 /* It is dropped at this time by the wall clock. */
 void post_ends(struct enclave *e, uint64_t number, uint64_t at_ms, struct keep_batch *b);
 

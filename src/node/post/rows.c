@@ -111,6 +111,17 @@ enum status post_find(struct enclave *e, uint16_t leaf, const uint8_t uuid[16], 
     return st;
 }
 
+bool post_known(struct enclave *e, uint16_t leaf, const uint8_t uuid[16])
+{
+    struct buf row;
+    struct message_row m;
+    uint64_t number;
+    buf_init(&row, KV_VALUE_MAX);
+    enum status st = post_find(e, leaf, uuid, &row, &m, &number);
+    buf_free(&row);
+    return st == ST_OK;
+}
+
 void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
                struct keep_batch *b)
 {
@@ -163,6 +174,8 @@ static bool on_mark(void *arg, uint64_t n, struct bytes plain)
         e->post->marks[n] = m;
     if (n == POST_MARKS_OWN && fields_decode(&marks_row_fields, plain, &own) == ST_OK)
         e->post->own = own;
+    if (n >= POST_MARKS_ANEW && n < POST_MARKS_ANEW + LEDGER_LEAVES_MAX)
+        e->post->anew[n - POST_MARKS_ANEW] = true;
     return true;
 }
 
@@ -234,6 +247,8 @@ static bool on_message_row(void *arg, uint64_t n, struct bytes plain)
                              .time_ms = row.time_ms,
                              .text = row.text,
                              .lost_before = row.lost,
+                             .private_word = row.to != POST_ALL,
+                             .to = row.to != POST_ALL && row.own ? enclave_nick(l->e, row.to) : "",
                              .unsaid = (row.state & POST_UNSAID) != 0,
                              .mentions_us = (row.state & POST_MENTIONS) != 0,
                              .answers = (row.state & POST_ANSWERS) != 0,
@@ -243,7 +258,7 @@ static bool on_message_row(void *arg, uint64_t n, struct bytes plain)
                              .path = row.path,
                              .signs = signs};
     m.n_signs = signs_of(l->e, row.signs, signs);
-    if (m.own) post_count(l->e, row.index, &m);
+    if (m.own) post_count(l->e, row.index, row.to, &m);
     uint64_t off =
         row.time_ms > row.arrived_ms ? row.time_ms - row.arrived_ms : row.arrived_ms - row.time_ms;
     m.odd_time = off > ODD_TIME_MS;

@@ -269,25 +269,6 @@ enum status node_withdraw(struct node *n, const char *name, const char *ref, nod
 
 /* ---- removals ---- */
 
-static enum status target_of(const struct enclave *e, const char *text, size_t len, uint16_t *ret)
-{
-    const struct ledger *l = group_ledger(e->group);
-    size_t found = 0;
-    for (size_t i = 0; i < ledger_leaves(l); i++) {
-        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
-        char number[8], hex[65];
-        snprintf(number, sizeof number, "%u", (unsigned)leaf->leaf);
-        hex_encode(BYTES_OF(leaf->id), hex);
-        bool same = (strlen(leaf->nick) == len && memcmp(leaf->nick, text, len) == 0) ||
-                    (strlen(number) == len && memcmp(number, text, len) == 0) ||
-                    (len >= 8 && len <= 64 && memcmp(hex, text, len) == 0);
-        if (!leaf->member_now || !same) continue;
-        *ret = leaf->leaf;
-        found++;
-    }
-    return found == 0 ? ST_NOT_FOUND : found > 1 ? ST_CONFLICT : ST_OK;
-}
-
 static void sort_targets(uint16_t *targets, size_t n)
 {
     for (size_t i = 1; i < n; i++)
@@ -311,7 +292,7 @@ enum status node_propose_remove(struct node *n, const struct node_remove *req, n
     for (const char *at = req->who; at != NULL && *at != '\0';) {
         size_t len = strcspn(at, ",");
         if (i.n_targets == LEDGER_MEMBERS_MAX) return ST_USAGE;
-        st = target_of(e, at, len, &i.targets[i.n_targets]);
+        st = enclave_find_member(e, at, len, &i.targets[i.n_targets]);
         if (st != ST_OK) return st;
         if (i.targets[i.n_targets++] == group_leaf(e->group)) return ST_USAGE;
         at += len;
