@@ -231,7 +231,8 @@ static inline enum mail_verdict take_bytes(struct world *w, unsigned who, uint64
     uint8_t seed[GENERATIONS][32];
     const uint8_t *seeds[GENERATIONS];
     size_t n = 0;
-    unsigned gen = y->epochs ? w->epoch[y->epochs - 1].gen[who] : 0;
+    /* The newest it drew itself, before any COMMIT took it in. */
+    unsigned gen = w->epoch[w->n_epochs - 1].gen[who];
     for (; n < GENERATIONS; n++) {
         kem_seed_of(who, gen, seed[n]);
         seeds[n] = seed[n];

@@ -115,9 +115,10 @@ struct pair_message {
     struct bytes content;
 };
 
-/* seeds: our own KEM secrets, newest first: among them every one that was valid in an epoch whose
- * entries of feed 1 are not read yet. COMMITs are read before that, so a secret that one of them lets
- * go must be held until feed 1 was read to its head after it, or a first entry is lost. */
+/* seeds: our own KEM secrets, newest first, also one that no COMMIT has taken in yet; every one that
+ * was valid in an epoch whose entries of feed 1 are not read yet is among them. COMMITs are read
+ * before that, so a secret that one of them lets go must be held until feed 1 was read to its head
+ * after it, or a first entry is lost. */
 enum status pair_take(struct pair *p, uint64_t index, struct bytes sealed,
                       const uint8_t *const *seeds, size_t n_seeds,
                       struct pair_message *ret) MUST_USE;
