@@ -23,6 +23,7 @@
 #define FEED_MAX 4000
 #define EPOCHS 40
 #define ROWS (PARTIES + 1)
+#define GENERATIONS 8
 
 struct disk {
     struct buf row[ROWS]; /* empty: none */
@@ -220,22 +221,24 @@ static inline size_t say(struct world *w, unsigned from, unsigned to, const char
     return w->n - 1;
 }
 
-/* With the KEM secrets of the generations that this party still has. */
+/* With the KEM secrets of its last generations: a node keeps those that were valid in an epoch whose
+ * entries of feed 1 it has yet to read. */
 static inline enum mail_verdict take_bytes(struct world *w, unsigned who, uint64_t index,
                                            struct bytes b, struct pair_message *ret)
 {
     struct pair_message local;
     struct party *y = &w->party[who];
-    uint8_t seed[3][32];
-    const uint8_t *seeds[3];
+    uint8_t seed[GENERATIONS][32];
+    const uint8_t *seeds[GENERATIONS];
     size_t n = 0;
-    unsigned gen = y->epochs ? w->epoch[y->epochs - 1].gen[who] : 0;
-    for (; n < 3; n++) {
+    /* The newest it drew itself, before any COMMIT took it in. */
+    unsigned gen = w->epoch[w->n_epochs - 1].gen[who];
+    for (; n < GENERATIONS; n++) {
         kem_seed_of(who, gen, seed[n]);
         seeds[n] = seed[n];
         if (gen-- == 0) break;
     }
-    if (n < 3) n++;
+    if (n < GENERATIONS) n++;
     if (!ret) ret = &local;
     uint64_t before = y->p->decaps;
     assert_int_equal(pair_take(y->p, index, b, seeds, n, ret), ST_OK);

@@ -367,28 +367,34 @@ static uint64_t seeds(void)
     return more ? strtoull(more, NULL, 10) : 2;
 }
 
+static uint64_t first(void)
+{
+    const char *from = getenv("PAIR_FROM");
+    return from ? strtoull(from, NULL, 10) : 1;
+}
+
 static void crashes_and_disorder(void **state)
 {
     (void)state;
-    for (uint64_t s = 1; s <= seeds(); s++) run(s, false, false, false);
+    for (uint64_t s = first(); s < first() + seeds(); s++) run(s, false, false, false);
 }
 
 static void races_of_epochs(void **state)
 {
     (void)state;
-    for (uint64_t s = 1; s <= seeds(); s++) run(s, false, true, false);
+    for (uint64_t s = first(); s < first() + seeds(); s++) run(s, false, true, false);
 }
 
 static void losses(void **state)
 {
     (void)state;
-    for (uint64_t s = 1; s <= seeds(); s++) run(s, true, true, false);
+    for (uint64_t s = first(); s < first() + seeds(); s++) run(s, true, true, false);
 }
 
 static void old_disks(void **state)
 {
     (void)state;
-    for (uint64_t s = 1; s <= seeds(); s++) run(s, true, true, true);
+    for (uint64_t s = first(); s < first() + seeds(); s++) run(s, true, true, true);
 }
 
 int main(void)

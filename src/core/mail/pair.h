@@ -12,8 +12,8 @@
  * Errors: pair_make: ST_NOT_FOUND (no epoch yet), ST_DENIED (we or the peer are
  *     not in the newest epoch), ST_CONFLICT (a newer epoch must come first: we
  *     were restored), ST_BUSY (PAIR_UNSEEN_MAX own entries not yet seen in the
- *     feed), ST_TOO_BIG, ST_BAD_KEY. pair_take: ST_NO_MEMORY and nothing is
- *     changed; otherwise ST_OK with a verdict: nothing in the feed is an error.
+ *     feed), ST_TOO_BIG, ST_BAD_KEY. pair_take: ST_NO_MEMORY: hand it in
+ *     again; otherwise ST_OK with a verdict: nothing in the feed is an error.
  * Order: pair_new (or pair_new and pair_load of each row, in any order), pair_add_epoch
  *     oldest first, with every epoch that mail_add_epoch gets, then any. Feed 0
  *     is read to its head before feed 1, and feed 1 to its head before the first
@@ -115,7 +115,10 @@ struct pair_message {
     struct bytes content;
 };
 
-/* seeds: our own KEM secrets, newest first, old ones as long as there are any. */
+/* seeds: our own KEM secrets, newest first, also one that no COMMIT has taken in yet; every one that
+ * was valid in an epoch whose entries of feed 1 are not read yet is among them. COMMITs are read
+ * before that, so a secret that one of them lets go must be held until feed 1 was read to its head
+ * after it, or a first entry is lost. */
 enum status pair_take(struct pair *p, uint64_t index, struct bytes sealed,
                       const uint8_t *const *seeds, size_t n_seeds,
                       struct pair_message *ret) MUST_USE;
