@@ -252,12 +252,21 @@ void hold_link_down(struct hold *h, uint16_t leaf)
     hold_tell(h);
 }
 
+bool hold_busy(const struct hold *h)
+{
+    bool busy = h->first != NULL && !h->waking;
+    for (size_t i = 0; i < h->n && !busy; i++)
+        busy = !h->keepers[i]->near && (h->keepers[i]->calls || h->keepers[i]->puts);
+    return busy;
+}
+
 uint64_t hold_tick(struct hold *h)
 {
     uint64_t now = env_mono_ms(h->c.env);
     for (size_t i = 0; i < h->n; i++) keeper_tick(h->keepers[i], now);
     flush(h);
-    return now + (h->first ? 1 : TICK_MS);
+    if (h->first) return now + 1;
+    return hold_busy(h) ? now + TICK_MS : UINT64_MAX;
 }
 
 /* --- letting go ---------------------------------------------------------------------------- */

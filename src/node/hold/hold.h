@@ -80,7 +80,10 @@ typedef void hold_changed(void *arg);
 bool hold_watch(struct hold *h, hold_changed *changed, void *arg); /* false: too many */
 void hold_unwatch(struct hold *h, void *arg);
 
-/* Stalled requests time out. Returns the next mono_ms at which it wants to be called. */
+/* Something is asked of a holder that is not here: it may stall. */
+bool hold_busy(const struct hold *h);
+/* Stalled requests time out. Returns the next mono_ms at which it wants to be called; UINT64_MAX: not
+ * before hold_busy. */
 uint64_t hold_tick(struct hold *h);
 /* Drops shards older than the lease that the tree does not need; once an hour is plenty. */
 void hold_sweep(struct hold *h);

@@ -469,6 +469,20 @@ void puts_each(const struct puts *p, bool (*visit)(void *arg, const struct put_p
     }
 }
 
+/* Holders that come or go are told of (hold_watch), so a job that waits for them need not look. */
+static uint64_t job_next(const struct put_job *j, uint64_t now)
+{
+    bool between = !j->spread && !j->spread_pass && !j->spread_seg;
+    uint64_t retry = j->retry_ms > now ? j->retry_ms : now + PUT_TICK_MS;
+    switch ((enum put_phase)j->sm.state) {
+    case PUT_QUEUED: return retry;
+    case PUT_WAITING: return j->retry_ms > now ? j->retry_ms : now + PUT_RETRY_MOST_MS;
+    case PUT_ENTERING: return j->appending ? now + PUT_RETRY_MOST_MS : retry;
+    case PUT_SPREADING: return between && !j->appending ? retry : now + PUT_TICK_MS;
+    default: return now + PUT_TICK_MS;
+    }
+}
+
 uint64_t puts_tick(struct puts *p)
 {
     uint64_t now = env_mono_ms(p->env.env);
@@ -483,6 +497,11 @@ uint64_t puts_tick(struct puts *p)
     p->pending++;
     pump_all(p);
     puts_turn(p);
+    uint64_t next = UINT64_MAX;
+    for (const struct put_job *j = p->jobs; j && !p->dead; j = j->next) {
+        uint64_t at = job_next(j, now);
+        if (at < next) next = at;
+    }
     puts_release(p);
-    return now + PUT_TICK_MS;
+    return next;
 }

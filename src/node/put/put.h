@@ -117,7 +117,8 @@ enum status put_look(const struct puts *p, uint64_t job, struct put_progress *re
 /* Visits every job; false stops. */
 void puts_each(const struct puts *p, bool (*visit)(void *arg, const struct put_progress *p),
                void *arg);
-/* Time: rates, retries. Returns the next mono_ms at which it wants to be called. */
+/* Time: rates, retries. Returns the next mono_ms at which it wants to be called; UINT64_MAX: not before
+ * another job. */
 uint64_t puts_tick(struct puts *p);
 
 #endif

@@ -173,6 +173,7 @@ enum status node_get(struct node *n, const struct node_get *req, node_done *done
     g->local = strdup(req->local);
     g->last.size = node->file.size;
     g->get = get_start(&genv, &r, on_get, g);
+    s->puts_ms = 0;
     bytes_wipe(r.cek, sizeof r.cek);
     if (g->get == NULL || g->path == NULL || g->local == NULL) {
         free_get(g);
