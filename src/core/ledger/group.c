@@ -232,11 +232,26 @@ void group_seeds_turn(struct group *g)
             /* one valid COMMIT longer than its successor's taking in */
             s->role = GROUP_SEED_OLD;
             s->until = epoch + 1;
-        } else if (epoch >= s->until) {
+        } else if (epoch >= s->until && s->role != GROUP_SEED_OLD) {
             group_seed_drop(g, i);
             continue;
         }
         i++;
+    }
+}
+
+/* Private words to an old key may lie in feed 1, which is read after the COMMITs that replaced it. */
+void group_feeds_read(struct group *g)
+{
+    uint64_t epoch = ledger_epoch(g->ledger);
+    for (size_t i = 0; i < g->n_seeds;) {
+        const struct group_seed *s = &g->secrets->seeds[i];
+        if (s->role != GROUP_SEED_OLD || epoch < s->until) {
+            i++;
+            continue;
+        }
+        group_seed_drop(g, i);
+        g->dirty = true;
     }
 }
 

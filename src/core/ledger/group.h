@@ -235,6 +235,9 @@ const uint8_t *group_id_seed(const struct group *g);
 const uint8_t *group_seat_seed(const struct group *g);
 /* Own KEM secret for a public key of ours (1:1 mail, old ones one COMMIT longer); NULL: none. */
 const uint8_t *group_kem_seed(const struct group *g, const uint8_t pk[1216]);
+/* All feeds were read to their heads: KEM secrets that no COMMIT needs any more go. */
+void group_feeds_read(struct group *g);
+/* Own KEM secrets to which entries of a feed may be sealed, newest first. Returns how many. */
 size_t group_kem_seeds(const struct group *g, const uint8_t *ret[GROUP_SEEDS_MAX]);
 
 enum group_key {

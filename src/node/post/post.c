@@ -512,6 +512,7 @@ void enclave_mail_settle(struct enclave *e)
     e->retake_due = false;
     if (retake) enclave_mail_retake(e);
     e->post->read = true;
+    group_feeds_read(e->group);
     post_private_settle(e);
 }
 
