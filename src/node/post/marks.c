@@ -11,7 +11,7 @@ FIELDS_DEFINE(marks_row, MARKS_ROW_FIELDS);
 
 void post_marked(struct enclave *e, uint16_t leaf, struct bytes content, struct keep_batch *b)
 {
-    struct mail_marks in, *have = &e->post->marks[leaf];
+    struct mail_marks in, *have = &e->post->marks[leaf % LEDGER_EVER_MAX];
     struct buf row = BUF_INIT;
     if (fields_decode(&mail_marks_fields, content, &in) != ST_OK) return;
     if (in.delivered <= have->delivered && in.read <= have->read) return;

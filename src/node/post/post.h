@@ -90,9 +90,9 @@ struct post {
     struct post_unsaved *oldest, *newest; /* rows that were put, in order */
     struct post_end *ends;                /* messages that are dropped one day, in no order */
     size_t n_ends, ends_room;
-    struct mail_marks marks[LEDGER_LEAVES_MAX]; /* by leaf */
+    struct mail_marks marks[LEDGER_EVER_MAX]; /* by leaf */
     struct marks_row own;
-    bool anew[LEDGER_LEAVES_MAX]; /* began anew: what it has not confirmed is made again */
+    bool anew[LEDGER_EVER_MAX]; /* began anew: what it has not confirmed is made again */
     bool read;            /* feed 1, to its head, since the start: private words may be made */
     uint64_t marks_at_ms; /* monotonic: our next receipt may go; 0: none waits */
     uint64_t marks_sent_ms;

@@ -162,7 +162,7 @@ void post_private_take(struct enclave *e, uint64_t index, struct bytes sealed, s
     if (pair_take(e->pair, index, sealed, seeds, n, &m) != ST_OK) return;
     if (m.verdict != MAIL_UNKNOWN) mail_known(e->mail, index);
     took(e, &m, index, b);
-    if (!m.anew || m.leaf >= LEDGER_LEAVES_MAX) return;
+    if (!m.anew || m.leaf >= LEDGER_EVER_MAX) return;
     /* Not now: what is made again must not reach the disk before what was just read. */
     e->post->anew[m.leaf] = true;
     keep_put(b, &e->s_marks, POST_MARKS_ANEW + m.leaf, BYTES_LIT("1"));
@@ -170,9 +170,10 @@ void post_private_take(struct enclave *e, uint64_t index, struct bytes sealed, s
 
 void post_private_settle(struct enclave *e)
 {
-    for (uint16_t leaf = 0; e->post != NULL && leaf < LEDGER_LEAVES_MAX; leaf++) {
+    const bool *found;
+    while (e->post != NULL && (found = memchr(e->post->anew, true, LEDGER_EVER_MAX)) != NULL) {
         struct keep_batch b;
-        if (!e->post->anew[leaf]) continue;
+        uint16_t leaf = (uint16_t)(found - e->post->anew);
         e->post->anew[leaf] = false;
         say_last_again(e, leaf);
         keep_begin(&b, &e->node->keep);

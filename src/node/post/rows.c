@@ -170,11 +170,11 @@ static bool on_mark(void *arg, uint64_t n, struct bytes plain)
     struct enclave *e = arg;
     struct mail_marks m;
     struct marks_row own;
-    if (n < LEDGER_LEAVES_MAX && fields_decode(&mail_marks_fields, plain, &m) == ST_OK)
+    if (n < LEDGER_EVER_MAX && fields_decode(&mail_marks_fields, plain, &m) == ST_OK)
         e->post->marks[n] = m;
     if (n == POST_MARKS_OWN && fields_decode(&marks_row_fields, plain, &own) == ST_OK)
         e->post->own = own;
-    if (n >= POST_MARKS_ANEW && n < POST_MARKS_ANEW + LEDGER_LEAVES_MAX)
+    if (n >= POST_MARKS_ANEW && n < POST_MARKS_ANEW + LEDGER_EVER_MAX)
         e->post->anew[n - POST_MARKS_ANEW] = true;
     return true;
 }
