@@ -132,6 +132,7 @@ static enum status send_seats(struct vbranch *b, struct vconn *c, struct room_re
     r->body = buf_view(&body);
     must(fields_encode(&room_reply_fields, r, &frame), "reply");
     s->old_seats_shown++;
+    s->old_seats_version = then.version;
     enum status st = vnet_send(c->link, ROOM_REPLY, buf_view(&frame));
     buf_free(&body);
     buf_free(&frame);

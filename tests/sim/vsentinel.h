@@ -67,6 +67,7 @@ struct vsentinel {
     unsigned old_seats;          /* bit m: machine m is shown an older seat list */
     struct buf seats_was, seats; /* the last two answers to SEATS that differ */
     unsigned old_seats_shown;
+    uint64_t old_seats_version; /* the one shown last */
     uint64_t appends;
 };
 

@@ -256,7 +256,8 @@ struct enclave {
     uint64_t seats_again_ms;
     uint64_t seats_changed_ms; /* a change of ours was taken */
     uint8_t odd_seat[32];      /* listed, and no ADD explains it */
-    uint8_t odd_voted[32];     /* the last one that we voted to drop */
+    uint8_t odd_voted[32];     /* one that we voted to drop within a day; zeros */
+    uint64_t odd_voted_ms;
     uint64_t odd_since_ms;
     uint64_t welcomed; /* index of the newest ADD that was looked after, + 1 */
     uint8_t drop_voted[LEDGER_EVER_MAX / 8]; /* removed leaves whose seat we voted to drop */

@@ -117,6 +117,12 @@ void enclave_seat_list(struct enclave *e, const struct room_seat_list *list)
     if (e->head_at_ms == 0 || at < e->head_at_ms) e->head_at_ms = at;
 }
 
+static void look_again(struct enclave *e, uint64_t now)
+{
+    e->seats_due = true;
+    e->seats_again_ms = now + SEATS_LOOK_MS;
+}
+
 /* A listed seat that no ADD explains, as the yes of a majority in a vote that did not pass can bring
  * in: dropped by the votes of the daemons (protocol.md 2), after a while, for the ADD may only not
  * have come here yet. */
@@ -125,10 +131,18 @@ static void vote_odd_seat(struct enclave *e, const struct room_seat_list *list)
     const struct ledger *l = group_ledger(e->group);
     uint64_t now = env_mono_ms(e->node->ports.env);
     const uint8_t *odd = NULL;
+    /* The sentinel keeps a vote; but its database may be an older one, or the seat come in again. */
+    if (!listed(list, e->odd_voted) || now >= e->odd_voted_ms + SEATS_ODD_MS)
+        memset(e->odd_voted, 0, 32);
     for (size_t i = 0; i < list->seats.n && odd == NULL; i++) {
         const uint8_t *seat = list_at(list->seats, i, 32);
-        if (ledger_by_seat(l, seat) == NULL && memcmp(seat, e->odd_voted, 32) != 0) odd = seat;
+        if (ledger_by_seat(l, seat) != NULL) continue;
+        if (memcmp(seat, e->odd_voted, 32) != 0)
+            odd = seat;
+        else
+            look_again(e, now);
     }
+    if (!listed(list, e->odd_seat)) memset(e->odd_seat, 0, 32);
     if (odd == NULL) return;
     if (memcmp(odd, e->odd_seat, 32) != 0) {
         memcpy(e->odd_seat, odd, 32);
@@ -136,14 +150,15 @@ static void vote_odd_seat(struct enclave *e, const struct room_seat_list *list)
         enclave_recheck(e); /* is there more of the ledger than we were shown? */
     }
     if (now < e->odd_since_ms + SEATS_ODD_MS || !group_writable(e->group)) {
-        e->seats_due = true;
-        e->seats_again_ms = now + SEATS_LOOK_MS;
+        look_again(e, now);
         return;
     }
     struct room_seat_vote msg = {.index = ledger_count(l) - 1};
     memcpy(msg.seat, odd, 32);
     ledger_sign_drop(e->keys->seat_seed, e->room, odd, msg.sig);
-    memcpy(e->odd_voted, odd, 32); /* once is enough: the sentinel keeps it */
+    memcpy(e->odd_voted, odd, 32);
+    e->odd_voted_ms = now;
+    look_again(e, now);
     enclave_tell(e, "warning", "", 0,
                  "somebody holds a place in the room whom nobody admitted: this member votes to "
                  "take it away. It can read nothing.");
