@@ -170,6 +170,7 @@ void carrier_let_go(struct link *l)
     l->session = NULL;
     c->l = NULL;
     c->drain_until = links_now(c->n) + LINKS_DRAIN_MS;
+    links_timer(c->n);
     /* Closing with bytes unread would send a reset, and a reset may overtake our last frames. */
     if (clean && !c->n->closing && !c->reading)
         clean = uv_read_start((uv_stream_t *)&c->tcp, offer_room, arrived) == 0;

@@ -208,7 +208,10 @@ static void tick(uv_timer_t *t)
 {
     struct links *n = t->data;
     uint64_t now = links_now(n);
+    bool quiet = true;
     for (struct link *l = n->all; l; l = l->next) {
+        quiet =
+            quiet && !l->dial && !l->over && !l->paused && l->session && session_open(l->session);
         if (l->dial && !l->over) carrier_dial_tick(l, now);
         if (l->session && !l->over) {
             if (l->paused) session_filled(l->session, 0, now); /* it is we who do not listen */
@@ -220,15 +223,17 @@ static void tick(uv_timer_t *t)
     }
     for (struct carrier *c = n->carriers, *next; c; c = next) {
         next = c->next;
+        quiet = quiet && !c->drain_until;
         if (c->drain_until && now >= c->drain_until) carrier_close(c);
     }
-    if (!n->all && !n->carriers) uv_timer_stop(t); /* no wake-ups while nothing is to do */
+    /* No wake-ups while nothing is to do. */
+    if (n->all || n->carriers) uv_timer_start(t, tick, quiet ? LINKS_QUIET_MS : LINKS_TICK_MS, 0);
 }
 
 void links_timer(struct links *n)
 {
-    if (!uv_is_active((uv_handle_t *)&n->timer))
-        uv_timer_start(&n->timer, tick, LINKS_TICK_MS, LINKS_TICK_MS);
+    if (!uv_is_active((uv_handle_t *)&n->timer) || uv_timer_get_due_in(&n->timer) > LINKS_TICK_MS)
+        uv_timer_start(&n->timer, tick, LINKS_TICK_MS, 0);
 }
 
 /* ---- the port ---- */

@@ -18,6 +18,8 @@
 #include "net/socks.h"
 
 #define LINKS_TICK_MS 500
+#define LINKS_QUIET_MS \
+    5000 /* a tick while all links are open and nothing waits: pings are in seconds */
 #define LINKS_DRAIN_MS 2000 /* reading on after our end, so that no reset cuts off our last words */
 #define LINKS_STOP_MS 1000  /* what a closing program waits for bytes to go out */
 #define LINKS_VIEWS 16
