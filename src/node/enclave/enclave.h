@@ -486,6 +486,8 @@ void enclave_mail_retake(struct enclave *e);
 void enclave_mail_rows(struct enclave *e, struct keep_batch *b);
 void enclave_mail_send(struct enclave *e); /* outbox */
 void enclave_mail_down(struct enclave *e);
+size_t
+enclave_mail_waiting(const struct enclave *e); /* words and what is said about them; no receipts */
 void enclave_mail_free(struct enclave *e);
 /* Keys are being renewed: what waits is sealed anew, in an epoch that nobody spoke in before. */
 void enclave_mail_restored(struct enclave *e);

@@ -287,6 +287,14 @@ void enclave_mail_send(struct enclave *e)
     }
 }
 
+size_t enclave_mail_waiting(const struct enclave *e)
+{
+    size_t n = 0;
+    for (const struct outgoing *o = e->out_first; o != NULL; o = o->next)
+        n += o->kind == MAIL_TEXT || o->kind == MAIL_NOTE;
+    return n;
+}
+
 void enclave_mail_down(struct enclave *e)
 {
     for (struct outgoing *o = e->out_first; o != NULL; o = o->next) o->flying = false;
