@@ -305,7 +305,6 @@ struct enclave {
 
     /* words */
     struct outgoing *out_first, *out_last;
-    size_t out_n;
     uint64_t next_row;
     uint64_t next_message;
     struct post *post;

@@ -32,7 +32,6 @@ static void unlist(struct enclave *e, struct outgoing *o)
         e->out_last = e->out_first;
         while (e->out_last != NULL && e->out_last->next != NULL) e->out_last = e->out_last->next;
     }
-    e->out_n--;
 }
 
 static void list(struct enclave *e, struct outgoing *o)
@@ -43,7 +42,6 @@ static void list(struct enclave *e, struct outgoing *o)
     else
         e->out_last->next = o;
     e->out_last = o;
-    e->out_n++;
 }
 
 static bool listed(const struct enclave *e, const struct outgoing *what)
