@@ -125,7 +125,7 @@ static void say_and_see(struct person *p, const char *text, uint8_t ret_hint[8])
     struct buf sealed;
     uint8_t chain[32];
     person_say(p, "room", text);
-    while (e->out_n > 0 || e->commits > 0) town_turn(p->town);
+    while (e->out_first != NULL || e->commits > 0) town_turn(p->town);
     buf_init(&sealed, KV_VALUE_MAX);
     assert_int_equal(enclave_kept(e, FEED_MAIL, e->feeds[FEED_MAIL].seen.count - 1, &sealed, chain),
                      ST_OK);
