@@ -32,6 +32,10 @@ static void rows_of_words(void **state)
                            .content = BYTES_LIT("hello")};
     fields_mutate(&message_row_fields, &m);
     fields_mutate(&outbox_row_fields, &o);
+    struct act_row a = {.to = 7, .time_ms = 8, .content = BYTES_LIT("note")};
+    struct marks_row k = {.here = 1, .read = 2, .told_here = 3, .told_read = 4};
+    fields_mutate(&act_row_fields, &a);
+    fields_mutate(&marks_row_fields, &k);
 }
 
 static void rows_of_files(void **state)

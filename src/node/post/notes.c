@@ -293,6 +293,7 @@ static enum status act(struct node *n, const char *name, uint64_t number, struct
         (void)!apply(e, group_leaf(e->group), with, now, note, &b);
         enclave_mail_commit(e, &b, done, arg, number);
     }
+    note->mentions = (struct list){NULL, 0}; /* they lie here */
     buf_free(&content);
     buf_free(&row);
     return st;
