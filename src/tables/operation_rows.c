@@ -164,8 +164,8 @@ static const struct op_param p_revoke[] = {
            "the whole text of the recovery kit"),
     WORDS_FILE};
 static const struct op_param p_send[] = {
-    POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT",
-               "the message; - reads it from stdin"),
+    POSITIONAL("text", OP_TEXT, OP_REST, "TEXT",
+               "the message; - reads it from stdin; not needed with --file"),
     ENCLAVE,
     OPTION("to", NULL, OP_TEXT, 0, 't', "MEMBER",
            "private words: only these members (nicks or ids, with commas) can open them"),
@@ -173,7 +173,7 @@ static const struct op_param p_send[] = {
     OPTION("file", NULL, OP_BYTES, 0, 'f', "PATH", "a file of the enclave that goes with it"),
     OPTION("for", NULL, OP_DURATION, 0, 0, "TIME",
            "each member's copy is dropped so long after it "
-           "came (30s .. 366d); no machine can be forced to")};
+           "came (1s .. 366d); no machine can be forced to")};
 #define MESSAGE_NUMBER POSITIONAL("number", OP_NUMBER, OP_REQUIRED, "N", "the message's number")
 static const struct op_param p_edit[] = {
     MESSAGE_NUMBER, POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT", "what it shall say"),
@@ -263,6 +263,8 @@ static const struct op_exit x_password[] = {{4, "there is no vault yet"}, {12, "
 static const struct op_exit x_name[] = {{4, "no such enclave"}};
 static const struct op_exit x_message[] = {{4, "no such enclave or message"},
                                            {5, "it is not yours"}};
+static const struct op_exit x_send[] = {{4, "no such enclave, member, message or file"},
+                                        {5, "several members have this name"}};
 static const struct op_exit x_broadcast[] = {
     {3, "some took it, some did not: each that did not is named"},
     {4, "no such enclave: nothing was said"},
@@ -463,7 +465,7 @@ static const struct operation rows[] = {
      "enclave send --for 1d 'The door code is 4711'\n"
      "enclave send --to bob 'Between you and me'\n"
      "echo hello | enclave send -",
-     ROWS(x_message), 0},
+     ROWS(x_send), 0},
     {"edit", "edit", WORDS, "change a message of yours", "POST",
      "/v1/enclaves/{enclave}/messages/edit", ROWS(p_edit), &shape_sent,
      "Replaces the text of an earlier message of yours for everybody. It is shown as edited; who "
