@@ -197,7 +197,7 @@ int broadcast_say(struct enclave *client, struct broadcast *b, const char *text,
     mix(b);
     for (size_t i = 0; i < b->n; i++) {
         unsigned gap = said && !now ? GAP_LEAST_MS + chance(GAP_SPREAD_MS) : 0;
-        if (i > 0 && !ways->pause(ways->arg, b, i, gap)) break;
+        if (i > 0 && !ways->pause(ways->arg, b, gap)) break;
         say_one(client, &b->list[i], text);
         said = b->list[i].code == 0;
         b->delivered += said;
@@ -207,10 +207,16 @@ int broadcast_say(struct enclave *client, struct broadcast *b, const char *text,
     return broadcast_exit(b);
 }
 
-void broadcast_report(const struct broadcast *b, char *out, size_t n)
+void broadcast_report(const struct broadcast *b, struct buf *out)
 {
-    snprintf(out, n, "%zu/%zu delivered%s", b->delivered, b->n,
-             b->delivered == b->n ? "" : ": the rest was not said");
+    const char *before = ", not to ";
+    buf_printf(out, "%zu/%zu delivered", b->delivered, b->n);
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->list[i].tried && b->list[i].code == 0) continue;
+        buf_printf(out, "%s%s", before, broadcast_name(b, i));
+        before = ",";
+    }
+    buf_u8(out, 0);
 }
 
 int broadcast_exit(const struct broadcast *b)

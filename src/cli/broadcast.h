@@ -49,8 +49,8 @@ typedef void broadcast_line(void *arg, enum cli_style style, const char *text);
 void broadcast_tell(const struct broadcast *b, bool now, broadcast_line *line, void *arg);
 
 struct broadcast_ways {
-    /* Waits ms (0: not at all) before the ith; false: it and the rest are not said. */
-    bool (*pause)(void *arg, const struct broadcast *b, size_t i, unsigned ms);
+    /* Waits ms (0: not at all) before the next one; false: it and the rest are not said. */
+    bool (*pause)(void *arg, const struct broadcast *b, unsigned ms);
     /* The ith could not be said. */
     void (*failed)(void *arg, const struct broadcast *b, size_t i);
     void *arg;
@@ -59,8 +59,9 @@ struct broadcast_ways {
 /* In any order, with random gaps of some seconds unless now. Returns broadcast_exit. */
 int broadcast_say(struct enclave *client, struct broadcast *b, const char *text, bool now,
                   const struct broadcast_ways *ways);
-/* "3/3 delivered": the daemon has them safe on disk. */
-void broadcast_report(const struct broadcast *b, char *out, size_t n);
+/* "2/3 delivered, not to board": the daemon has them safe on disk; those left out are as --to takes
+ * them. out ends with a NUL. */
+void broadcast_report(const struct broadcast *b, struct buf *out);
 /* 0 all, 3 some, else the first problem's. */
 int broadcast_exit(const struct broadcast *b);
 

@@ -15,7 +15,7 @@ static void tell(void *arg, enum cli_style style, const char *text)
 }
 
 /* The gap, with a line that says what is waited for. */
-static bool wait_gap(void *arg, const struct broadcast *b, size_t i, unsigned ms)
+static bool wait_gap(void *arg, const struct broadcast *b, unsigned ms)
 {
     struct cli *c = arg;
     bool shown = c->tty_err && !c->quiet && !c->json && ms > 0;
@@ -24,8 +24,8 @@ static bool wait_gap(void *arg, const struct broadcast *b, size_t i, unsigned ms
          now < end && !atomic_load(&c->interrupted) && !cli_timed_out(c); now = cli_now_ms()) {
         uint64_t left = end - now;
         if (shown)
-            fprintf(stderr, "\r\033[K%zu/%zu said, the next one in %llu s (Ctrl-C: no more)", i,
-                    b->n, (unsigned long long)(left + 999) / 1000);
+            fprintf(stderr, "\r\033[K%zu/%zu said, the next one in %llu s (Ctrl-C: no more)",
+                    b->delivered, b->n, (unsigned long long)(left + 999) / 1000);
         fflush(stderr);
         poll(NULL, 0, left < SLICE_MS ? (int)left : SLICE_MS);
     }
@@ -62,15 +62,19 @@ static void print_json(const struct broadcast *b, int code, const char *report)
 
 static int say(struct cli *c, struct broadcast *b, const char *text)
 {
-    char report[96];
+    struct buf report = BUF_INIT;
     struct broadcast_ways ways = {wait_gap, failed, c};
     int code = broadcast_say(c->client, b, text, cli_flag(c, "now"), &ways);
     if (code != 0 && atomic_load(&c->interrupted)) code = 130;
-    broadcast_report(b, report, sizeof report);
-    if (c->json)
-        print_json(b, code, report);
-    else
-        printf("%s\n", report);
+    broadcast_report(b, &report);
+    const char *said = report.bad ? "out of memory" : (const char *)report.p;
+    if (c->json) {
+        print_json(b, code, said);
+    } else {
+        cli_put(c, code == 0 ? STYLE_GOOD : STYLE_BAD, said, false);
+        printf("\n");
+    }
+    buf_free(&report);
     return code;
 }
 

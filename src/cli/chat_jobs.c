@@ -199,11 +199,11 @@ static void put_file(struct chat_job *j)
 
 /* ---- broadcasts ---- */
 
-static bool wait_gap(void *arg, const struct broadcast *b, size_t i, unsigned ms)
+static bool wait_gap(void *arg, const struct broadcast *b, unsigned ms)
 {
     struct chat_job *j = arg;
     char text[48];
-    snprintf(text, sizeof text, "broadcast %zu/%zu", i, b->n);
+    snprintf(text, sizeof text, "broadcast %zu/%zu", b->delivered, b->n);
     if (ms > 0) chat_box_put(j->box, NEWS_PROGRESS, NULL, text);
     return pause_ms(j, ms);
 }
@@ -216,12 +216,14 @@ static void tell_failed(void *arg, const struct broadcast *b, size_t i)
 
 static void say_everywhere(struct chat_job *j)
 {
-    char report[96];
+    struct buf report = BUF_INIT;
     struct broadcast_ways ways = {wait_gap, tell_failed, j};
     int code = broadcast_say(j->client, j->everywhere, j->text, j->now, &ways);
     chat_box_put(j->box, NEWS_PROGRESS, NULL, "");
-    broadcast_report(j->everywhere, report, sizeof report);
-    chat_box_say(j->box, code == 0 ? STYLE_GOOD : STYLE_BAD, "%s", report);
+    broadcast_report(j->everywhere, &report);
+    chat_box_say(j->box, code == 0 ? STYLE_GOOD : STYLE_BAD, "%s",
+                 report.bad ? "out of memory" : (const char *)report.p);
+    buf_free(&report);
 }
 
 /* ---- threads ---- */
