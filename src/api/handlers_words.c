@@ -26,6 +26,48 @@ static bool text_fits(struct call *c, struct bytes text, bool may_be_empty)
     return false;
 }
 
+static void look(void *arg, const struct node_enclave_info *e)
+{
+    (void)e;
+    *(bool *)arg = true;
+}
+
+/* What is not found may be the enclave itself. */
+static bool is_there(struct call *c, const char *name)
+{
+    bool there = false;
+    return node_enclave(c->api->o.node, name, look, &there) == ST_OK && there;
+}
+
+static void not_said(struct call *c, const char *name, const struct node_say *say, enum status st)
+{
+    if (!is_there(c, name))
+        api_refused(c, name, st);
+    else if (st == ST_CONFLICT && say->to != NULL)
+        call_fail(c, st, "several members have this name: take 8 or more characters of the id",
+                  "enclave members");
+    else if (st == ST_USAGE && say->to != NULL)
+        call_fail(c, st,
+                  "private words go to other members, to each once, and an answer to private words "
+                  "to the other one of the two",
+                  "enclave members");
+    else if (st == ST_USAGE && say->reply > 0)
+        call_fail(c, st, "that message is private: everybody would see an answer to it",
+                  "enclave send --to MEMBER --reply N TEXT");
+    else if (st == ST_NOT_FOUND && say->path.n > 0)
+        call_fail(c, st, "there is no such file in the enclave, or no such message or member",
+                  "enclave ls");
+    else if (st == ST_NOT_FOUND && say->reply > 0)
+        call_fail(c, st,
+                  say->to == NULL ? "there is no such message here"
+                                  : "there is no such message here, or no such member",
+                  "enclave read --last 20");
+    else if (st == ST_NOT_FOUND && say->to != NULL)
+        call_fail(c, st, "there is no such member", "enclave members");
+    else
+        api_refused(c, name, st);
+}
+
 void api_handle_send(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
@@ -45,23 +87,13 @@ void api_handle_send(struct call *c)
     }
     c->result = was_sent;
     enum status st = node_send(c->api->o.node, name, &say, call_done, c);
-    if (st == ST_NOT_FOUND && say.to != NULL && say.path.n == 0 && say.reply == 0)
-        call_fail(c, st, "there is no such member", "enclave members");
-    else if (st == ST_CONFLICT && say.to != NULL)
-        call_fail(c, st, "several members have this name: take 8 or more characters of the id",
-                  "enclave members");
-    else if (st == ST_NOT_FOUND && say.path.n > 0)
-        call_fail(c, st, "there is no such file in the enclave, or no such message", "enclave ls");
-    else if (st == ST_NOT_FOUND && say.reply > 0)
-        call_fail(c, st, "there is no such message here", "enclave read --last 20");
-    else if (st != ST_OK)
-        api_refused(c, name, st);
+    if (st != ST_OK) not_said(c, name, &say, st);
 }
 
 /* What changes or marks a message that is there. */
 static void changed(struct call *c, const char *name, enum status st)
 {
-    if (st == ST_NOT_FOUND)
+    if (st == ST_NOT_FOUND && is_there(c, name))
         call_fail(c, st, "there is no such message here, or it was taken back",
                   "enclave read --last 20");
     else if (st == ST_CONFLICT)

@@ -88,6 +88,7 @@ void chat_screen_remember(struct chat_screen *s, const char *line); /* in memory
 enum chat_question { ASK_NOTHING, ASK_BROADCAST };
 
 struct chat_job;
+struct broadcast;
 
 struct chat {
     struct cli *c;
@@ -107,6 +108,7 @@ struct chat {
     uint64_t shown_own; /* number of the message sent last */
     enum chat_question question;
     char *question_text; /* what would be broadcast */
+    struct broadcast *question_to;
     bool question_now;
     char *nicks[64];
     size_t n_nicks;
@@ -137,7 +139,8 @@ bool chat_jobs_wait_events(struct chat *ch, uint64_t last_event);
 struct talk_line;
 void chat_jobs_vote(struct chat *ch, const struct talk_line *line);
 void chat_jobs_file(struct chat *ch, const char *path);
-void chat_jobs_broadcast(struct chat *ch, const char *text, bool now);
+/* b is taken over. */
+void chat_jobs_broadcast(struct chat *ch, struct broadcast *b, const char *text, bool now);
 void chat_jobs_ended(struct chat *ch); /* joins those that have */
 void chat_jobs_end(struct chat *ch);   /* stops all */
 char *chat_path(const char *typed);    /* ~ understood; absolute; to be freed */

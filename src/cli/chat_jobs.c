@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* What takes its time has a thread and a connection of its own, and speaks through the box. */
+#include "cli/broadcast.h"
 #include "cli/chat.h"
 #include "cli/talk/words.h"
 
@@ -10,15 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define EVENTS_WAIT "30000"
 #define PAUSE_MOST_MS 8000
-#define SLICE "500"       /* how often a transfer is looked at */
-#define GAP_LEAST_MS 2000 /* between two enclaves of a broadcast */
-#define GAP_SPREAD_MS 10000
+#define SLICE "500" /* how often a transfer is looked at */
 
 enum job_kind { JOB_EVENTS, JOB_VOTE, JOB_FILE, JOB_BROADCAST };
 
@@ -32,6 +30,7 @@ struct chat_job {
     char name[80]; /* of the enclave */
     char *text;    /* what is said; a path; whom a vote is about */
     bool yes, compared, now, plain;
+    struct broadcast *everywhere;
     uint64_t last; /* event */
 };
 
@@ -200,46 +199,31 @@ static void put_file(struct chat_job *j)
 
 /* ---- broadcasts ---- */
 
-/* A number below n. How the gaps fall is no secret, only no pattern. */
-static uint32_t chance(uint32_t n)
+static bool wait_gap(void *arg, const struct broadcast *b, unsigned ms)
 {
-    uint32_t drawn = 0;
-    if (getrandom(&drawn, sizeof drawn, GRND_NONBLOCK) != (ssize_t)sizeof drawn) return n / 2;
-    return drawn % n;
+    struct chat_job *j = arg;
+    char text[48];
+    snprintf(text, sizeof text, "broadcast %zu/%zu", b->delivered, b->n);
+    if (ms > 0) chat_box_put(j->box, NEWS_PROGRESS, NULL, text);
+    return pause_ms(j, ms);
+}
+
+static void tell_failed(void *arg, const struct broadcast *b, size_t i)
+{
+    struct chat_job *j = arg;
+    chat_box_say(j->box, STYLE_BAD, "%.80s: %s", broadcast_name(b, i), b->list[i].problem);
 }
 
 static void say_everywhere(struct chat_job *j)
 {
-    char problem[512];
-    const json_t *names[64];
-    size_t n = 0;
-    size_t done = 0;
-    size_t i;
-    int code;
-    json_t *e;
-    json_t *doc = call(j, "enclaves", NULL, 0, &code, problem);
-    if (code != 0) chat_box_say(j->box, STYLE_BAD, "%s", problem);
-    json_array_foreach(json_object_get(doc, "enclaves"), i,
-                       e) if (is(e, "member") && n < sizeof names / sizeof names[0]) names[n++] = e;
-    for (i = 0; i < n; i++) { /* in any order */
-        size_t other = i + chance((uint32_t)(n - i));
-        const json_t *first = names[other];
-        names[other] = names[i];
-        names[i] = first;
-        if (i > 0 && !j->now && !pause_ms(j, GAP_LEAST_MS + chance(GAP_SPREAD_MS))) break;
-        if (atomic_load(&j->stop)) break;
-        struct enclave_param params[] = {{"text", j->text, 0},
-                                         {"enclave", cli_text(first, "name"), 0}};
-        json_decref(call(j, "send", params, 2, &code, problem));
-        if (code == 0)
-            done++;
-        else
-            chat_box_say(j->box, STYLE_BAD, "%.70s: %s", cli_text(first, "name"), problem);
-    }
-    if (n > 0)
-        chat_box_say(j->box, done == n ? STYLE_GOOD : STYLE_BAD, "%zu/%zu delivered%s", done, n,
-                     done == n ? "" : ": the rest was not said");
-    json_decref(doc);
+    struct buf report = BUF_INIT;
+    struct broadcast_ways ways = {wait_gap, tell_failed, j};
+    int code = broadcast_say(j->client, j->everywhere, j->text, j->now, &ways);
+    chat_box_put(j->box, NEWS_PROGRESS, NULL, "");
+    broadcast_report(j->everywhere, &report);
+    chat_box_say(j->box, code == 0 ? STYLE_GOOD : STYLE_BAD, "%s",
+                 report.bad ? "out of memory" : (const char *)report.p);
+    buf_free(&report);
 }
 
 /* ---- threads ---- */
@@ -265,6 +249,7 @@ static void job_free(struct chat_job *j)
     enclave_close(j->client);
     if (j->text != NULL) bytes_wipe(j->text, strlen(j->text));
     free(j->text);
+    broadcast_free(j->everywhere);
     free(j);
 }
 
@@ -358,10 +343,15 @@ void chat_jobs_file(struct chat *ch, const char *path)
     start(ch, job_new(ch, JOB_FILE, local));
 }
 
-void chat_jobs_broadcast(struct chat *ch, const char *text, bool now)
+void chat_jobs_broadcast(struct chat *ch, struct broadcast *b, const char *text, bool now)
 {
     struct chat_job *j = job_new(ch, JOB_BROADCAST, strdup(text));
-    if (j != NULL) j->now = now;
+    if (j != NULL) {
+        j->now = now;
+        j->everywhere = b;
+    } else {
+        broadcast_free(b);
+    }
     start(ch, j);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* enclave chat: what is done with each line that is typed. */
+#include "cli/broadcast.h"
 #include "cli/chat.h"
 #include "cli/talk/words.h"
 #include "tables/names.h"
@@ -19,7 +20,7 @@ static void set_prompt(struct chat *ch)
 {
     char text[256];
     if (ch->question == ASK_BROADCAST)
-        snprintf(text, sizeof text, "Say it to all of them? [y/N] ");
+        snprintf(text, sizeof text, "%s", BROADCAST_QUESTION);
     else if (ch->lost)
         snprintf(text, sizeof text, "%s (no daemon)> ", ch->name);
     else if (ch->progress[0] != '\0')
@@ -174,54 +175,57 @@ static void send_private(struct chat *ch, const char *line, const struct talk_li
                        (int)l->who.n, (const char *)l->who.p);
 }
 
+static void tell_broadcast(void *arg, enum cli_style style, const char *text)
+{
+    chat_show_line(arg, style, "%s", text);
+}
+
 /* The question before the same words go to several enclaves. */
 static void ask_broadcast(struct chat *ch, const struct talk_line *l)
 {
-    char names[512] = "";
-    size_t used = 0;
-    size_t n = 0;
-    size_t i;
-    json_t *e;
-    if (cli_call(ch->c, "enclaves", NULL, 0) != 0) {
-        cli_problem(ch->c);
+    char problem[512];
+    char next[128];
+    int code;
+    struct broadcast *b = broadcast_find(ch->c->client, NULL, &code, problem, next);
+    if (b == NULL) {
+        chat_show_line(ch, STYLE_BAD, "%s", problem);
         return;
     }
-    json_array_foreach(json_object_get(ch->c->doc, "enclaves"), i, e)
-    {
-        if (strcmp(cli_text(e, "state"), "member") != 0) continue;
-        int more = used < sizeof names ? snprintf(names + used, sizeof names - used, "%s%.70s",
-                                                  n > 0 ? ", " : "", cli_text(e, "name"))
-                                       : 0;
-        used += more > 0 ? (size_t)more : 0;
-        n++;
-    }
-    if (ch->c->yes) {
-        chat_jobs_broadcast(ch, l->rest, l->now);
+    broadcast_tell(b, l->now, tell_broadcast, ch);
+    if (ch->c->yes || !broadcast_links(b)) {
+        chat_jobs_broadcast(ch, b, l->rest, l->now);
         return;
     }
-    chat_show_line(ch, STYLE_PLAIN, "This goes to %zu enclave%s: %s.", n, n == 1 ? "" : "s", names);
-    if (n > 1)
-        chat_show_line(ch, STYLE_WARN,
-                       "The same words at the same moment link your enclaves: whoever is in two of "
-                       "them, or watches the network, sees that you are one person.%s",
-                       l->now ? "" : " Some seconds lie between; the words are still the same.");
-    if (ch->plain) chat_show_line(ch, STYLE_PLAIN, "Say it to all of them? Answer yes or no.");
     ch->question_text = strdup(l->rest);
+    if (ch->question_text == NULL) {
+        broadcast_free(b);
+        return;
+    }
+    if (ch->plain) chat_show_line(ch, STYLE_PLAIN, "Say it to all of them? Answer yes or no.");
+    ch->question_to = b;
     ch->question_now = l->now;
-    ch->question = ch->question_text != NULL ? ASK_BROADCAST : ASK_NOTHING;
+    ch->question = ASK_BROADCAST;
+}
+
+static void drop_question(struct chat *ch)
+{
+    if (ch->question_text != NULL) bytes_wipe(ch->question_text, strlen(ch->question_text));
+    free(ch->question_text);
+    broadcast_free(ch->question_to);
+    ch->question_text = NULL;
+    ch->question_to = NULL;
+    ch->question = ASK_NOTHING;
 }
 
 static void answer_question(struct chat *ch, const char *line)
 {
-    bool yes = strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0;
-    ch->question = ASK_NOTHING;
-    if (yes)
-        chat_jobs_broadcast(ch, ch->question_text, ch->question_now);
-    else
+    if (strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0) {
+        chat_jobs_broadcast(ch, ch->question_to, ch->question_text, ch->question_now);
+        ch->question_to = NULL;
+    } else {
         chat_show_line(ch, STYLE_DIM, "Nothing was said.");
-    bytes_wipe(ch->question_text, strlen(ch->question_text));
-    free(ch->question_text);
-    ch->question_text = NULL;
+    }
+    drop_question(ch);
 }
 
 static void vote(struct chat *ch, const struct talk_line *l)
@@ -401,7 +405,7 @@ int verb_chat(struct cli *c)
     chat_screen_close(ch.screen);
     chat_box_close(&ch.box);
     chat_forget(&ch);
-    free(ch.question_text);
+    drop_question(&ch);
     if (code == 0 && ch.plain) code = ch.failed;
     if (code == 0 && atomic_load(&c->interrupted)) code = 130;
     return code;

@@ -21,6 +21,8 @@
 
 #define CLI_GLOBALS_MAX 16
 #define CLI_PASSWORD_MAX 1024
+#define CLI_SAID_MAX 32768 /* bytes of a message */
+#define CLI_SAID_ROOM (CLI_SAID_MAX + 2)
 
 struct cli_value {
     const char *text; /* NULL: not given; flags: "true" */
@@ -148,6 +150,8 @@ int cli_write_file(struct cli *c, const char *path, const char *text);
  * be old at once; one_line: line breaks as " | ", no number. */
 void cli_message(const struct cli *c, const json_t *message, const char *when, bool live,
                  bool one_line);
+/* words_verbs.c: the parameter text, or stdin if it is "-", read into room. NULL: none is given. */
+int cli_said(struct cli *c, char room[CLI_SAID_ROOM], const char **ret);
 /* votes_verbs.c: what kind of ballot it is, and that it takes its time, before it is cast. The last
  * answer lists the proposals; who: as in `vote`, NULL: the only one. */
 void cli_tell_ballot(struct cli *c, const char *who, bool now);
@@ -161,7 +165,7 @@ cli_verb verb_init, verb_daemon_start, verb_daemon_stop, verb_daemon_status, ver
 cli_verb verb_status, verb_create, verb_invite, verb_join, verb_members, verb_leave, verb_destroy;
 cli_verb verb_proposals, verb_vote, verb_remove, verb_policy, verb_policy_set, verb_withdraw;
 cli_verb verb_kit, verb_revoke, verb_verify, verb_away;
-cli_verb verb_send, verb_read, verb_search, verb_events, verb_chat;
+cli_verb verb_send, verb_broadcast, verb_read, verb_search, verb_events, verb_chat;
 cli_verb verb_put, verb_get, verb_ls, verb_info, verb_transfers, verb_plain;
 
 #endif

@@ -30,6 +30,7 @@ static const struct {
     {"leave", verb_leave},
     {"destroy", verb_destroy},
     {"send", verb_send},
+    {"broadcast", verb_broadcast},
     {"read", verb_read},
     {"search", verb_search},
     {"chat", verb_chat},

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEXT_MAX 32768
 #define SHOWN 20 /* messages shown when nothing is unread */
 
 static int read_stdin(struct cli *c, char *out, size_t room)
@@ -22,7 +21,7 @@ static int read_stdin(struct cli *c, char *out, size_t room)
         n += (size_t)got;
     }
     if (n == room)
-        return cli_fail(c, 2, "enclave put FILE", "a message has at most %d bytes", TEXT_MAX);
+        return cli_fail(c, 2, "enclave put FILE", "a message has at most %d bytes", CLI_SAID_MAX);
     while (n > 0 && out[n - 1] == '\n') n--;
     out[n] = '\0';
     if (strlen(out) != n) return cli_fail(c, 2, NULL, "a message holds no NUL bytes");
@@ -30,18 +29,24 @@ static int read_stdin(struct cli *c, char *out, size_t room)
     return 0;
 }
 
+int cli_said(struct cli *c, char room[CLI_SAID_ROOM], const char **ret)
+{
+    *ret = cli_param(c, "text");
+    if (*ret == NULL || strcmp(*ret, "-") != 0) return 0;
+    *ret = room;
+    return read_stdin(c, room, CLI_SAID_MAX + 1);
+}
+
 int verb_send(struct cli *c)
 {
-    char text[TEXT_MAX + 2];
-    int code;
+    char room[CLI_SAID_ROOM];
+    const char *text;
     if (cli_param(c, "text") == NULL && cli_param(c, "file") == NULL)
         return cli_fail(c, 2, "enclave send 'Dinner at eight'", "there is nothing to say");
-    if (cli_param(c, "text") != NULL && strcmp(cli_param(c, "text"), "-") == 0) {
-        code = read_stdin(c, text, TEXT_MAX + 1);
-        if (code != 0) return code;
-        for (size_t i = 0; i < c->op->n_params; i++)
-            if (strcmp(c->op->params[i].name, "text") == 0) c->params[i].text = text;
-    }
+    int code = cli_said(c, room, &text);
+    if (code != 0) return code;
+    for (size_t i = 0; i < c->op->n_params; i++)
+        if (strcmp(c->op->params[i].name, "text") == 0) c->params[i].text = text;
     cli_warn_doubt(c);
     code = cli_call_args(c, "send", NULL, 0);
     if (code != 0) return cli_problem(c);

@@ -354,7 +354,8 @@ struct node_say {
 };
 /* data: const uint64_t * = the message's number (the last one's of several). Done when it is durable here; st is ST_OK also
  * when the sentinel is away, text says so then. ST_NOT_FOUND: also no such
- * file, message to answer, or member; ST_CONFLICT: several members of that name. */
+ * file, message to answer, or member; ST_CONFLICT: several members of that name; ST_USAGE: also if private
+ * words are answered to anybody but the other one of the two. */
 enum status node_send(struct node *n, const char *enclave, const struct node_say *what,
                       node_done *done, void *arg) MUST_USE;
 /* Own messages are changed or taken back everywhere (ST_CONFLICT: not yours; ST_NOT_FOUND); any may get a

@@ -164,8 +164,8 @@ static const struct op_param p_revoke[] = {
            "the whole text of the recovery kit"),
     WORDS_FILE};
 static const struct op_param p_send[] = {
-    POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT",
-               "the message; - reads it from stdin"),
+    POSITIONAL("text", OP_TEXT, OP_REST, "TEXT",
+               "the message; - reads it from stdin; not needed with --file"),
     ENCLAVE,
     OPTION("to", NULL, OP_TEXT, 0, 't', "MEMBER",
            "private words: only these members (nicks or ids, with commas) can open them"),
@@ -173,7 +173,7 @@ static const struct op_param p_send[] = {
     OPTION("file", NULL, OP_BYTES, 0, 'f', "PATH", "a file of the enclave that goes with it"),
     OPTION("for", NULL, OP_DURATION, 0, 0, "TIME",
            "each member's copy is dropped so long after it "
-           "came (30s .. 366d); no machine can be forced to")};
+           "came (1s .. 366d); no machine can be forced to")};
 #define MESSAGE_NUMBER POSITIONAL("number", OP_NUMBER, OP_REQUIRED, "N", "the message's number")
 static const struct op_param p_edit[] = {
     MESSAGE_NUMBER, POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT", "what it shall say"),
@@ -196,6 +196,12 @@ static const struct op_param p_chat[] = {
     FLAG("plain", OP_ONLY_CLI, 0,
          "no line editing and no escape sequences, a line a message: for screen readers and "
          "scripts (the default where stdin or stdout is no terminal)")};
+static const struct op_param p_broadcast[] = {
+    POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT",
+               "the message; - reads it from stdin"),
+    OPTION("to", NULL, OP_TEXT, OP_ONLY_CLI, 't', "NAME,NAME",
+           "these enclaves (default: all you are a member of)"),
+    FLAG("now", OP_ONLY_CLI, 0, "no gaps between them: it is said to all at the same moment")};
 static const struct op_param p_mark_read[] = {
     ENCLAVE, OPTION("number", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the last message read")};
 static const struct op_param p_put[] = {
@@ -257,6 +263,14 @@ static const struct op_exit x_password[] = {{4, "there is no vault yet"}, {12, "
 static const struct op_exit x_name[] = {{4, "no such enclave"}};
 static const struct op_exit x_message[] = {{4, "no such enclave or message"},
                                            {5, "it is not yours"}};
+static const struct op_exit x_send[] = {{4, "no such enclave, member, message or file"},
+                                        {5, "several members have this name"}};
+static const struct op_exit x_broadcast[] = {
+    {3, "some took it, some did not: each that did not is named"},
+    {4, "no such enclave: nothing was said"},
+    {6, "you were refused in one of them: nothing was said"},
+    {7, "you are not inside one of them yet: nothing was said"},
+    {130, "interrupted: the rest was not said"}};
 static const struct op_exit x_create[] = {{5, "the name is taken"}};
 static const struct op_exit x_join[] = {
     {4, "the invitation is used up, withdrawn or too old"},
@@ -442,7 +456,8 @@ static const struct operation rows[] = {
 
     {"send", "send", WORDS, "say something to everybody in the enclave", "POST",
      "/v1/enclaves/{enclave}/messages", ROWS(p_send), &shape_sent,
-     "Sends a message to all members, also to those who are away now. It is safe on disk when the "
+     "Sends a message to all members, also to those who are away now, or with --to to some only. "
+     "It is safe on disk when the "
      "command returns, and goes out as soon as the sentinel can be reached. @NICK names a member.",
      "enclave send 'Dinner at eight, @bob'\n"
      "enclave send --reply 7 'Yes'\n"
@@ -450,7 +465,7 @@ static const struct operation rows[] = {
      "enclave send --for 1d 'The door code is 4711'\n"
      "enclave send --to bob 'Between you and me'\n"
      "echo hello | enclave send -",
-     ROWS(x_message), 0},
+     ROWS(x_send), 0},
     {"edit", "edit", WORDS, "change a message of yours", "POST",
      "/v1/enclaves/{enclave}/messages/edit", ROWS(p_edit), &shape_sent,
      "Replaces the text of an earlier message of yours for everybody. It is shown as edited; who "
@@ -484,7 +499,8 @@ static const struct operation rows[] = {
      NULL,
      "Shows the last 20 messages and all that comes; a line you type is said to everybody in the "
      "enclave. Lines that begin with a slash are commands: /members, /peers, /votes, /vote, /add, "
-     "/file, /broadcast, /quit; /help explains them. Tab completes names, commands and paths; the "
+     "/file, /send, /broadcast, /quit; /help explains them. Tab completes names, commands and "
+     "paths; the "
      "up key brings back what you typed in this chat (it is kept in memory only). With --plain, or "
      "in a pipe, each message is one line (12:04 ada: text), and lines that begin with * are the "
      "program's own.",
@@ -492,6 +508,16 @@ static const struct operation rows[] = {
      "enclave chat family\n"
      "enclave chat family --plain < lines.txt",
      ROWS(x_name), 0},
+    {"broadcast", "broadcast", WORDS, "say the same to several enclaves", NULL, NULL,
+     ROWS(p_broadcast), NULL,
+     "Says the same words to all your enclaves, or to those that --to names, in any order and with "
+     "random gaps of some seconds. It warns first, and asks back: the same words at the same "
+     "moment link your enclaves. The report counts those whose message is safe on this disk; it "
+     "goes out from there as with send.",
+     "enclave broadcast 'I have a new number'\n"
+     "enclave broadcast --to family,choir 'I am away until Sunday'\n"
+     "enclave broadcast --now --yes 'The lake house burns'",
+     ROWS(x_broadcast), 0},
     {"mark_read", NULL, WORDS, "everything up to a message is read", "POST",
      "/v1/enclaves/{enclave}/messages/read", ROWS(p_mark_read), &shape_done, "", "", ROWS(x_name),
      0},

@@ -270,6 +270,12 @@ static void private_words(void **state)
     struct node_say nobody = {.text = BYTES_LIT("x"), .to = "dave"};
     struct node_say self = {.text = BYTES_LIT("x"), .to = "alice"};
     struct node_say twice = {.text = BYTES_LIT("x"), .to = "bob,bob"};
+    struct node_say aloud = {.text = BYTES_LIT("x"), .reply = n};
+    struct node_say astray = {.text = BYTES_LIT("x"), .to = "carol", .reply = n};
+    struct node_say spread = {.text = BYTES_LIT("x"), .to = "bob,carol", .reply = n};
+    assert_int_equal(node_send(alice->node, "room", &aloud, TO), ST_USAGE);
+    assert_int_equal(node_send(alice->node, "room", &astray, TO), ST_USAGE);
+    assert_int_equal(node_send(alice->node, "room", &spread, TO), ST_USAGE);
     assert_int_equal(node_send(alice->node, "room", &nobody, TO), ST_NOT_FOUND);
     assert_int_equal(node_send(alice->node, "room", &self, TO), ST_USAGE);
     assert_int_equal(node_send(alice->node, "room", &twice, TO), ST_USAGE);

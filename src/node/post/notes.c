@@ -151,10 +151,13 @@ static enum status member_of(struct node *n, const char *name, struct enclave **
     return enclave_in(*ret) ? ST_OK : ST_DENIED;
 }
 
-static enum status check_say(struct enclave *e, const struct node_say *what, struct message_row *m)
+/* ret_only: the only one who may read it, for it answers private words; else POST_ALL. */
+static enum status check_say(struct enclave *e, const struct node_say *what, struct message_row *m,
+                             uint16_t *ret_only)
 {
     struct buf row;
     struct message_row of;
+    *ret_only = POST_ALL;
     if (what->text.n == 0 && what->path.n == 0) return ST_USAGE;
     if (what->text.n > NODE_TEXT_MAX || what->path.n > NOTE_PATH_MAX) return ST_TOO_BIG;
     if (what->lasts_s > NOTE_LASTS_MAX_S) return ST_USAGE;
@@ -162,6 +165,7 @@ static enum status check_say(struct enclave *e, const struct node_say *what, str
     if (what->reply == 0) return ST_OK;
     buf_init(&row, KV_VALUE_MAX);
     enum status st = post_get(e, what->reply, &row, &of);
+    if (st == ST_OK && of.to != POST_ALL) *ret_only = of.own ? of.to : of.leaf;
     buf_free(&row);
     m->state |= POST_ANSWERS;
     return st;
@@ -212,6 +216,7 @@ enum status node_send(struct node *n, const char *name, const struct node_say *w
     struct enclave *e;
     struct keep_batch b;
     uint16_t to[LEDGER_MEMBERS_MAX] = {POST_ALL};
+    uint16_t only;
     size_t n_to = 1;
     enum status st = member_of(n, name, &e);
     if (st != ST_OK) return st;
@@ -226,8 +231,10 @@ enum status node_send(struct node *n, const char *name, const struct node_say *w
                             .nick = bytes_str(e->nick),
                             .path = what->path,
                             .text = what->text};
-    st = check_say(e, what, &m);
+    st = check_say(e, what, &m, &only);
     if (st == ST_OK && what->to != NULL) st = readers(e, what->to, to, &n_to);
+    /* To others it would tell that there were private words, and what was answered. */
+    if (st == ST_OK && only != POST_ALL && (n_to > 1 || to[0] != only)) st = ST_USAGE;
     if (st != ST_OK) return st;
     size_t said = 0;
     keep_begin(&b, &n->keep);
