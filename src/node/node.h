@@ -124,7 +124,7 @@ struct node_enclave_info {
     const char *ballot; /* "open" | "secret" */
     const char *mode;   /* "direct" | "relay" | "tor" */
     unsigned confirmed; /* members, us included, whose signed words show our history as far as they
-                           should by now (group_settled); doubtful: under half */
+                           should by now (group_settled); doubtful: under half, or we alone */
     bool doubtful;
     bool movable; /* if its sentinel were lost now, the room could be made again at another one */
     const char *removed; /* "" or why we were removed: the proposal's reason, by whom */

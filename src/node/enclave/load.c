@@ -199,7 +199,8 @@ static void count_confirmed(const struct enclave *e, struct node_enclave_info *i
         bool later = leaf->added >= settled; /* nothing of it can be that old */
         if (later || group_agreed(e->group, leaf->leaf) >= settled) info->confirmed++;
     }
-    info->doubtful = 2 * info->confirmed < info->members;
+    bool alone = info->members > 1 && info->confirmed <= 1; /* of two, too, the other one must */
+    info->doubtful = alone || 2 * info->confirmed < info->members;
 }
 
 static void count_members(struct enclave *e, struct node_enclave_info *info)

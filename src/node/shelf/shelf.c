@@ -406,6 +406,8 @@ enum status enclave_shelf_load(struct enclave *e)
     }
     s->settled_epoch = ledger_epoch(group_ledger(e->group));
     TRY(refold(s, true));
+    /* Entries that came before we were in may still be on the way to the disk. */
+    s->refold_due = e->commits > 0 || e->batch != NULL;
     TRY(shelf_out_load(s));
     enclave_files_roster(e);
     count_held(s);
