@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The crash matrix: one message is said in a world at rest, a victim dies after exactly K events of its
+ * life, is back a second later, and when all has settled the message must be where it belongs, once.
+ * Each case runs in a copy of the same world (fork), so none depends on the ones before it.
+ */
+#include "sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PEOPLE 3
+#define FROM 0
+#define TO 1
+#define SINGLY 60        /* so many first events are looked at one by one */
+#define REST_STEP 6      /* of those behind them */
+#define PAIR_STEP 3      /* of two victims at once */
+#define EVENTS_MOST 3000 /* of an undisturbed life */
+#define SIGN "+"
+
+enum { SENDER = 1, RECEIVER = 2, SENTINEL = 4 };
+enum { WORDS, PRIVATE, NOTE, KINDS };
+
+struct victim {
+    const char *name;
+    unsigned set;
+    unsigned step; /* 0: as the others */
+};
+
+static const struct victim victims[] = {{"sender", SENDER, 0},
+                                        {"receiver", RECEIVER, 0},
+                                        {"sentinel", SENTINEL, 0},
+                                        {"sender+sentinel", SENDER | SENTINEL, PAIR_STEP}};
+#define VICTIMS (sizeof victims / sizeof victims[0])
+static const char *const kind_names[KINDS] = {"words", "private", "note"};
+
+/* What a copy of the world tells. */
+struct outcome {
+    bool right;
+    bool durable;    /* the sender was told so before the crash or after */
+    bool kept;       /* the sender shows it in the end */
+    unsigned events; /* of an undisturbed life */
+};
+
+struct matrix {
+    struct sim *s;
+    unsigned victim, kind;
+    unsigned target; /* message that a note speaks of */
+    unsigned number; /* what is said has this one of s->messages, a note too */
+};
+
+struct totals {
+    unsigned worlds, cases, crashes, durable, kept, longest;
+};
+
+/* ---- what is shown ---- */
+
+struct shown {
+    const struct sim *s;
+    const char *text; /* what the message begins with */
+    const char *sender;
+    unsigned times, signs, open; /* open: not marked as private */
+    bool sent;
+    unsigned delivered;
+    uint64_t at;
+};
+
+static bool on_message(void *arg, const struct node_message *m)
+{
+    struct shown *w = arg;
+    size_t n = strlen(w->text);
+    if (m->text.n < n || memcmp(m->text.p, w->text, n) != 0) return true;
+    w->times++;
+    w->open += !m->private_word;
+    w->sent = m->own && m->sent;
+    w->delivered = m->delivered;
+    w->at = m->number;
+    for (size_t i = 0; i < m->n_signs; i++)
+        w->signs += strcmp(m->signs[i].nick, w->sender) == 0 &&
+                    bytes_same(m->signs[i].sign, BYTES_LIT(SIGN));
+    return true;
+}
+
+static void look(struct sim *s, unsigned who, unsigned number, struct shown *ret)
+{
+    char text[16];
+    snprintf(text, sizeof text, "w%u ", number);
+    *ret = (struct shown){.s = s, .text = text, .sender = s->people[FROM].nick};
+    if (node_messages(s->people[who].node, SIM_NAME, 1, on_message, ret) != ST_OK)
+        sim_fail(s, "m%u cannot read its messages", who);
+    ret->text = NULL;
+}
+
+/* How often this one shows it. */
+static unsigned times(const struct matrix *m, unsigned who)
+{
+    struct shown w;
+    look(m->s, who, m->kind == NOTE ? m->target : m->number, &w);
+    return m->kind == NOTE ? w.signs : w.times;
+}
+
+static bool is_for(const struct matrix *m, unsigned who)
+{
+    return m->kind != PRIVATE || who == FROM || who == TO;
+}
+
+/* ---- saying it ---- */
+
+static void told(void *arg, const struct node_result *r)
+{
+    struct op *op = arg;
+    struct sim *s = op->p->sim;
+    if (r->st != ST_OK) sim_fail(s, "it cannot be said: %s", status_text(r->st));
+    s->messages[op->number].durable = true;
+    op_free(op);
+}
+
+/* Excused: check_delivery would ask for it of everybody, and the matrix knows better. */
+static void say(struct matrix *m)
+{
+    struct sim *s = m->s;
+    struct person *p = &s->people[FROM];
+    char text[40];
+    enum status st;
+    m->number = s->n_messages;
+    if (m->kind == WORDS) {
+        if (!act_send_by(s, p)) sim_fail(s, "nothing can be said");
+        return;
+    }
+    struct op *op = op_new(p, 0, m->number);
+    s->messages[s->n_messages++] = (struct sim_message){
+        .from = FROM, .at_ms = s->time.now_ms, .generation = s->generation, .excused = true};
+    if (m->kind == NOTE) {
+        struct shown of;
+        look(s, FROM, m->target, &of);
+        st = node_react(p->node, SIM_NAME, of.at, BYTES_LIT(SIGN), told, op);
+    } else {
+        snprintf(text, sizeof text, "w%u from m%u to m%u", m->number, FROM, TO);
+        st = node_send(p->node, SIM_NAME,
+                       &(struct node_say){.text = bytes_str(text), .to = s->people[TO].nick}, told,
+                       op);
+    }
+    if (st != ST_OK) sim_fail(s, "it cannot be said: %s", status_text(st));
+    sim_trace(s, "m%u says w%u (%s)", FROM, m->number, kind_names[m->kind]);
+}
+
+/* ---- the crash ---- */
+
+static void crash(struct matrix *m)
+{
+    struct sim *s = m->s;
+    unsigned set = victims[m->victim].set;
+    if (set & SENDER) person_crash(&s->people[FROM]);
+    if (set & RECEIVER) person_crash(&s->people[TO]);
+    if (set & SENTINEL) vsentinel_crash(&s->sentinel);
+    sim_trace(s, "%s is down", victims[m->victim].name);
+    sim_run_for(s, SIM_SECOND);
+    if (set & SENTINEL) vsentinel_boot(&s->sentinel);
+    if (set & SENDER) person_boot(&s->people[FROM]);
+    if (set & RECEIVER) person_boot(&s->people[TO]);
+}
+
+/* ---- what must hold ---- */
+
+static bool tells(const struct sim *s, unsigned who)
+{
+    return (s->seed + who) % (NODE_RECEIPTS_READ + 1) != NODE_RECEIPTS_OFF;
+}
+
+/* Whom the sender knows to have it. */
+static unsigned receipts_due(const struct matrix *m)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < PEOPLE; i++) n += i != FROM && is_for(m, i) && tells(m->s, i);
+    return n;
+}
+
+static void judge(const struct matrix *m, struct outcome *ret)
+{
+    struct sim *s = m->s;
+    struct shown own;
+    ret->durable = s->messages[m->number].durable;
+    /* A row that reached the disk is said, though the crash came before the sender was told. */
+    ret->kept = times(m, FROM) > 0;
+    if (ret->durable && !ret->kept) sim_fail(s, "m%u was told that it is kept and lost it", FROM);
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        unsigned n = times(m, i), must = ret->kept && is_for(m, i);
+        if (n != must) sim_fail(s, "m%u shows it %u times, not %u", i, n, must);
+        if (s->people[i].outbox != 0) sim_fail(s, "m%u still has something to send", i);
+    }
+    if (m->kind == NOTE || !ret->kept) return;
+    look(s, FROM, m->number, &own);
+    if (!own.sent) sim_fail(s, "m%u does not know that it was sent", FROM);
+    if (own.delivered != receipts_due(m))
+        sim_fail(s, "m%u knows %u members to have it, not %u", FROM, own.delivered,
+                 receipts_due(m));
+    for (unsigned i = 0; m->kind == PRIVATE && i < PEOPLE; i++) {
+        look(s, i, m->number, &own);
+        if (own.open) sim_fail(s, "m%u shows a private word as one to all", i);
+    }
+}
+
+/* ---- one world ---- */
+
+static struct sim *world(struct matrix *m, bool verbose)
+{
+    struct sim *s = sim_alloc(sizeof *s);
+    sim_running(s);
+    /* Seeds that follow each other: each kind of message meets each way of telling receipts. */
+    sim_start(s, 1 + m->victim + 4 * m->kind, 0, PEOPLE, false);
+    snprintf(s->replay, sizeof s->replay, "%s:%s:0", victims[m->victim].name, kind_names[m->kind]);
+    s->verbose = verbose;
+    sim_found(s, PEOPLE);
+    if (people_in(s, PERSON_IN) != PEOPLE) sim_fail(s, "three people do not come together");
+    m->s = s;
+    m->target = s->n_messages;
+    if (!act_send_by(s, &s->people[TO])) sim_fail(s, "nothing can be said");
+    sim_settle(s);
+    s->settling = false;
+    return s;
+}
+
+static bool at_rest(const struct matrix *m)
+{
+    struct sim *s = m->s;
+    struct shown own;
+    if (!s->messages[m->number].durable) return false;
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        person_look(&s->people[i]);
+        if (times(m, i) != (is_for(m, i) ? 1U : 0U) || s->people[i].outbox != 0) return false;
+    }
+    if (m->kind == NOTE) return true;
+    look(s, FROM, m->number, &own);
+    return own.sent && own.delivered == receipts_due(m);
+}
+
+/* Undisturbed: how many events it takes. */
+static void live(struct matrix *m, struct outcome *ret)
+{
+    say(m);
+    while (!at_rest(m)) {
+        if (ret->events == EVENTS_MOST) sim_fail(m->s, "it does not come to rest by itself");
+        ret->events += sim_run_events(m->s, 1);
+    }
+}
+
+static void run_case(struct matrix *m, unsigned k, struct outcome *ret)
+{
+    struct sim *s = m->s;
+    snprintf(s->replay, sizeof s->replay, "%s:%s:%u", victims[m->victim].name, kind_names[m->kind],
+             k);
+    /* How much of what waits for the disk gets there is drawn for each case anew. */
+    for (unsigned i = 0; i < PEOPLE; i++) s->people[i].m.rng.state += k * UINT64_C(0x51D0C0DE);
+    say(m);
+    sim_run_events(s, k);
+    crash(m);
+    sim_settle(s);
+    judge(m, ret);
+}
+
+/* In a copy of this world, which ends with it; crashes: run_case, else live. */
+static bool in_copy(struct matrix *m, bool crashes, unsigned k, struct outcome *ret)
+{
+    int ends[2], status = 0;
+    *ret = (struct outcome){0};
+    fflush(stdout);
+    if (pipe(ends) != 0) return false;
+    pid_t child = fork();
+    if (child == 0) {
+        if (crashes)
+            run_case(m, k, ret);
+        else
+            live(m, ret);
+        ret->right = true;
+        _exit(write(ends[1], ret, sizeof *ret) == (ssize_t)sizeof *ret ? 0 : 1);
+    }
+    close(ends[1]);
+    if (child < 0 || read(ends[0], ret, sizeof *ret) != (ssize_t)sizeof *ret) ret->right = false;
+    close(ends[0]);
+    if (child > 0) waitpid(child, &status, 0);
+    return ret->right;
+}
+
+static unsigned crashes_of(unsigned set)
+{
+    return (set & SENDER ? 1U : 0U) + (set & RECEIVER ? 1U : 0U) + (set & SENTINEL ? 1U : 0U);
+}
+
+static bool run_world(struct matrix *m, struct totals *t)
+{
+    const struct victim *v = &victims[m->victim];
+    struct outcome o;
+    bool right = true;
+    struct sim *s = world(m, false);
+    if (!in_copy(m, false, 0, &o)) return false;
+    unsigned last = o.events;
+    if (last > t->longest) t->longest = last;
+    t->worlds++;
+    for (unsigned k = 0; k <= last; k += v->step ? v->step : k < SINGLY ? 1 : REST_STEP) {
+        if (!in_copy(m, true, k, &o)) {
+            printf("sim: matrix: victim %s, kind %s, k %u: wrong\n", v->name, kind_names[m->kind],
+                   k);
+            right = false;
+        }
+        t->cases++;
+        t->crashes += crashes_of(v->set);
+        t->durable += o.durable;
+        t->kept += o.kept;
+    }
+    sim_end(s);
+    free(s);
+    return right;
+}
+
+/* ---- all of it, or one ---- */
+
+static bool run_alone(const char *one)
+{
+    struct matrix m = {0};
+    struct outcome o = {0};
+    char victim[24], kind[24];
+    unsigned k;
+    if (sscanf(one, "%23[^:]:%23[^:]:%u", victim, kind, &k) != 3) return false;
+    while (m.victim < VICTIMS && strcmp(victims[m.victim].name, victim) != 0) m.victim++;
+    while (m.kind < KINDS && strcmp(kind_names[m.kind], kind) != 0) m.kind++;
+    if (m.victim == VICTIMS || m.kind == KINDS) return false;
+    struct sim *s = world(&m, true);
+    run_case(&m, k, &o);
+    printf("sim: matrix: %s is right, %s\n", s->replay,
+           o.durable ? "told as durable"
+           : o.kept  ? "kept and not told"
+                     : "lost before anybody was told");
+    sim_end(s);
+    free(s);
+    return true;
+}
+
+bool matrix_run(const char *one)
+{
+    struct totals t = {0};
+    bool right = true;
+    if (one) return run_alone(one);
+    for (unsigned v = 0; v < VICTIMS; v++)
+        for (unsigned k = 0; k < KINDS; k++)
+            right &= run_world(&(struct matrix){.victim = v, .kind = k}, &t);
+    printf("sim: matrix: %u worlds, %u cases of up to %u events, %u crashes, %u told as durable, %u "
+           "kept: %s\n",
+           t.worlds, t.cases, t.longest, t.crashes, t.durable, t.kept, right ? "right" : "WRONG");
+    return right;
+}
