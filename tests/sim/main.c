@@ -4,7 +4,7 @@
  * sim --from A --to B --steps M        many seeds
  *     --favour NAME                    that action or fault a hundred times as often
  * sim --list FILE                      lines "SEED STEPS [MEMBERS]": what failed once
- * sim --matrix [--case VICTIM:KIND:K]  crashes at each step of a message's life
+ * sim --matrix [--case VICTIM:KIND:K[:TORN]]  crashes at each step of a message's life
  */
 #include "sim/sim.h"
 

@@ -2,6 +2,7 @@
 /*
  * The crash matrix: one message is said in a world at rest, a victim dies after exactly K events of its
  * life, is back a second later, and when all has settled the message must be where it belongs, once.
+ * Where writes wait for a victim's disk, each number of them that may outlive the crash is a case: TORN.
  * Each case runs in a copy of the same world (fork), so none depends on the ones before it.
  */
 #include "sim/sim.h"
@@ -15,6 +16,7 @@
 #define PEOPLE 3
 #define FROM 0
 #define TO 1
+#define TAIL 8           /* events beyond the end of its life: what comes then is as at rest */
 #define SINGLY 60        /* so many first events are looked at one by one */
 #define REST_STEP 6      /* of those behind them */
 #define PAIR_STEP 3      /* of two victims at once */
@@ -43,6 +45,7 @@ struct outcome {
     bool durable;    /* the sender was told so before the crash or after */
     bool kept;       /* the sender shows it in the end */
     unsigned events; /* of an undisturbed life */
+    unsigned waits;  /* writes that waited for a victim's disk */
 };
 
 struct matrix {
@@ -53,7 +56,7 @@ struct matrix {
 };
 
 struct totals {
-    unsigned worlds, cases, crashes, durable, kept, longest;
+    unsigned worlds, cases, torn, crashes, durable, kept, longest;
 };
 
 /* ---- what is shown ---- */
@@ -149,12 +152,20 @@ static void say(struct matrix *m)
 
 /* ---- the crash ---- */
 
-static void crash(struct matrix *m)
+static void die(struct person *p, unsigned torn, struct outcome *ret)
+{
+    size_t waits = kv_mem_waiting(&p->kv);
+    ret->waits += (unsigned)waits;
+    kv_mem_tear(&p->kv, torn < waits ? torn : waits);
+    person_crash(p);
+}
+
+static void crash(struct matrix *m, unsigned torn, struct outcome *ret)
 {
     struct sim *s = m->s;
     unsigned set = victims[m->victim].set;
-    if (set & SENDER) person_crash(&s->people[FROM]);
-    if (set & RECEIVER) person_crash(&s->people[TO]);
+    if (set & SENDER) die(&s->people[FROM], torn, ret);
+    if (set & RECEIVER) die(&s->people[TO], torn, ret);
     if (set & SENTINEL) vsentinel_crash(&s->sentinel);
     sim_trace(s, "%s is down", victims[m->victim].name);
     sim_run_for(s, SIM_SECOND);
@@ -247,22 +258,20 @@ static void live(struct matrix *m, struct outcome *ret)
     }
 }
 
-static void run_case(struct matrix *m, unsigned k, struct outcome *ret)
+static void run_case(struct matrix *m, unsigned k, unsigned torn, struct outcome *ret)
 {
     struct sim *s = m->s;
-    snprintf(s->replay, sizeof s->replay, "%s:%s:%u", victims[m->victim].name, kind_names[m->kind],
-             k);
-    /* How much of what waits for the disk gets there is drawn for each case anew. */
-    for (unsigned i = 0; i < PEOPLE; i++) s->people[i].m.rng.state += k * UINT64_C(0x51D0C0DE);
+    snprintf(s->replay, sizeof s->replay, "%s:%s:%u:%u", victims[m->victim].name,
+             kind_names[m->kind], k, torn);
     say(m);
     sim_run_events(s, k);
-    crash(m);
+    crash(m, torn, ret);
     sim_settle(s);
     judge(m, ret);
 }
 
 /* In a copy of this world, which ends with it; crashes: run_case, else live. */
-static bool in_copy(struct matrix *m, bool crashes, unsigned k, struct outcome *ret)
+static bool in_copy(struct matrix *m, bool crashes, unsigned k, unsigned torn, struct outcome *ret)
 {
     int ends[2], status = 0;
     *ret = (struct outcome){0};
@@ -271,7 +280,7 @@ static bool in_copy(struct matrix *m, bool crashes, unsigned k, struct outcome *
     pid_t child = fork();
     if (child == 0) {
         if (crashes)
-            run_case(m, k, ret);
+            run_case(m, k, torn, ret);
         else
             live(m, ret);
         ret->right = true;
@@ -289,27 +298,40 @@ static unsigned crashes_of(unsigned set)
     return (set & SENDER ? 1U : 0U) + (set & RECEIVER ? 1U : 0U) + (set & SENTINEL ? 1U : 0U);
 }
 
-static bool run_world(struct matrix *m, struct totals *t)
+/* Every end that a crash after k events may have. */
+static bool run_step(struct matrix *m, unsigned k, struct totals *t)
 {
     const struct victim *v = &victims[m->victim];
     struct outcome o;
     bool right = true;
-    struct sim *s = world(m, false);
-    if (!in_copy(m, false, 0, &o)) return false;
-    unsigned last = o.events;
-    if (last > t->longest) t->longest = last;
-    t->worlds++;
-    for (unsigned k = 0; k <= last; k += v->step ? v->step : k < SINGLY ? 1 : REST_STEP) {
-        if (!in_copy(m, true, k, &o)) {
-            printf("sim: matrix: victim %s, kind %s, k %u: wrong\n", v->name, kind_names[m->kind],
-                   k);
-            right = false;
-        }
+    unsigned torn = 0;
+    do {
+        bool good = in_copy(m, true, k, torn, &o);
+        if (!good)
+            printf("sim: matrix: victim %s, kind %s, k %u, torn %u: WRONG\n"
+                   "replay: sim --matrix --case %s:%s:%u:%u\n",
+                   v->name, kind_names[m->kind], k, torn, v->name, kind_names[m->kind], k, torn);
+        right &= good;
         t->cases++;
+        t->torn += o.waits > 0;
         t->crashes += crashes_of(v->set);
         t->durable += o.durable;
         t->kept += o.kept;
-    }
+    } while (torn++ < o.waits);
+    return right;
+}
+
+static bool run_world(struct matrix *m, struct totals *t)
+{
+    unsigned pace = victims[m->victim].step;
+    struct outcome o;
+    bool right = true;
+    struct sim *s = world(m, false);
+    if (!in_copy(m, false, 0, 0, &o)) return false;
+    if (o.events > t->longest) t->longest = o.events;
+    t->worlds++;
+    for (unsigned k = 0; k <= o.events + TAIL; k += pace ? pace : k < SINGLY ? 1 : REST_STEP)
+        right &= run_step(m, k, t);
     sim_end(s);
     free(s);
     return right;
@@ -322,13 +344,13 @@ static bool run_alone(const char *one)
     struct matrix m = {0};
     struct outcome o = {0};
     char victim[24], kind[24];
-    unsigned k;
-    if (sscanf(one, "%23[^:]:%23[^:]:%u", victim, kind, &k) != 3) return false;
+    unsigned k, torn = 0;
+    if (sscanf(one, "%23[^:]:%23[^:]:%u:%u", victim, kind, &k, &torn) < 3) return false;
     while (m.victim < VICTIMS && strcmp(victims[m.victim].name, victim) != 0) m.victim++;
     while (m.kind < KINDS && strcmp(kind_names[m.kind], kind) != 0) m.kind++;
     if (m.victim == VICTIMS || m.kind == KINDS) return false;
     struct sim *s = world(&m, true);
-    run_case(&m, k, &o);
+    run_case(&m, k, torn, &o);
     printf("sim: matrix: %s is right, %s\n", s->replay,
            o.durable ? "told as durable"
            : o.kept  ? "kept and not told"
@@ -346,8 +368,9 @@ bool matrix_run(const char *one)
     for (unsigned v = 0; v < VICTIMS; v++)
         for (unsigned k = 0; k < KINDS; k++)
             right &= run_world(&(struct matrix){.victim = v, .kind = k}, &t);
-    printf("sim: matrix: %u worlds, %u cases of up to %u events, %u crashes, %u told as durable, %u "
-           "kept: %s\n",
-           t.worlds, t.cases, t.longest, t.crashes, t.durable, t.kept, right ? "right" : "WRONG");
+    printf("sim: matrix: %u worlds, %u cases (lives of up to %u events; %u with a torn disk), %u "
+           "crashes, %u told as durable, %u kept: %s\n",
+           t.worlds, t.cases, t.longest, t.torn, t.crashes, t.durable, t.kept,
+           right ? "right" : "WRONG");
     return right;
 }

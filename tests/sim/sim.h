@@ -436,7 +436,7 @@ void villains_named(struct person *p, const struct node_verdict *v);
 void faults_heal(struct sim *s, bool all); /* ends what is over; all: everything */
 
 /* ---- matrix.c ---- */
-/* one: VICTIM:KIND:K, to see that case alone; NULL: all. true: each came out right. */
+/* one: VICTIM:KIND:K[:TORN], to see that case alone; NULL: all. true: each came out right. */
 bool matrix_run(const char *one);
 
 /* ---- checks.c ---- */
