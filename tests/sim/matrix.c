@@ -16,7 +16,7 @@
 #define PEOPLE 3
 #define FROM 0
 #define TO 1
-#define TAIL 8           /* events beyond the end of its life: what comes then is as at rest */
+#define TAIL 5           /* events beyond the end of its life: what comes then is as at rest */
 #define SINGLY 60        /* so many first events are looked at one by one */
 #define REST_STEP 6      /* of those behind them */
 #define PAIR_STEP 3      /* of two victims at once */
@@ -62,7 +62,6 @@ struct totals {
 /* ---- what is shown ---- */
 
 struct shown {
-    const struct sim *s;
     const char *text; /* what the message begins with */
     const char *sender;
     unsigned times, signs, open; /* open: not marked as private */
@@ -91,7 +90,7 @@ static void look(struct sim *s, unsigned who, unsigned number, struct shown *ret
 {
     char text[16];
     snprintf(text, sizeof text, "w%u ", number);
-    *ret = (struct shown){.s = s, .text = text, .sender = s->people[FROM].nick};
+    *ret = (struct shown){.text = text, .sender = s->people[FROM].nick};
     if (node_messages(s->people[who].node, SIM_NAME, 1, on_message, ret) != ST_OK)
         sim_fail(s, "m%u cannot read its messages", who);
     ret->text = NULL;
@@ -122,31 +121,43 @@ static void told(void *arg, const struct node_result *r)
 }
 
 /* Excused: check_delivery would ask for it of everybody, and the matrix knows better. */
+static struct op *promise(struct sim *s, unsigned from)
+{
+    struct op *op = op_new(&s->people[from], 0, s->n_messages);
+    s->messages[s->n_messages++] = (struct sim_message){
+        .from = from, .at_ms = s->time.now_ms, .generation = s->generation, .excused = true};
+    return op;
+}
+
+static void say_private(struct sim *s, unsigned from, unsigned to)
+{
+    char text[40];
+    struct op *op = promise(s, from);
+    snprintf(text, sizeof text, "w%u from m%u to m%u", s->n_messages - 1, from, to);
+    struct node_say what = {.text = bytes_str(text), .to = s->people[to].nick};
+    enum status st = node_send(s->people[from].node, SIM_NAME, &what, told, op);
+    if (st != ST_OK) sim_fail(s, "it cannot be said: %s", status_text(st));
+}
+
+static void say_note(struct sim *s, unsigned target)
+{
+    struct shown of;
+    struct op *op = promise(s, FROM);
+    look(s, FROM, target, &of);
+    enum status st = node_react(s->people[FROM].node, SIM_NAME, of.at, BYTES_LIT(SIGN), told, op);
+    if (st != ST_OK) sim_fail(s, "it cannot be said: %s", status_text(st));
+}
+
 static void say(struct matrix *m)
 {
     struct sim *s = m->s;
-    struct person *p = &s->people[FROM];
-    char text[40];
-    enum status st;
     m->number = s->n_messages;
-    if (m->kind == WORDS) {
-        if (!act_send_by(s, p)) sim_fail(s, "nothing can be said");
-        return;
-    }
-    struct op *op = op_new(p, 0, m->number);
-    s->messages[s->n_messages++] = (struct sim_message){
-        .from = FROM, .at_ms = s->time.now_ms, .generation = s->generation, .excused = true};
-    if (m->kind == NOTE) {
-        struct shown of;
-        look(s, FROM, m->target, &of);
-        st = node_react(p->node, SIM_NAME, of.at, BYTES_LIT(SIGN), told, op);
-    } else {
-        snprintf(text, sizeof text, "w%u from m%u to m%u", m->number, FROM, TO);
-        st = node_send(p->node, SIM_NAME,
-                       &(struct node_say){.text = bytes_str(text), .to = s->people[TO].nick}, told,
-                       op);
-    }
-    if (st != ST_OK) sim_fail(s, "it cannot be said: %s", status_text(st));
+    if (m->kind == PRIVATE)
+        say_private(s, FROM, TO);
+    else if (m->kind == NOTE)
+        say_note(s, m->target);
+    else if (!act_send_by(s, &s->people[FROM]))
+        sim_fail(s, "nothing can be said");
     sim_trace(s, "m%u says w%u (%s)", FROM, m->number, kind_names[m->kind]);
 }
 
@@ -229,6 +240,8 @@ static struct sim *world(struct matrix *m, bool verbose)
     m->s = s;
     m->target = s->n_messages;
     if (!act_send_by(s, &s->people[TO])) sim_fail(s, "nothing can be said");
+    /* A private word begins a conversation here, and goes on with one there. */
+    if (m->kind == PRIVATE && m->victim % 2 == 0) say_private(s, TO, FROM);
     sim_settle(s);
     s->settling = false;
     return s;
@@ -364,7 +377,11 @@ bool matrix_run(const char *one)
 {
     struct totals t = {0};
     bool right = true;
-    if (one) return run_alone(one);
+    if (one && run_alone(one)) return true;
+    if (one) {
+        fprintf(stderr, "sim: no such case. example: sim --matrix --case sender:words:17\n");
+        return false;
+    }
     for (unsigned v = 0; v < VICTIMS; v++)
         for (unsigned k = 0; k < KINDS; k++)
             right &= run_world(&(struct matrix){.victim = v, .kind = k}, &t);
