@@ -534,7 +534,7 @@ static int usage(void)
                     "  --seed N --steps M [--members 3..8] [--verbose] [--all]\n"
                     "  --from A --to B --steps M [--members K] [--favour 'bad commit']\n"
                     "  --list FILE\n"
-                    "  --matrix [--case sender:words:17]\n");
+                    "  --matrix [--seed N] [--case sender:words:17]\n");
     return 2;
 }
 
@@ -591,7 +591,7 @@ int main(int argc, char **argv)
     if (crypto_start() != ST_OK) return 1;
     signal(SIGABRT, on_signal);
     signal(SIGSEGV, on_signal);
-    if (a.matrix) return matrix_run(a.one) ? 0 : 1;
+    if (a.matrix) return matrix_run(a.from, a.one) ? 0 : 1;
     clock_gettime(CLOCK_MONOTONIC, &begin);
     if (a.list)
         run_list(&a, &t);

@@ -224,7 +224,7 @@ struct sim {
     unsigned steps, step, n;
     unsigned round_from, round_to; /* steps between two settlings */
     bool verbose, trace_all;
-    char replay[48];    /* the case of the matrix; "": none, the seed says it all */
+    char replay[80];    /* the case of the matrix; "": none, the seed says it all */
     const char *favour; /* an action or fault that comes often; NULL */
     struct rng rng;
     struct vtime time;
@@ -437,7 +437,7 @@ void faults_heal(struct sim *s, bool all); /* ends what is over; all: everything
 
 /* ---- matrix.c ---- */
 /* one: VICTIM:KIND:K[:TORN], to see that case alone; NULL: all. true: each came out right. */
-bool matrix_run(const char *one);
+bool matrix_run(uint64_t seed, const char *one);
 
 /* ---- checks.c ---- */
 void check_all(struct sim *s);
