@@ -221,15 +221,24 @@ struct kv kv_mem_port(struct kv_mem *k)
     return (struct kv){&ops, k};
 }
 
-void kv_mem_crash(struct kv_mem *k)
+size_t kv_mem_waiting(const struct kv_mem *k)
 {
     size_t waiting = 0;
-    for (struct kv_mem_batch *b = k->first; b; b = b->next) waiting++;
-    size_t survive = (size_t)rng_below(&k->m->rng, waiting + 1);
+    for (const struct kv_mem_batch *b = k->first; b; b = b->next) waiting++;
+    return waiting;
+}
+
+void kv_mem_tear(struct kv_mem *k, size_t survive)
+{
     for (struct kv_mem_batch *b = k->first; b && survive > 0; b = b->next, survive--)
         if (!b->refused) batch_apply(b);
     batches_free(k);
     k->last_at_ms = 0;
+}
+
+void kv_mem_crash(struct kv_mem *k)
+{
+    kv_mem_tear(k, (size_t)rng_below(&k->m->rng, kv_mem_waiting(k) + 1));
 }
 
 void kv_mem_copy(struct kv_mem *to, const struct kv_mem *from)

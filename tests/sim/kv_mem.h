@@ -41,6 +41,10 @@ void kv_mem_init(struct kv_mem *k, struct machine *m);
 void kv_mem_free(struct kv_mem *k);
 struct kv kv_mem_port(struct kv_mem *k);
 void kv_mem_crash(struct kv_mem *k);
+/* Batches on their way to disk, and a crash that just so many of them, in order, outlive. Only before
+ * the machine's crash: what was on its way must not end any more. */
+size_t kv_mem_waiting(const struct kv_mem *k);
+void kv_mem_tear(struct kv_mem *k, size_t survive);
 /* A backup: what is durable now. Restoring replaces everything. */
 void kv_mem_copy(struct kv_mem *to, const struct kv_mem *from);
 /* Whether any row holds these bytes: nothing of the owner's may stand on disk in the open. */

@@ -4,6 +4,7 @@
  * sim --from A --to B --steps M        many seeds
  *     --favour NAME                    that action or fault a hundred times as often
  * sim --list FILE                      lines "SEED STEPS [MEMBERS]": what failed once
+ * sim --matrix [--case VICTIM:KIND:K[:TORN]]  crashes at each step of a message's life
  */
 #include "sim/sim.h"
 
@@ -39,6 +40,11 @@ static void print_trace(const struct sim *s)
 
 static void print_replay(const struct sim *s)
 {
+    if (s->replay[0]) {
+        printf("replay: sim --matrix --case %s\n", s->replay);
+        fflush(stdout);
+        return;
+    }
     printf("replay: make sim SEED=%llu STEPS=%u   (sim --seed %llu --steps %u --members %u)\n",
            (unsigned long long)s->seed, s->steps, (unsigned long long)s->seed, s->steps, s->n);
     fflush(stdout);
@@ -65,6 +71,11 @@ static struct sim *running(struct sim *set)
     static struct sim *now; /* the one thing that a signal handler can reach */
     if (set) now = set;
     return now;
+}
+
+void sim_running(struct sim *s)
+{
+    (void)running(s);
 }
 
 static void on_signal(int number)
@@ -154,6 +165,20 @@ void sim_run_for(struct sim *s, uint64_t ms)
         if (n > EVENTS_MAX) sim_fail(s, "more than %llu events", (unsigned long long)EVENTS_MAX);
     }
     s->time.now_ms = until;
+}
+
+unsigned sim_run_events(struct sim *s, unsigned n)
+{
+    for (unsigned i = 0; i < s->n; i++) s->people[i].next_known = false;
+    for (unsigned i = 0; i < n; i++) {
+        struct person *who;
+        bool sentinel;
+        uint64_t next = next_ms(s, &who, &sentinel);
+        if (next == UINT64_MAX) return i;
+        if (next > s->time.now_ms) s->time.now_ms = next;
+        run_next(s, who, sentinel);
+    }
+    return n;
 }
 
 /* ---- steps ---- */
@@ -349,11 +374,9 @@ void sim_anew(struct sim *s)
     for (unsigned i = 0; i < s->n; i++) person_boot(&s->people[i]);
 }
 
-/* Most rounds begin with a few people inside: what needs three of them comes in time then. */
-static void found(struct sim *s)
+void sim_found(struct sim *s, unsigned wanted)
 {
-    unsigned wanted = (unsigned)rng_between(&s->rng, 3, 4);
-    if (s->exists || s->creating || !rng_chance(&s->rng, 800) || !act_create(s)) return;
+    if (!act_create(s)) return;
     s->founding = true;
     sim_run_for(s, 2 * SIM_SECOND);
     check_all(s);
@@ -368,6 +391,14 @@ static void found(struct sim *s)
         if (people_in(s, PERSON_IN) == before) break;
     }
     s->founding = false;
+}
+
+/* Most rounds begin with a few people inside: what needs three of them comes in time then. */
+static void found(struct sim *s)
+{
+    unsigned wanted = (unsigned)rng_between(&s->rng, 3, 4);
+    if (s->exists || s->creating || !rng_chance(&s->rng, 800)) return;
+    sim_found(s, wanted);
 }
 
 static void begin_round(struct sim *s)
@@ -443,8 +474,8 @@ void sim_end(struct sim *s)
 struct args {
     uint64_t from, to;
     unsigned steps, people;
-    bool verbose, all;
-    const char *list, *favour;
+    bool verbose, all, matrix;
+    const char *list, *favour, *one; /* one: case of the matrix; NULL: all of them */
 };
 
 struct totals {
@@ -502,7 +533,8 @@ static int usage(void)
     fprintf(stderr, "example: sim --seed 1 --steps 20000\n"
                     "  --seed N --steps M [--members 3..8] [--verbose] [--all]\n"
                     "  --from A --to B --steps M [--members K] [--favour 'bad commit']\n"
-                    "  --list FILE\n");
+                    "  --list FILE\n"
+                    "  --matrix [--seed N] [--case sender:words:17]\n");
     return 2;
 }
 
@@ -518,6 +550,10 @@ static bool parse(int argc, char **argv, struct args *a)
             a->all = a->verbose = true;
             continue;
         }
+        if (strcmp(name, "--matrix") == 0) {
+            a->matrix = true;
+            continue;
+        }
         if (i + 1 == argc) return false;
         const char *value = argv[++i];
         char *end = NULL;
@@ -526,6 +562,8 @@ static bool parse(int argc, char **argv, struct args *a)
             a->list = value;
         else if (strcmp(name, "--favour") == 0)
             a->favour = value;
+        else if (strcmp(name, "--case") == 0)
+            a->one = value;
         else if (*end || end == value)
             return false;
         else if (strcmp(name, "--seed") == 0)
@@ -553,6 +591,7 @@ int main(int argc, char **argv)
     if (crypto_start() != ST_OK) return 1;
     signal(SIGABRT, on_signal);
     signal(SIGSEGV, on_signal);
+    if (a.matrix) return matrix_run(a.from, a.one) ? 0 : 1;
     clock_gettime(CLOCK_MONOTONIC, &begin);
     if (a.list)
         run_list(&a, &t);

@@ -224,6 +224,7 @@ struct sim {
     unsigned steps, step, n;
     unsigned round_from, round_to; /* steps between two settlings */
     bool verbose, trace_all;
+    char replay[80];    /* the case of the matrix; "": none, the seed says it all */
     const char *favour; /* an action or fault that comes often; NULL */
     struct rng rng;
     struct vtime time;
@@ -295,6 +296,11 @@ void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bo
 void sim_end(struct sim *s);
 void sim_step(struct sim *s);
 void sim_run_for(struct sim *s, uint64_t ms);
+/* Events and ticks, n of them and no more, however long that takes; how many there were. */
+unsigned sim_run_events(struct sim *s, unsigned n);
+/* An enclave is made, and so many people come in, if all goes well. */
+void sim_found(struct sim *s, unsigned wanted);
+void sim_running(struct sim *s); /* the world whose trace is shown if the program dies */
 void sim_settle(struct sim *s);
 /* Everybody buys a new machine; nothing is left of the enclave but what the sentinel has. */
 void sim_anew(struct sim *s);
@@ -428,6 +434,10 @@ const struct ledger_proposal *vote_with(struct enclave *e, bool cast, bool secre
 void villain_note(struct sim *s, uint64_t index, struct bytes sealed, const char *nick);
 void villains_named(struct person *p, const struct node_verdict *v);
 void faults_heal(struct sim *s, bool all); /* ends what is over; all: everything */
+
+/* ---- matrix.c ---- */
+/* one: VICTIM:KIND:K[:TORN], to see that case alone; NULL: all. true: each came out right. */
+bool matrix_run(uint64_t seed, const char *one);
 
 /* ---- checks.c ---- */
 void check_all(struct sim *s);
