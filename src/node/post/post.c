@@ -380,7 +380,7 @@ void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, 
                               .time_ms = m->time_ms,
                               .arrived_ms = now,
                               .index = index,
-                              .lost = m->gap ? m->skipped : 0,
+                              .lost = to == POST_ALL ? e->post->lost[m->leaf] : m->skipped,
                               .nick = bytes_str(enclave_nick(e, m->leaf)),
                               .text = m->content};
     struct note note;
@@ -406,6 +406,7 @@ void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, 
         row.ends_ms = now + (uint64_t)row.lasts_s * 1000;
         post_ends(e, e->next_message, row.ends_ms, b);
     }
+    if (to == POST_ALL) e->post->lost[m->leaf] = 0;
     post_put(e, e->next_message++, &row, "message", m->leaf, b);
     if (!own) post_here(e, index, b);
 }
@@ -425,6 +426,7 @@ static void took(struct enclave *e, const struct mail_message *m, uint64_t index
     memcpy(claim.chain, m->seen_chain, 32);
     switch (m->verdict) {
     case MAIL_MESSAGE:
+        if (m->gap) e->post->lost[m->leaf] += m->skipped;
         if (m->kind == MAIL_MARKS) {
             post_marked(e, m->leaf, m->content, b);
         } else {

@@ -92,7 +92,8 @@ struct post {
     size_t n_ends, ends_room;
     struct mail_marks marks[LEDGER_EVER_MAX]; /* by leaf */
     struct marks_row own;
-    bool anew[LEDGER_EVER_MAX]; /* began anew: what it has not confirmed is made again */
+    bool anew[LEDGER_EVER_MAX];     /* began anew: what it has not confirmed is made again */
+    uint64_t lost[LEDGER_EVER_MAX]; /* places gone past, told with its next message */
     bool read;            /* feed 1, to its head, since the start: private words may be made */
     uint64_t marks_at_ms; /* monotonic: our next receipt may go; 0: none waits */
     uint64_t marks_sent_ms;
