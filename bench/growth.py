@@ -7,7 +7,7 @@ import re
 STEPS = ("admit", "rekey-made", "rekey-judged", "remove")
 SIZES = ("admit", "rekey", "remove")
 COLOURS = {"admit": "#2563a8", "rekey-made": "#b45309", "rekey-judged": "#d99a4e", "rekey": "#b45309",
-           "remove": "#7a2e8a"}
+           "remove": "#7a2e8a", "deliveries": "#2563a8", "delay": "#b45309"}
 
 
 def series(rows, what, unit):
@@ -60,11 +60,17 @@ def panel(left, title, unit, lines):
     return out
 
 
+def picture(name, panels):
+    """Two panels (title, unit, {line: {n: value}}) side by side."""
+    body = [line for left, (title, unit, lines) in zip((90, 600), panels) for line in panel(left, title, unit, lines)]
+    return ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1010 420" font-family="sans-serif" font-size="12">\n'
+            f"<title>{name}</title>\n"
+            "<style>.grid{stroke:#ddd}.title{font-size:15px;font-weight:bold}</style>\n"
+            '<rect width="1010" height="420" fill="#fff"/>\n' + "\n".join(body) + "\n</svg>\n")
+
+
 def svg(rows):
     times = {s: series(rows, s, "ms") for s in STEPS}
     sizes = {s: {n: b / 1024 for n, b in series(rows, s, "bytes").items()} for s in SIZES}
-    body = panel(90, "Time of one member's machine", "ms", times)
-    body += panel(600, "Sealed entries, the whole enclave", "KiB", sizes)
-    return ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1010 420" font-family="sans-serif" font-size="12">\n'
-            "<style>.grid{stroke:#ddd}.title{font-size:15px;font-weight:bold}</style>\n"
-            '<rect width="1010" height="420" fill="#fff"/>\n' + "\n".join(body) + "\n</svg>\n")
+    return picture("growth-group", [("Time of one member's machine", "ms", times),
+                                    ("Sealed entries, the whole enclave", "KiB", sizes)])

@@ -68,6 +68,24 @@ static void not_said(struct call *c, const char *name, const struct node_say *sa
         api_refused(c, name, st);
 }
 
+static void send_lines(struct call *c, const char *name, const struct node_say *say)
+{
+    char said[96];
+    if (say->to != NULL || say->path.n > 0 || say->reply > 0 || call_given(c, "for")) {
+        call_fail(c, ST_USAGE, "lines are plain messages to everybody", "enclave send --lines -");
+        return;
+    }
+    c->result = was_sent;
+    enum status st = node_send_lines(c->api->o.node, name, say->text, call_done, c);
+    snprintf(said, sizeof said, "a line has at most %d bytes: nothing was sent", NODE_TEXT_MAX);
+    if (st == ST_TOO_BIG)
+        call_fail(c, st, said, "enclave put FILE, for something larger");
+    else if (st == ST_USAGE)
+        call_fail(c, st, "there is no line to send", "tail -f FILE | enclave send --lines -");
+    else if (st != ST_OK)
+        not_said(c, name, say, st);
+}
+
 void api_handle_send(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
@@ -79,6 +97,10 @@ void api_handle_send(struct call *c)
                            .to = call_text(c, "to"),
                            .reply = call_number(c, "reply", 0),
                            .lasts_s = lasts > UINT32_MAX ? UINT32_MAX : (uint32_t)lasts};
+    if (call_flag(c, "lines")) {
+        send_lines(c, name, &say);
+        return;
+    }
     if (!text_fits(c, say.text, say.path.n > 0)) return;
     if (call_given(c, "for") && (say.lasts_s == 0 || say.lasts_s > NODE_LASTS_MAX_S)) {
         call_fail(c, ST_USAGE, "a message lasts from 1 s to 366 days",

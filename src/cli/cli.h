@@ -152,6 +152,8 @@ void cli_message(const struct cli *c, const json_t *message, const char *when, b
                  bool one_line);
 /* words_verbs.c: the parameter text, or stdin if it is "-", read into room. NULL: none is given. */
 int cli_said(struct cli *c, char room[CLI_SAID_ROOM], const char **ret);
+/* lines_verb.c: stdin, a message a line. */
+int cli_send_lines(struct cli *c);
 /* votes_verbs.c: what kind of ballot it is, and that it takes its time, before it is cast. The last
  * answer lists the proposals; who: as in `vote`, NULL: the only one. */
 void cli_tell_ballot(struct cli *c, const char *who, bool now);

@@ -43,6 +43,8 @@ int verb_send(struct cli *c)
     const char *text;
     if (cli_param(c, "text") == NULL && cli_param(c, "file") == NULL)
         return cli_fail(c, 2, "enclave send 'Dinner at eight'", "there is nothing to say");
+    text = cli_param(c, "text");
+    if (cli_flag(c, "lines") && text != NULL && strcmp(text, "-") == 0) return cli_send_lines(c);
     int code = cli_said(c, room, &text);
     if (code != 0) return code;
     for (size_t i = 0; i < c->op->n_params; i++)

@@ -358,6 +358,10 @@ struct node_say {
  * words are answered to anybody but the other one of the two. */
 enum status node_send(struct node *n, const char *enclave, const struct node_say *what,
                       node_done *done, void *arg) MUST_USE;
+/* Each line of text that is not empty is a message to all, many of them in one entry. ST_TOO_BIG: a line is longer than
+ * NODE_TEXT_MAX; ST_USAGE: there is no line. data and done as with node_send. */
+enum status node_send_lines(struct node *n, const char *enclave, struct bytes text, node_done *done,
+                            void *arg) MUST_USE;
 /* Own messages are changed or taken back everywhere (ST_CONFLICT: not yours; ST_NOT_FOUND); any may get a
  * sign of ours, at most NODE_SIGN_MAX bytes, empty takes it away. data and done as with node_send. */
 enum status node_edit(struct node *n, const char *enclave, uint64_t number, struct bytes text,

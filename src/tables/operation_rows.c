@@ -173,7 +173,8 @@ static const struct op_param p_send[] = {
     OPTION("file", NULL, OP_BYTES, 0, 'f', "PATH", "a file of the enclave that goes with it"),
     OPTION("for", NULL, OP_DURATION, 0, 0, "TIME",
            "each member's copy is dropped so long after it "
-           "came (1s .. 366d); no machine can be forced to")};
+           "came (1s .. 366d); no machine can be forced to"),
+    FLAG("lines", 0, 'l', "each line is a message of its own, to everybody; many go out together")};
 #define MESSAGE_NUMBER POSITIONAL("number", OP_NUMBER, OP_REQUIRED, "N", "the message's number")
 static const struct op_param p_edit[] = {
     MESSAGE_NUMBER, POSITIONAL("text", OP_TEXT, OP_REQUIRED | OP_REST, "TEXT", "what it shall say"),
@@ -464,7 +465,8 @@ static const struct operation rows[] = {
      "enclave send --file plans/house.pdf 'The plan'\n"
      "enclave send --for 1d 'The door code is 4711'\n"
      "enclave send --to bob 'Between you and me'\n"
-     "echo hello | enclave send -",
+     "echo hello | enclave send -\n"
+     "tail -f alarms.log | enclave send --lines -",
      ROWS(x_send), 0},
     {"edit", "edit", WORDS, "change a message of yours", "POST",
      "/v1/enclaves/{enclave}/messages/edit", ROWS(p_edit), &shape_sent,

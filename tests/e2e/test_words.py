@@ -118,6 +118,7 @@ def talking(w):
     private(w, ada, bob, eve)
     finding(ada, bob, eve)
     slips(ada, bob)
+    by_lines(ada, bob)
 
 
 def private(w, ada, bob, eve):
@@ -166,6 +167,23 @@ def finding(ada, bob, eve):
     expect(a.code == OK and not a.out and "No message" in a.text, f"{a}")
 
 
+def by_lines(ada, bob):
+    """Each line a message; what is changed and found is one of them."""
+    text = "".join(f"alarm {i} in hall {i % 3}\n\n" for i in range(1500))
+    a = ada("send", "--lines", "-", stdin=(text + "@bob, the last one without an end").encode())
+    expect(a["messages"] == 1501, f"{a}")
+    newest = lambda: bob("read", "--last", "1", "--keep")["messages"][0]  # noqa: E731
+    last = bob.until("the last line", lambda: newest()["text"].startswith("@bob, the last") and newest())
+    expect(last["mentions_you"], f"{last}")
+    got = [m["text"] for m in bob("read", "--last", "1000", "--keep")["messages"]][-1000:]
+    expect(got == [f"alarm {i} in hall {i % 3}" for i in range(501, 1500)] + [last["text"]], "not all, or not in order")
+    found = bob("search", "ALARM", "1207")["messages"]
+    expect([m["text"] for m in found] == ["alarm 1207 in hall 1"], f"{found}")
+    ada("unsay", str(ada("search", "alarm", "1207")["messages"][0]["number"]))
+    bob.until("it is taken back", lambda: bob("search", "alarm", "1207")["messages"] == [])
+    expect(len(bob("search", "alarm", "1208")["messages"]) == 1, "its neighbour is gone too")
+
+
 def slips(ada, bob):
     theirs = number(ada, "Yes, gladly")
     slip(ada, CONFLICT, "only its author", "edit", theirs, "No")
@@ -183,6 +201,7 @@ def slips(ada, bob):
     slip(ada, USAGE, "366 days", "send", "--for", "0s", "x")
     slip(ada, USAGE, "366 days", "send", "--for", "400d", "x")
     slip(ada, USAGE, "nothing to say", "send")
+    slip(ada, USAGE, "plain messages to everybody", "send", "--lines", "--to", "bob", "x")
     slip(ada, USAGE, "nothing to say", "send", "-", stdin=b"\n")
     for words in (("send", "--to", "bob", "x"), ("send", "--reply", "1", "x"), ("edit", "1", "x"),
                   ("react", "1", "x"), ("unsay", "1")):

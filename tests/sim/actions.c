@@ -168,9 +168,9 @@ static void sent(void *arg, const struct node_result *r)
 {
     struct op *op = arg;
     struct sim *s = op->p->sim;
-    if (r->st == ST_OK)
-        s->messages[op->number].durable = true;
-    else
+    for (unsigned i = 0; r->st == ST_OK && i <= op->more; i++)
+        s->messages[op->number + i].durable = true;
+    if (r->st != ST_OK)
         sim_trace(s, "m%u could not say w%llu: %s", op->p->i, (unsigned long long)op->number,
                   status_text(r->st));
     op_free(op);
@@ -181,10 +181,45 @@ bool act_send(struct sim *s)
     return act_send_by(s, person_random(s, PERSON_IN, false));
 }
 
+static void note_said(struct sim *s, const struct person *p, unsigned number)
+{
+    struct enclave *e = node_find(p->node, SIM_NAME);
+    s->messages[number] = (struct sim_message){
+        .from = p->i,
+        .at_ms = s->time.now_ms,
+        .count = p->head_count,
+        .generation = s->generation,
+        .excused = e && e->group && p->silent_epoch == group_epoch(e->group) + 1};
+    s->n_messages++;
+    s->said++;
+}
+
+/* Several lines in one go, which travel in one entry. */
+static bool say_lines(struct sim *s, struct person *p, unsigned lines)
+{
+    char text[400];
+    int used = 0;
+    unsigned number = s->n_messages;
+    for (unsigned i = 0; i < lines; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "w%u from m%u line\n\n",
+                         number + i, p->i);
+    struct op *op = op_new(p, OP_SEND, number);
+    op->more = lines - 1;
+    if (node_send_lines(p->node, SIM_NAME, BYTES(text, (size_t)used), sent, op) != ST_OK) {
+        op_free(op);
+        return false;
+    }
+    person_look(p);
+    for (unsigned i = 0; i < lines; i++) note_said(s, p, number + i);
+    sim_trace(s, "m%u says w%u to w%u", p->i, number, number + lines - 1);
+    return true;
+}
+
 bool act_send_by(struct sim *s, struct person *p)
 {
-    if (!p || !p->node || p->state != PERSON_IN || s->n_messages == SIM_MESSAGES_MAX) return false;
-    unsigned number = s->n_messages;
+    unsigned number = s->n_messages, lines = 2 + number % 7;
+    if (!p || !p->node || p->state != PERSON_IN || number + lines > SIM_MESSAGES_MAX) return false;
+    if (number % 5 == 4) return say_lines(s, p, lines);
     size_t n = rng_chance(&s->rng, 50) ? (size_t)rng_below(&s->rng, 20000) : 40;
     char *text = sim_alloc(n + 40);
     int used = snprintf(text, n + 40, "w%u from m%u ", number, p->i);
@@ -198,15 +233,7 @@ bool act_send_by(struct sim *s, struct person *p)
         return false;
     }
     person_look(p);
-    struct enclave *e = node_find(p->node, SIM_NAME);
-    s->messages[number] = (struct sim_message){
-        .from = p->i,
-        .at_ms = s->time.now_ms,
-        .count = p->head_count,
-        .generation = s->generation,
-        .excused = e && e->group && p->silent_epoch == group_epoch(e->group) + 1};
-    s->n_messages++;
-    s->said++;
+    note_said(s, p, number);
     sim_trace(s, "m%u says w%u", p->i, number);
     return true;
 }

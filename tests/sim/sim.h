@@ -327,6 +327,7 @@ struct op {
     uint64_t number;
     char text[NODE_NICK_MAX + 16];
     struct person *other;
+    unsigned more; /* messages said with it */
 };
 struct op *op_new(struct person *p, unsigned kind, uint64_t number);
 void op_free(struct op *op);

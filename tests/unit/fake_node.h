@@ -330,6 +330,12 @@ enum status node_vote(struct node *n, const struct node_vote *req, node_done *do
     return fake_take(n, done, arg, NULL);
 }
 
+enum status node_send_lines(struct node *n, const char *enclave, struct bytes text, node_done *done,
+                            void *arg)
+{
+    return node_send(n, enclave, &(struct node_say){.text = text}, done, arg);
+}
+
 enum status node_send(struct node *n, const char *enclave, const struct node_say *what,
                       node_done *done, void *arg)
 {

@@ -204,7 +204,7 @@ static enum mail_verdict judge(struct mail *m, uint64_t index, const struct foun
 {
     if (f->chain->leaf == m->own_leaf) return judge_own_entry(m, index, f, hash);
     if (!mail_counts(m, f->v.epoch, f->v.leaf, index)) return MAIL_LATE;
-    if (f->v.kind == 0 || f->v.kind > MAIL_NOTE || f->v.flags != 0) return MAIL_NEWER;
+    if (f->v.kind == 0 || f->v.kind > MAIL_BUNDLE || f->v.flags != 0) return MAIL_NEWER;
     if (f->v.kind == MAIL_MARKS)
         return MAIL_MESSAGE; /* they only grow: no need to know them again */
     return recent_add(m, f->v.leaf, f->v.uuid) ? MAIL_MESSAGE : MAIL_AGAIN;

@@ -85,6 +85,7 @@ void enclave_spaces(struct enclave *e)
     e->s_mail = keep_space(k, "mail", tag);
     e->s_outbox = keep_space(k, "outbox", tag);
     e->s_messages = keep_space(k, "messages", tag);
+    e->s_bundles = keep_space(k, "bundles", tag);
     e->s_uuids = keep_space(k, "uuids", tag);
     e->s_acts = keep_space(k, "acts", tag);
     e->s_marks = keep_space(k, "marks", tag);

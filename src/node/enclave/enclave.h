@@ -216,7 +216,7 @@ struct enclave {
     uint64_t joined_ms;
 
     struct keep_space s_state; /* the group, cut into rows of ENCLAVE_STATE_ROW */
-    struct keep_space s_mail, s_outbox, s_messages, s_doors, s_files;
+    struct keep_space s_mail, s_outbox, s_messages, s_bundles, s_doors, s_files;
     struct keep_space s_uuids, s_acts, s_marks, s_ends, s_pair; /* of words: node/post/post.h */
 
     struct uplink up;

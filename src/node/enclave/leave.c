@@ -40,6 +40,7 @@ static void shred(struct enclave *e, const char *why, kv_done *done, void *arg)
     keep_erase_space(&b, &e->s_mail);
     keep_erase_space(&b, &e->s_outbox);
     keep_erase_space(&b, &e->s_messages);
+    keep_erase_space(&b, &e->s_bundles);
     keep_erase_space(&b, &e->s_uuids);
     keep_erase_space(&b, &e->s_acts);
     keep_erase_space(&b, &e->s_marks);

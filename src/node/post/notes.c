@@ -16,7 +16,7 @@ static bool name_goes_on(struct bytes text, size_t at)
     return at < text.n && (isalnum(text.p[at]) || text.p[at] == '_' || text.p[at] >= 0x80);
 }
 
-static bool names(struct bytes text, const char *nick)
+bool post_names(struct bytes text, const char *nick)
 {
     size_t n = strlen(nick);
     for (size_t i = 0; n > 0 && i + n < text.n; i++) {
@@ -33,7 +33,7 @@ size_t post_mentioned(const struct enclave *e, struct bytes text,
     size_t n = 0;
     for (size_t i = 0; i < ledger_leaves(l) && n < NOTE_MENTIONS_MAX; i++) {
         const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
-        if (leaf->member_now && names(text, leaf->nick)) put_u16(ret + 2 * n++, leaf->leaf);
+        if (leaf->member_now && post_names(text, leaf->nick)) put_u16(ret + 2 * n++, leaf->leaf);
     }
     return n;
 }
@@ -100,7 +100,10 @@ static enum status apply(struct enclave *e, uint16_t by, uint16_t with, uint64_t
         st = sign_row(m.signs, by, note->text, &signs);
         m.signs = buf_view(&signs);
     }
-    if (st == ST_OK) post_put(e, number, &m, kind, by, b);
+    if (st == ST_OK) {
+        (void)post_bundle_blank(e, number, b);
+        post_put(e, number, &m, kind, by, b);
+    }
     buf_free(&signs);
     buf_free(&row);
     return st;
@@ -191,6 +194,21 @@ static enum status say(struct enclave *e, const struct message_row *m, struct ke
     return ST_OK;
 }
 
+enum status post_say_line(struct enclave *e, struct bytes text, struct keep_batch *b)
+{
+    uint64_t now = env_wall_ms(e->node->ports.env);
+    struct message_row m = {.leaf = group_leaf(e->group),
+                            .to = POST_ALL,
+                            .own = 1,
+                            .time_ms = now,
+                            .arrived_ms = now,
+                            .index = POST_NO_INDEX,
+                            .nick = bytes_str(e->nick),
+                            .text = text};
+    post_uuid(e, m.uuid);
+    return say(e, &m, b);
+}
+
 /* Leaves of "bob,carol". */
 static enum status readers(const struct enclave *e, const char *who,
                            uint16_t ret[LEDGER_MEMBERS_MAX], size_t *ret_n)
@@ -244,6 +262,24 @@ enum status node_send(struct node *n, const char *name, const struct node_say *w
         st = say(e, &m, &b);
     }
     if (said == 0) {
+        keep_drop(&b);
+        return st;
+    }
+    enclave_mail_commit(e, &b, done, arg, e->next_message - 1);
+    return ST_OK;
+}
+
+enum status node_send_lines(struct node *n, const char *name, struct bytes text, node_done *done,
+                            void *arg)
+{
+    struct enclave *e;
+    struct keep_batch b;
+    enum status st = member_of(n, name, &e);
+    if (st != ST_OK) return st;
+    uint64_t before = e->next_message;
+    keep_begin(&b, &n->keep);
+    st = post_say_lines(e, text, &b);
+    if (e->next_message == before) {
         keep_drop(&b);
         return st;
     }

@@ -289,7 +289,7 @@ size_t enclave_mail_waiting(const struct enclave *e)
 {
     size_t n = 0;
     for (const struct outgoing *o = e->out_first; o != NULL; o = o->next)
-        n += o->kind == MAIL_TEXT || o->kind == MAIL_NOTE;
+        n += o->kind != MAIL_MARKS;
     return n;
 }
 
@@ -360,7 +360,10 @@ void post_arrived(struct enclave *e, const uint8_t uuid[16], uint64_t index, str
 {
     struct outgoing *o = find_uuid(e, uuid);
     if (o == NULL) return;
-    if (o->number != 0) landed(e, o->number, index, b);
+    if (o->number != 0 && o->kind == MAIL_BUNDLE)
+        post_bundle_landed(e, o->number, index, b);
+    else if (o->number != 0)
+        landed(e, o->number, index, b);
     keep_erase(b, &e->s_outbox, o->row);
     unlist(e, o);
     if (o->flying)
@@ -419,6 +422,15 @@ void post_late(struct enclave *e, const uint8_t uuid[16], struct keep_batch *b)
     if (seal(e, o) == ST_OK) put_outbox(e, o, b);
 }
 
+static void show(struct enclave *e, const struct mail_message *m, uint64_t index, bool own,
+                 struct keep_batch *b)
+{
+    if (m->kind == MAIL_BUNDLE)
+        post_show_bundle(e, m, index, own, b);
+    else
+        post_show(e, m, index, POST_ALL, own, b);
+}
+
 static void took(struct enclave *e, const struct mail_message *m, uint64_t index,
                  struct keep_batch *b)
 {
@@ -431,7 +443,7 @@ static void took(struct enclave *e, const struct mail_message *m, uint64_t index
             post_marked(e, m->leaf, m->content, b);
         } else {
             group_use(e->group, m->epoch);
-            post_show(e, m, index, POST_ALL, false, b);
+            show(e, m, index, false, b);
         }
         /* A fork comes as an event; a ledger longer than ours was kept from us. */
         if (group_check_seen(e->group, m->leaf, &claim) == ST_PENDING) enclave_recheck(e);
@@ -450,7 +462,7 @@ static void took(struct enclave *e, const struct mail_message *m, uint64_t index
         if (find_uuid(e, m->uuid) != NULL)
             post_arrived(e, m->uuid, index, b);
         else if (m->kind != MAIL_MARKS && !post_known(e, m->leaf, m->uuid))
-            post_show(e, m, index, POST_ALL, true, b); /* not a second making of it */
+            show(e, m, index, true, b); /* not a second making of it */
         break;
     case MAIL_FORGED:
         enclave_tell(e, "warning", enclave_nick(e, m->leaf), 0,
@@ -537,7 +549,12 @@ void post_say_again(struct enclave *e, const uint8_t uuid[16])
     buf_init(&row, KV_VALUE_MAX);
     buf_init(&content, KV_VALUE_MAX);
     if (post_find(e, group_leaf(e->group), uuid, &row, &m, &number) == ST_OK) {
-        if (post_content(e, &m, &kind, &content) == ST_OK &&
+        bool bundle = post_bundle_content(e, number, &content, &m) == ST_OK;
+        if (bundle)
+            kind = MAIL_BUNDLE;
+        else
+            buf_clear(&content);
+        if ((bundle || post_content(e, &m, &kind, &content) == ST_OK) &&
             post_outgoing(e, kind, m.to, uuid, number, m.time_ms, buf_view(&content), &o) != ST_OK)
             o = NULL;
     } else {
@@ -553,7 +570,7 @@ void post_say_again(struct enclave *e, const uint8_t uuid[16])
         struct keep_batch b;
         keep_begin(&b, &e->node->keep);
         post_queue(e, o, &b);
-        if (o->number != 0) {
+        if (o->number != 0 && kind != MAIL_BUNDLE) {
             m.sent = 0;
             m.index = POST_NO_INDEX;
             post_put(e, o->number, &m, NULL, m.leaf, &b);
@@ -655,6 +672,9 @@ enum status enclave_mail_load(struct enclave *e)
     if (st != ST_OK) return st;
     st = keep_last(&e->node->keep, &e->s_messages, &last);
     if (st == ST_OK) e->next_message = last + 1;
+    if (st == ST_NOT_FOUND) st = ST_OK;
+    if (st == ST_OK) st = keep_last(&e->node->keep, &e->s_bundles, &last);
+    if (st == ST_OK && last >= e->next_message) e->next_message = last + 1;
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 

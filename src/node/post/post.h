@@ -11,6 +11,7 @@
 #ifndef ENCLAVE_NODE_POST_H
 #define ENCLAVE_NODE_POST_H
 
+#include "core/mail/bundle.h"
 #include "core/mail/note.h"
 #include "node/enclave/enclave.h"
 
@@ -22,7 +23,8 @@
 enum post_state {
     POST_UNSAID = 1,   /* taken back by its author: the text is gone */
     POST_MENTIONS = 2, /* names us */
-    POST_ANSWERS = 4   /* reply: its number; 0: a message that we do not have */
+    POST_ANSWERS = 4,  /* reply: its number; 0: a message that we do not have */
+    POST_GONE = 8      /* of a bundle, and dropped */
 };
 
 /* n = number of the message. to: POST_ALL, or the one reader of a private word. index: its place in feed 1, POST_NO_INDEX before it is there. lost: places
@@ -50,6 +52,29 @@ enum post_state {
     X(M, VAR32, text, 524288, 0)
 #define POST_SIGNS_MAX (LEDGER_LEAVES_MAX * (3 + NOTE_SIGN_MAX))
 FIELDS_DECLARE(message_row, MESSAGE_ROW_FIELDS);
+
+/* n = number of the last message. content: core/mail/bundle.h; the text of a message that has a row of
+ * its own is empty. lost: before the first. */
+#define BUNDLE_ROW_FIELDS(X, M)        \
+    X(M, U8, version, 0, 0)            \
+    X(M, U16, leaf, 0, 0)              \
+    X(M, U8, own, 0, 0)                \
+    X(M, U8, sent, 0, 0)               \
+    X(M, U64, time_ms, 0, 0)           \
+    X(M, U64, arrived_ms, 0, 0)        \
+    X(M, U64, index, 0, 0)             \
+    X(M, FIX, uuid, 16, 0)             \
+    X(M, U64, lost, 0, 0)              \
+    X(M, VAR8, nick, NODE_NICK_MAX, 0) \
+    X(M, VAR32, content, 524288, 0)
+FIELDS_DECLARE(bundle_row, BUNDLE_ROW_FIELDS);
+
+struct post_bundle {
+    struct buf row; /* what head points into */
+    struct bundle_row head;
+    uint64_t first, last;
+    size_t count;
+};
 
 /* epoch UINT64_MAX: not sealed yet, it waits for a new epoch. number 0: it is no message of its own. */
 #define OUTBOX_ROW_FIELDS(X, M)    \
@@ -118,6 +143,11 @@ void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
                struct keep_batch *b);
 /* Commit `commit` of words is on disk. */
 void post_settled(struct enclave *e, uint64_t commit);
+/* A row is on its way to the disk; count as in struct post_unsaved. */
+void post_remember(struct enclave *e, uint64_t number, size_t count, uint16_t leaf,
+                   const uint8_t uuid[16], struct bytes row, const char *kind, uint16_t by);
+bool post_unsaved_bundle(const struct post *p, uint64_t number, struct bytes *ret_row,
+                         uint64_t *ret_last);
 /* Space key of an author's uuid. */
 uint64_t post_key(uint16_t leaf, const uint8_t uuid[16]);
 
@@ -137,6 +167,31 @@ void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, 
                bool own, struct keep_batch *b);
 /* An own message, or note, by its uuid, is made again. */
 void post_say_again(struct enclave *e, const uint8_t uuid[16]);
+
+/* ---- bundles.c: ret is to be freed with post_bundle_free in any case ---- */
+
+/* The bundle that holds this number, on disk or not. */
+enum status post_bundle_get(struct enclave *e, uint64_t number, struct post_bundle *ret) MUST_USE;
+/* The first one on disk that ends at this number or later. */
+enum status post_bundle_from(struct enclave *e, uint64_t number, struct post_bundle *ret) MUST_USE;
+void post_bundle_free(struct post_bundle *p);
+/* Its message i, as a row of its own would be; points into p and text. */
+void post_bundle_message(const struct post_bundle *p, size_t i, struct bytes text,
+                         struct message_row *ret);
+/* post_get of a message that has no row of its own. */
+enum status post_bundle_member(struct enclave *e, uint64_t number, struct buf *row,
+                               struct message_row *ret) MUST_USE;
+/* Empties a message's text, which has a row of its own from now on; false: it is in no bundle. */
+bool post_bundle_blank(struct enclave *e, uint64_t number, struct keep_batch *b);
+void post_bundle_words(struct bytes row, char *ret, size_t room); /* for its event */
+void post_show_bundle(struct enclave *e, const struct mail_message *m, uint64_t index, bool own,
+                      struct keep_batch *b);
+void post_bundle_landed(struct enclave *e, uint64_t number, uint64_t index, struct keep_batch *b);
+/* The content of an own bundle, as its messages read now; ret: its first message, without a text. */
+enum status post_bundle_content(struct enclave *e, uint64_t number, struct buf *out,
+                                struct message_row *ret) MUST_USE;
+/* Each line that is not empty is a message to all. ST_USAGE: there is none; ST_TOO_BIG: nothing is said. */
+enum status post_say_lines(struct enclave *e, struct bytes text, struct keep_batch *b) MUST_USE;
 
 /* ---- private.c ---- */
 
@@ -161,6 +216,8 @@ bool post_noted(struct enclave *e, const struct mail_message *m, uint16_t with,
 /* The content of an own message as it was said, made again from its row. */
 enum status post_content(struct enclave *e, const struct message_row *m, uint8_t *ret_kind,
                          struct buf *out) MUST_USE;
+bool post_names(struct bytes text, const char *nick); /* @nick is in it */
+enum status post_say_line(struct enclave *e, struct bytes text, struct keep_batch *b) MUST_USE;
 size_t post_mentioned(const struct enclave *e, struct bytes text,
                       uint8_t ret[2 * NOTE_MENTIONS_MAX]);
 

@@ -12,12 +12,12 @@
 FIELDS_DEFINE(message_row, MESSAGE_ROW_FIELDS);
 FIELDS_DEFINE(act_row, ACT_ROW_FIELDS);
 
-#define ODD_TIME_MS (UINT64_C(5) * 60 * 1000)
 #define ROW_VERSION 2
 
 struct post_unsaved {
     struct post_unsaved *next; /* newer */
     uint64_t number, commit;
+    size_t count; /* a bundle of so many messages, number: of its last one; 0: one message */
     uint16_t leaf, by;
     uint8_t uuid[16];
     const char *kind; /* event; NULL */
@@ -37,21 +37,35 @@ static struct post_unsaved *unsaved_of(const struct post *p, uint64_t number)
 {
     struct post_unsaved *found = NULL;
     for (struct post_unsaved *u = p->oldest; u != NULL; u = u->next)
-        if (u->number == number) found = u;
+        if (u->number == number && u->count == 0) found = u;
     return found;
 }
 
-static void remember(struct enclave *e, uint64_t number, const struct message_row *m,
-                     struct bytes row, const char *kind, uint16_t by)
+bool post_unsaved_bundle(const struct post *p, uint64_t number, struct bytes *ret_row,
+                         uint64_t *ret_last)
+{
+    bool found = false;
+    for (const struct post_unsaved *u = p->oldest; u != NULL; u = u->next) {
+        if (number > u->number || number + u->count <= u->number) continue;
+        *ret_row = buf_view(&u->row);
+        *ret_last = u->number;
+        found = true;
+    }
+    return found;
+}
+
+void post_remember(struct enclave *e, uint64_t number, size_t count, uint16_t leaf,
+                   const uint8_t uuid[16], struct bytes row, const char *kind, uint16_t by)
 {
     struct post_unsaved *u = calloc(1, sizeof *u);
     if (u == NULL) return;
     *u = (struct post_unsaved){.number = number,
+                               .count = count,
                                .commit = e->mail_commits + 1, /* the one that this batch becomes */
-                               .leaf = m->leaf,
+                               .leaf = leaf,
                                .by = by,
                                .kind = kind};
-    memcpy(u->uuid, m->uuid, 16);
+    memcpy(u->uuid, uuid, 16);
     buf_bytes(&u->row, row);
     if (e->post->newest == NULL)
         e->post->oldest = u;
@@ -72,7 +86,7 @@ void post_put(struct enclave *e, uint64_t number, const struct message_row *m, c
         keep_put(b, &e->s_messages, number, buf_view(&row));
         put_u64(place, number);
         keep_put(b, &e->s_uuids, post_key(m->leaf, m->uuid), BYTES_OF(place));
-        remember(e, number, m, buf_view(&row), kind, by);
+        post_remember(e, number, 0, m->leaf, m->uuid, buf_view(&row), kind, by);
     } else {
         b->bad = true;
     }
@@ -89,23 +103,40 @@ enum status post_get(struct enclave *e, uint64_t number, struct buf *row, struct
         buf_bytes(row, buf_view(&u->row));
     else
         st = keep_get(&e->node->keep, &e->s_messages, number, row);
-    return st == ST_OK ? fields_decode(&message_row_fields, buf_view(row), ret) : st;
+    if (st == ST_NOT_FOUND) return post_bundle_member(e, number, row, ret);
+    if (st == ST_OK) st = fields_decode(&message_row_fields, buf_view(row), ret);
+    return st == ST_OK && (ret->state & POST_GONE) != 0 ? ST_NOT_FOUND : st;
+}
+
+/* The number that an author's uuid leads to; of a bundle that of its first message. */
+static enum status number_of(struct enclave *e, uint16_t leaf, const uint8_t uuid[16],
+                             uint64_t *ret)
+{
+    struct buf place = BUF_INIT;
+    *ret = 0;
+    for (const struct post_unsaved *u = e->post->oldest; u != NULL && *ret == 0; u = u->next)
+        if (u->leaf == leaf && memcmp(u->uuid, uuid, 16) == 0)
+            *ret = u->count == 0 ? u->number : u->number - u->count + 1;
+    if (*ret != 0) return ST_OK;
+    enum status st = keep_get(&e->node->keep, &e->s_uuids, post_key(leaf, uuid), &place);
+    if (st == ST_OK && place.n == 8) *ret = get_u64(place.p);
+    buf_free(&place);
+    return st == ST_OK && *ret == 0 ? ST_INTEGRITY : st;
 }
 
 enum status post_find(struct enclave *e, uint16_t leaf, const uint8_t uuid[16], struct buf *row,
                       struct message_row *ret, uint64_t *ret_number)
 {
-    struct buf place = BUF_INIT;
-    uint64_t number = 0;
-    for (const struct post_unsaved *u = e->post->oldest; u != NULL && number == 0; u = u->next)
-        if (u->leaf == leaf && memcmp(u->uuid, uuid, 16) == 0) number = u->number;
-    if (number == 0) {
-        enum status st = keep_get(&e->node->keep, &e->s_uuids, post_key(leaf, uuid), &place);
-        if (st == ST_OK && place.n == 8) number = get_u64(place.p);
-        buf_free(&place);
-        if (number == 0) return st == ST_OK ? ST_INTEGRITY : st;
+    uint64_t number;
+    enum status st = number_of(e, leaf, uuid, &number);
+    if (st == ST_NOT_FOUND && !bundle_uuid_is_base(uuid)) {
+        uint8_t base[16];
+        memcpy(base, uuid, 16);
+        bundle_uuid_base(base);
+        st = number_of(e, leaf, base, &number);
+        number += bundle_uuid_place(uuid);
     }
-    enum status st = post_get(e, number, row, ret);
+    if (st == ST_OK) st = post_get(e, number, row, ret);
     if (st == ST_OK && (ret->leaf != leaf || memcmp(ret->uuid, uuid, 16) != 0)) st = ST_NOT_FOUND;
     *ret_number = number;
     return st;
@@ -125,9 +156,16 @@ bool post_known(struct enclave *e, uint16_t leaf, const uint8_t uuid[16])
 void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
                struct keep_batch *b)
 {
+    if (post_bundle_blank(e, number, b)) {
+        struct message_row gone = *m;
+        gone.state = POST_GONE;
+        gone.text = gone.path = gone.signs = BYTES_NONE;
+        post_put(e, number, &gone, "gone", m->leaf, b);
+        return;
+    }
     keep_erase(b, &e->s_messages, number);
     keep_erase(b, &e->s_uuids, post_key(m->leaf, m->uuid));
-    remember(e, number, m, BYTES(NULL, 0), "gone", m->leaf);
+    post_remember(e, number, 0, m->leaf, m->uuid, BYTES_NONE, "gone", m->leaf);
 }
 
 static void tell(struct enclave *e, const struct post_unsaved *u)
@@ -135,7 +173,9 @@ static void tell(struct enclave *e, const struct post_unsaved *u)
     struct message_row m;
     char text[NODE_REASON_MAX] = "";
     const char *who = enclave_nick(e, u->by);
-    if (u->row.n > 0 && fields_decode(&message_row_fields, buf_view(&u->row), &m) == ST_OK) {
+    if (u->count > 0) {
+        post_bundle_words(buf_view(&u->row), text, sizeof text);
+    } else if (u->row.n > 0 && fields_decode(&message_row_fields, buf_view(&u->row), &m) == ST_OK) {
         size_t n = m.text.n < 200 ? m.text.n : 200;
         if (strcmp(u->kind, "message") == 0 && m.text.n == 0)
             snprintf(text, sizeof text, "[file %.*s]", (int)m.path.n, (const char *)m.path.p);
@@ -208,81 +248,4 @@ void post_free(struct enclave *e)
     free(p->ends);
     free(p);
     e->post = NULL;
-}
-
-/* ---- looking ---- */
-
-struct looking {
-    struct enclave *e;
-    node_message_visit *visit;
-    void *arg;
-};
-
-static size_t signs_of(const struct enclave *e, struct bytes signs,
-                       struct node_sign ret[LEDGER_LEAVES_MAX])
-{
-    struct cursor c = cursor_of(signs);
-    size_t n = 0;
-    while (c.left > 0 && n < LEDGER_LEAVES_MAX) {
-        uint16_t leaf = cursor_u16(&c);
-        struct bytes sign = cursor_take(&c, cursor_u8(&c));
-        if (c.bad) break;
-        ret[n++] = (struct node_sign){enclave_nick(e, leaf), sign};
-    }
-    return n;
-}
-
-static bool on_message_row(void *arg, uint64_t n, struct bytes plain)
-{
-    struct looking *l = arg;
-    struct message_row row;
-    struct node_sign signs[LEDGER_LEAVES_MAX];
-    char nick[NODE_NICK_MAX + 1], hex[33];
-    if (fields_decode(&message_row_fields, plain, &row) != ST_OK) return true;
-    snprintf(nick, sizeof nick, "%.*s", (int)row.nick.n, (const char *)row.nick.p);
-    struct node_message m = {.number = n,
-                             .nick = nick,
-                             .own = row.own != 0,
-                             .sent = row.sent != 0,
-                             .time_ms = row.time_ms,
-                             .text = row.text,
-                             .lost_before = row.lost,
-                             .private_word = row.to != POST_ALL,
-                             .to = row.to != POST_ALL && row.own ? enclave_nick(l->e, row.to) : "",
-                             .unsaid = (row.state & POST_UNSAID) != 0,
-                             .mentions_us = (row.state & POST_MENTIONS) != 0,
-                             .answers = (row.state & POST_ANSWERS) != 0,
-                             .reply = row.reply,
-                             .edited_ms = row.edited_ms,
-                             .ends_ms = row.ends_ms,
-                             .path = row.path,
-                             .signs = signs};
-    m.n_signs = signs_of(l->e, row.signs, signs);
-    if (m.own) post_count(l->e, row.index, row.to, &m);
-    uint64_t off =
-        row.time_ms > row.arrived_ms ? row.time_ms - row.arrived_ms : row.arrived_ms - row.time_ms;
-    m.odd_time = off > ODD_TIME_MS;
-    hex_encode(BYTES_OF(row.uuid), hex);
-    snprintf(m.uuid, sizeof m.uuid, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-             hex + 20);
-    return l->visit(l->arg, &m);
-}
-
-enum status node_messages(struct node *n, const char *name, uint64_t from,
-                          node_message_visit *visit, void *arg)
-{
-    if (!n->started) return ST_LOCKED;
-    struct enclave *e = node_find(n, name);
-    struct looking l = {e, visit, arg};
-    if (e == NULL) return ST_NOT_FOUND;
-    return keep_scan(&n->keep, &e->s_messages, from, on_message_row, &l);
-}
-
-enum status node_last_message(struct node *n, const char *name, uint64_t *ret)
-{
-    if (!n->started) return ST_LOCKED;
-    struct enclave *e = node_find(n, name);
-    if (e == NULL) return ST_NOT_FOUND;
-    *ret = e->next_message - 1;
-    return ST_OK;
 }
