@@ -125,7 +125,8 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
     e->slot = slot;
     TRY(from_record(e, &r));
     enclave_spaces(e);
-    if (e->phase == ENCLAVE_CREATING) { /* its making did not come to an end: node_start erases it */
+    if (e->phase ==
+        ENCLAVE_CREATING) { /* its making did not come to an end: node_start erases it */
         *ret = e;
         e = NULL;
         goto out;

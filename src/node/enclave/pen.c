@@ -447,7 +447,7 @@ static struct group_next next_duty(const struct enclave *e, uint64_t wall)
     uint16_t before = 0;
     for (size_t i = 0; i < ledger_leaves(l); i++) {
         uint16_t leaf = ledger_leaf(l, (uint16_t)i)->leaf;
-        uint16_t place = p == NULL                         ? ledger_turn(l, leaf)
+        uint16_t place = p == NULL                        ? ledger_turn(l, leaf)
                          : next.duty == GROUP_POST_EXPIRE ? ledger_turn_expire(l, leaf)
                                                           : ledger_turn_outcome(l, p, leaf);
         if (place < next.place && peers_path(e->peers, leaf) == PEERS_OFFLINE) before++;
