@@ -193,6 +193,19 @@ static bool on_record(void *arg, uint64_t slot, struct bytes plain)
     return true;
 }
 
+/* Nobody was told that these exist, and perhaps somebody that they do not. */
+static void drop_unmade(struct node *n)
+{
+    for (size_t i = 0; i < n->n; i++) {
+        struct enclave *e = n->enclaves[i];
+        if (e->removed || e->phase != ENCLAVE_CREATING) continue;
+        env_log(n->ports.env, ENV_WARN, "node",
+                "the making of the enclave %s did not come to an end: what was begun is erased",
+                e->name);
+        enclave_shred(e, "not made: its making did not come to an end");
+    }
+}
+
 enum status node_start(struct node *n, const uint8_t mk[32], const uint8_t rk[32])
 {
     struct loading l = {.node = n, .st = ST_OK};
@@ -209,6 +222,7 @@ enum status node_start(struct node *n, const uint8_t mk[32], const uint8_t rk[32
     /* One enclave that does not load does not keep the others from running. */
     st = keep_scan(&n->keep, &n->records, 0, on_record, &l);
     copied_end(&l.copied, st == ST_OK);
+    drop_unmade(n);
     return st;
 }
 

@@ -29,9 +29,12 @@ static void created(void *arg, const struct node_result *r)
 {
     struct op *op = arg;
     struct sim *s = op->p->sim;
-    s->creating = false;
+    s->creating = op->p->creating = false;
     sim_trace(s, "m%u created: %s", op->p->i, status_text(r->st));
-    if (r->st == ST_OK) s->exists = true;
+    if (r->st == ST_OK)
+        s->exists = true;
+    else
+        s->spare_rooms++;
     op_free(op);
 }
 
@@ -59,7 +62,7 @@ bool act_create(struct sim *s)
         op_free(op);
         return false;
     }
-    s->creating = true;
+    s->creating = p->creating = true;
     s->generation++;
     s->orphans = s->hidden = false;
     s->acknowledged = 0;

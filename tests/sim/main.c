@@ -265,6 +265,7 @@ static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers c
                                                     [CHECK_DOUBT] = "doubts",
                                                     [CHECK_TRUST] = "no doubt after quiet days",
                                                     [CHECK_PROOFS] = "proofs of forks",
+                                                    [CHECK_HELD] = "votes waited for",
                                                     [CHECK_HEALED] = "healed restores",
                                                     [CHECK_DROPPED] =
                                                         "votes without a dropped ballot",
@@ -314,6 +315,30 @@ void sim_step(struct sim *s)
     watch_step(s);
 }
 
+static bool come_to_rest(struct sim *s)
+{
+    for (unsigned i = 0; i < 120; i++) {
+        act_people(s);
+        sim_run_for(s, i < 60 ? 10 * SIM_SECOND : SIM_MINUTE);
+        check_all(s);
+        if (i > 6 && check_quiet(s)) return true;
+    }
+    return false;
+}
+
+/* Till the vote has ended that keeps everybody from beginning an epoch, and no longer. */
+static void wait_for_vote(struct sim *s, uint64_t ms)
+{
+    sim_trace(s, "nobody can begin an epoch for %llu s", (unsigned long long)(ms / 1000));
+    s->checked[CHECK_HELD]++;
+    for (uint64_t left = ms; left > 0;) {
+        uint64_t now = left < SIM_DAY ? left : SIM_DAY;
+        sim_run_for(s, now);
+        check_all(s);
+        left -= now;
+    }
+}
+
 /* All faults end; then everything must come to rest and be right. */
 void sim_settle(struct sim *s)
 {
@@ -321,11 +346,10 @@ void sim_settle(struct sim *s)
     faults_heal(s, true);
     lies_end(s);
     sim_trace(s, "settling");
-    for (unsigned i = 0; i < 120; i++) {
-        act_people(s);
-        sim_run_for(s, i < 60 ? 10 * SIM_SECOND : SIM_MINUTE);
-        check_all(s);
-        if (i > 6 && check_quiet(s)) break;
+    while (!come_to_rest(s)) {
+        uint64_t held = held_by_vote_ms(s);
+        if (held == 0) break;
+        wait_for_vote(s, held);
     }
     /* Late deliveries and second thoughts. */
     sim_run_for(s, 2 * SIM_MINUTE);

@@ -82,6 +82,10 @@ void person_crash(struct person *p)
     shards_mem_crash(&p->shards);
     vnet_crash(&p->sim->net, &p->m);
     while (p->ops) op_free(p->ops);
+    if (p->creating) { /* told neither way: what was begun is erased, unless it was made */
+        p->creating = p->sim->creating = false;
+        p->sim->spare_rooms++;
+    }
     p->online = false;
     sim_trace(p->sim, "m%u is down", p->i);
 }

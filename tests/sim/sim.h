@@ -53,15 +53,16 @@ enum sim_check {
     CHECK_DOUBT,      /* a member of the smaller side of a long fork, and its doubt */
     CHECK_TRUST,      /* a member without a doubt after quiet days */
     CHECK_PROOFS,     /* a proof of two histories that a third one accepts */
-    CHECK_HEALED,     /* a disk set back, whose owner is well again */
-    CHECK_DROPPED,    /* a vote that lacks a ballot which the sentinel dropped */
-    CHECK_NOTICED,    /* who wrote what the sentinel dropped, and says so */
-    CHECK_OLD_SEATS,  /* an older seat list, and that it was named */
-    CHECK_SQUATS,     /* a seat that nobody admitted, and that it is gone */
-    CHECK_FLOODS,     /* a knock behind a flood of junk */
-    CHECK_AMID,       /* a knock in the midst of one */
-    CHECK_SHORT,      /* a member who was shown a feed without its newest entries */
-    CHECK_INTRUDERS,  /* an odd seat that attached, and what became of it */
+    CHECK_HELD,    /* nobody could begin an epoch before a vote had ended, and then somebody did */
+    CHECK_HEALED,  /* a disk set back, whose owner is well again */
+    CHECK_DROPPED, /* a vote that lacks a ballot which the sentinel dropped */
+    CHECK_NOTICED, /* who wrote what the sentinel dropped, and says so */
+    CHECK_OLD_SEATS, /* an older seat list, and that it was named */
+    CHECK_SQUATS,    /* a seat that nobody admitted, and that it is gone */
+    CHECK_FLOODS,    /* a knock behind a flood of junk */
+    CHECK_AMID,      /* a knock in the midst of one */
+    CHECK_SHORT,     /* a member who was shown a feed without its newest entries */
+    CHECK_INTRUDERS, /* an odd seat that attached, and what became of it */
     SIM_CHECKS
 };
 
@@ -194,6 +195,7 @@ struct person {
     uint64_t restored_ms, healed_ms;
     uint64_t silent_epoch; /* + 1: for which it told a wrong number of its next words; 0 */
     struct buf leaving;    /* what it knew when it wanted to leave */
+    bool creating;         /* waits to hear whether its enclave exists */
     bool no_history;       /* came in when newcomers got no keys of older files */
     bool halted;           /* saw its disk fail: restart helps */
     struct op *ops;        /* calls not yet answered */
@@ -253,6 +255,9 @@ struct sim {
     bool hidden; /* newcomers once got no keys of older files, by vote */
     bool
         orphans; /* a room may stay: somebody destroyed its copy, or nobody is left to drop a seat */
+    /* At most so many rooms stay of creations that failed or crashed after the sentinel had made one: nothing
+     * is sent any more for what was told as failed, so that it goes when nobody attached for long. */
+    uint64_t spare_rooms;
     struct sim_head *heads; /* by ledger count */
     uint64_t acknowledged;  /* most entries of feed 0 that the sentinel had */
     uint64_t heal_ms;       /* when the partition ends */
@@ -444,7 +449,9 @@ bool matrix_run(uint64_t seed, const char *one);
 void check_all(struct sim *s);
 void heads_forget(struct sim *s);
 void check_settled(struct sim *s);
-bool check_quiet(struct sim *s);      /* nothing is left to do */
+bool check_quiet(struct sim *s); /* nothing is left to do */
+uint64_t
+held_by_vote_ms(const struct sim *s); /* so long nobody can begin an epoch; 0: somebody can */
 bool excused(const struct person *p); /* lost by a restored backup, and says so */
 
 #endif

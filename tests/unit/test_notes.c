@@ -9,9 +9,12 @@
 
 #include <cmocka.h>
 
+#include "core/ledger/group_state.h"
 #include "core/mail/note.h"
+#include "node/post/post.h"
 #include "unit/fields_mutate.h"
 #include "unit/people.h"
+#include "unit/raw_bytes.h"
 
 /* ---- bytes ---- */
 
@@ -227,6 +230,86 @@ static void a_message_with_an_end_goes(void **state)
     town_end(&t);
 }
 
+/* ---- what is taken back leaves the disk ---- */
+
+struct acts {
+    unsigned n;
+    uint8_t last[512]; /* the end of the last one's sealed bytes */
+    size_t size;
+};
+
+static bool on_sealed(void *arg, uint64_t n, struct bytes sealed)
+{
+    struct acts *a = arg;
+    (void)n;
+    a->n++;
+    a->size = sealed.n < sizeof a->last ? sealed.n : sizeof a->last;
+    memcpy(a->last, sealed.p + sealed.n - a->size, a->size);
+    return true;
+}
+
+static struct acts acts_of(struct person *p)
+{
+    struct acts a = {0};
+    struct enclave *e = node_find(p->node, "room");
+    assert_int_equal(p->ports.kv.ops->scan(p->ports.kv.ctx, e->s_acts.id, 0, on_sealed, &a), ST_OK);
+    return a;
+}
+
+static void expect_raw(struct person *p, const struct acts *a, const struct acts *other, bool there)
+{
+    struct raw_bytes raw = {0};
+    char db[200], wal[200];
+    snprintf(db, sizeof db, "%s/state.db", p->home);
+    snprintf(wal, sizeof wal, "%s/state.db-wal", p->home);
+    raw_add(&raw, BYTES(a->last, a->size));
+    if (other != NULL) raw_add(&raw, BYTES(other->last, other->size));
+    person_stop(p);
+    assert_int_equal(raw_found_in(&raw, db) + raw_found_in(&raw, wal) > 0, there);
+    person_start(p);
+    raw_free(&raw);
+}
+
+static void an_edit_goes_with_its_message(void **state)
+{
+    (void)state;
+    struct town t;
+    two(&t);
+    struct person *alice = &t.people[0], *bob = &t.people[1];
+    uint64_t n = said(alice, (struct node_say){.text = BYTES_LIT("the door code is")});
+    DID(alice, node_edit(alice->node, "room", n, BYTES_LIT("the door code is 4712"), DONE));
+    struct acts first = acts_of(alice);
+    assert_int_equal(first.n, 1);
+    expect_raw(alice, &first, NULL, true);
+    DID(alice, node_edit(alice->node, "room", n, BYTES_LIT("the door code is 4711"), DONE));
+    struct acts second = acts_of(alice);
+    assert_int_equal(second.n, 1); /* the older one counts no more */
+    UNTIL(bob, 1, strcmp(l.text, "the door code is 4711") == 0);
+    DID(alice, node_react(alice->node, "room", n, BYTES_LIT("+1"), DONE));
+    assert_int_equal(acts_of(alice).n, 2);
+    DID(alice, node_unsay(alice->node, "room", n, DONE));
+    assert_int_equal(acts_of(alice).n, 1); /* that it is taken back, and nothing of what it was */
+    expect_raw(alice, &first, &second, false);
+    UNTIL(bob, 1, l.m.unsaid);
+    /* Taken back before the edit is on disk; and one that ends by itself. */
+    n = said(alice, (struct node_say){.text = BYTES_LIT("too quick")});
+    struct answer edit = {0}, unsay = {0};
+    assert_int_equal(
+        node_edit(alice->node, "room", n, BYTES_LIT("much too quick"), person_answer, &edit),
+        ST_OK);
+    assert_int_equal(node_unsay(alice->node, "room", n, person_answer, &unsay), ST_OK);
+    person_ok(alice, &edit);
+    person_ok(alice, &unsay);
+    assert_int_equal(acts_of(alice).n, 2);
+    n = said(alice, (struct node_say){.text = BYTES_LIT("soon gone"), .lasts_s = 1});
+    DID(alice, node_edit(alice->node, "room", n, BYTES_LIT("gone soon"), DONE));
+    struct acts third = acts_of(alice);
+    assert_int_equal(third.n, 3);
+    UNTIL(alice, n, !l.found);
+    assert_int_equal(acts_of(alice).n, 2);
+    town_end(&t);
+}
+
 /* Only bob reads it; carol has nothing of it, and nothing said in private changes what all have. */
 static void private_words(void **state)
 {
@@ -293,6 +376,14 @@ static void receipts_come(void **state)
     UNTIL(alice, n, l.m.delivered == 1);
     assert_int_equal(line_of(alice, n).m.read_by, 0);
     assert_int_equal(node_mark_read(bob->node, "room", 1), ST_OK);
+    struct enclave *e = node_find(bob->node, "room");
+    while (e->post->marks_at_ms == 0) town_turn(&t);
+    e->group->forked = true; /* nothing is written: nobody is woken for a receipt either */
+    enclave_post_tick(e, e->post->marks_at_ms);
+    assert_int_equal(enclave_post_next_ms(e), UINT64_MAX);
+    e->group->forked = false;
+    enclave_mail_settle(e);
+    assert_true(enclave_post_next_ms(e) != UINT64_MAX);
     person_stop(alice); /* what was told so far is kept */
     person_start(alice);
     UNTIL(alice, n, l.m.delivered == 1);
@@ -311,6 +402,7 @@ int main(void)
         cmocka_unit_test(words_about_words),
         cmocka_unit_test(names_are_whole_words),
         cmocka_unit_test(a_message_with_an_end_goes),
+        cmocka_unit_test(an_edit_goes_with_its_message),
         cmocka_unit_test(receipts_come),
         cmocka_unit_test(private_words),
     };

@@ -98,6 +98,37 @@ static void one_who_is_lost_comes_back(void **state)
     }
 }
 
+/* The target may not end the vote on its own removal, and who could has stopped: one whose RENEW waits
+ * ends it, after those who hold keys had their turns; else nobody ever began an epoch again. */
+static void who_waits_for_keys_ends_a_vote(void **state)
+{
+    (void)state;
+    struct world *w = world_new(BALLOT_OPEN, 3);
+    uint16_t target = 0;
+    lose(w, 2);
+    (void)post_renewal(w, 2);
+    world_rejoin(w, 0, 2);
+    uint64_t p = w->n;
+    WORLD_POST(w, group_make_propose_remove(w->m[1].g, &target, 1, BYTES_NONE, &now, &draft));
+    world_read(w, 2);
+    assert_int_equal(ledger_turn(ledger_of(w), 2), LEDGER_NOBODY);
+    assert_int_equal(ledger_turn_expire(ledger_of(w), 1), 0);
+    assert_int_equal(ledger_turn_expire(ledger_of(w), 2), 1);
+    assert_int_equal(ledger_turn_expire(ledger_of(w), 0), LEDGER_NOBODY);
+    struct group_next next = group_next(w->m[2].g, w->now_ms);
+    assert_int_equal(next.duty, GROUP_POST_EXPIRE);
+    assert_int_equal(next.proposal, p);
+    assert_int_equal(next.at_ms, w->now_ms + UINT64_C(72) * 3600 * 1000 + LEDGER_TURN_MS);
+    assert_int_equal(group_next(w->m[0].g, next.at_ms).duty, GROUP_NOTHING);
+    w->now_ms = next.at_ms;
+    WORLD_POST(w, group_make_expire(w->m[2].g, p, &now, &draft));
+    assert_int_equal(ledger_proposal(ledger_of(w), p)->state, LEDGER_VOTE_EXPIRED);
+    WORLD_POST(w, group_make_commit(w->m[0].g, 0, &now, &draft));
+    assert_true(group_in(w->m[2].g));
+    world_agree(w);
+    world_end(w);
+}
+
 static void twice_is_another_time(void **state)
 {
     (void)state;
@@ -467,6 +498,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_who_is_lost_comes_back),
+        cmocka_unit_test(who_waits_for_keys_ends_a_vote),
         cmocka_unit_test(twice_is_another_time),
         cmocka_unit_test(lost_again_on_the_way),
         cmocka_unit_test(an_answer_may_come_late),

@@ -28,7 +28,7 @@ static uint64_t turn_ms(uint64_t from, uint16_t place)
     return place == LEDGER_NOBODY ? UINT64_MAX : later(from, (uint64_t)place * LEDGER_TURN_MS);
 }
 
-static void duty_of_vote(const struct group *g, const struct ledger_proposal *p, uint16_t turn,
+static void duty_of_vote(const struct group *g, const struct ledger_proposal *p,
                          struct group_next *next)
 {
     static const enum group_duty outcomes[] = {[PROPOSE_ADD] = GROUP_POST_ADD,
@@ -39,9 +39,10 @@ static void duty_of_vote(const struct group *g, const struct ledger_proposal *p,
     if (p->state == LEDGER_VOTE_PASSED) {
         uint16_t place = ledger_turn_outcome(g->ledger, p, g->leaf);
         earlier(next, outcomes[p->kind], turn_ms(c->passed_ms, place), place, p->index);
-    } else if (turn != LEDGER_NOBODY) {
+    } else {
+        uint16_t place = ledger_turn_expire(g->ledger, g->leaf);
         uint64_t due = later(c->seen_ms, ledger_policy(g->ledger, LEDGER_POLICY_EXPIRE_MS));
-        earlier(next, GROUP_POST_EXPIRE, turn_ms(due, turn), turn, p->index);
+        earlier(next, GROUP_POST_EXPIRE, turn_ms(due, place), place, p->index);
     }
 }
 
@@ -99,10 +100,9 @@ struct group_next group_next(const struct group *g, uint64_t now_ms)
         g->phase == GROUP_LIVE && !(self->renewed && group_kem_seed(g, self->kem_update) != NULL))
         return (struct group_next){GROUP_POST_RENEW, now_ms, LEDGER_NEVER, 0};
     if (self == NULL || !group_writable(g)) return next;
-    uint16_t turn = ledger_turn(l, g->leaf);
     for (size_t i = 0; i < ledger_proposals(l); i++) {
         const struct ledger_proposal *p = ledger_proposal_at(l, i);
-        if (ledger_is_current(p)) duty_of_vote(g, p, turn, &next);
+        if (ledger_is_current(p)) duty_of_vote(g, p, &next);
     }
     if (g->restored && self->updates < LEDGER_UPDATES_MAX &&
         (self->updates == 0 || !group_kem_is_fresh(g, self->kem_update)))
@@ -111,6 +111,6 @@ struct group_next group_next(const struct group *g, uint64_t now_ms)
     if (needs_veto_keys(g, self)) earlier(&next, GROUP_POST_VETO_KEYS, now_ms, 0, LEDGER_NEVER);
     /* The others take us for silent: one word, and we are not removed with those that are. */
     if (self->missed) earlier(&next, GROUP_POST_HEAD, now_ms, 0, LEDGER_NEVER);
-    duty_of_epoch(g, turn, now_ms, &next);
+    duty_of_epoch(g, ledger_turn(l, g->leaf), now_ms, &next);
     return next;
 }

@@ -257,6 +257,9 @@ uint64_t ledger_due(const struct ledger *l);
 uint64_t ledger_due_base(const struct ledger *l, uint8_t ret_chain[32]);
 /* Place of a leaf in the order of turns for the COMMIT now due: 0 first; LEDGER_NOBODY: may not. */
 uint16_t ledger_turn(const struct ledger *l, uint16_t leaf);
+/* The same for the end of a vote. Who holds no keys of this epoch comes after those who do: perhaps
+ * the others are targets, who may not end it, or stopped, and then nobody else ends it ever. */
+uint16_t ledger_turn_expire(const struct ledger *l, uint16_t leaf);
 /* The same for the outcome of a passed proposal; the member whose ballot closed it goes first. */
 uint16_t ledger_turn_outcome(const struct ledger *l, const struct ledger_proposal *p,
                              uint16_t leaf);

@@ -234,6 +234,22 @@ uint16_t ledger_turn(const struct ledger *l, uint16_t leaf)
     return place_of(l, chain, self);
 }
 
+uint16_t ledger_turn_expire(const struct ledger *l, uint16_t leaf)
+{
+    const struct ledger_leaf *self = ledger_leaf(l, leaf);
+    uint16_t place = 0;
+    if (l->ended || self == NULL || !self->member_now || ledger_removal(l, leaf) != NULL)
+        return LEDGER_NOBODY;
+    if (ledger_keyed(self)) return ledger_turn(l, leaf);
+    for (size_t i = 0; i < l->n_leaves; i++) {
+        const struct ledger_leaf *other = l->leaves[i];
+        bool keyless = other->member_now && !ledger_keyed(other) &&
+                       ledger_removal(l, other->leaf) == NULL && other->leaf < leaf;
+        if (keyless || ledger_may_commit(l, other)) place++;
+    }
+    return place;
+}
+
 uint16_t ledger_turn_outcome(const struct ledger *l, const struct ledger_proposal *p, uint16_t leaf)
 {
     const struct ledger_leaf *self = ledger_leaf(l, leaf);

@@ -44,6 +44,21 @@ out:
     return st;
 }
 
+enum status envelope_open_body(const struct fields *f, const uint8_t key[32], struct bytes ad,
+                               struct bytes sealed, size_t head, struct buf *plain, void *ret)
+{
+    size_t from = plain->n;
+    enum status st = xaead_open_to(key, ad, BYTES(sealed.p + head, sealed.n - head), plain);
+    if (st == ST_OK) st = buf_status(plain);
+    if (st != ST_OK) return st;
+    if (plain->n - from < SIGN_SIZE) return ST_BAD_MESSAGE;
+    struct cursor c = cursor_of(BYTES(plain->p + from, plain->n - from - SIGN_SIZE));
+    st = fields_read(f, &c, ret);
+    if (st != ST_OK) return st;
+    struct bytes pad = cursor_rest(&c);
+    return bytes_zero(pad) && pad_class(sealed.n - pad.n) == sealed.n ? ST_OK : ST_BAD_MESSAGE;
+}
+
 enum status envelope_open(const struct envelope_keys *k, struct bytes sealed, const uint8_t mk[32],
                           struct buf *plain, struct envelope *ret)
 {
@@ -51,16 +66,8 @@ enum status envelope_open(const struct envelope_keys *k, struct bytes sealed, co
     memset(ret, 0, sizeof *ret);
     if (!pad_is_class(sealed.n)) return ST_BAD_MESSAGE;
     ad_of(k, sealed.p, ad);
-    size_t from = plain->n;
-    enum status st = ST_OK;
-    TRY(xaead_open_to(mk, BYTES_OF(ad), BYTES(sealed.p + HINT_SIZE, sealed.n - HINT_SIZE), plain));
-    TRY(buf_status(plain));
-    struct cursor c = cursor_of(BYTES(plain->p + from, plain->n - from - SIGN_SIZE));
-    TRY(fields_read(&envelope_fields, &c, ret));
-    st = bytes_zero(cursor_rest(&c)) && pad_class(ENVELOPE_OVERHEAD + ret->content.n) == sealed.n
-             ? ST_OK
-             : ST_BAD_MESSAGE;
-out:
+    enum status st =
+        envelope_open_body(&envelope_fields, mk, BYTES_OF(ad), sealed, HINT_SIZE, plain, ret);
     if (st != ST_OK) memset(ret, 0, sizeof *ret);
     return st;
 }

@@ -46,6 +46,11 @@ enum status envelope_seal(const struct envelope_keys *k, const struct envelope *
                           const uint8_t hint[HINT_SIZE], const uint8_t mk[32],
                           const uint8_t nonce[XAEAD_NONCE], const uint8_t id_seed[SIGN_SEED],
                           struct buf *out) MUST_USE;
+/* Opens what stands behind the first `head` bytes of a sealed entry; plain gets fields .. signature, ret,
+ * which the caller has zeroed, points into it. There is one form only: the smallest pad class, zeros. */
+enum status envelope_open_body(const struct fields *f, const uint8_t key[32], struct bytes ad,
+                               struct bytes sealed, size_t head, struct buf *plain,
+                               void *ret) MUST_USE;
 /* Opens with mk; plain gets fields .. signature; ret points into it. */
 enum status envelope_open(const struct envelope_keys *k, struct bytes sealed, const uint8_t mk[32],
                           struct buf *plain, struct envelope *ret) MUST_USE;

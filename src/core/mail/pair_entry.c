@@ -137,16 +137,8 @@ enum status pair_entry_open(const struct pair_keys *k, struct bytes sealed,
     memset(ret, 0, sizeof *ret);
     ad_of(k, sealed.p, ad);
     entry_key(k, ss, key);
-    size_t from = plain->n;
-    enum status st = ST_OK;
-    TRY(xaead_open_to(key, BYTES_OF(ad), BYTES(sealed.p + PAIR_HEAD, sealed.n - PAIR_HEAD), plain));
-    TRY(buf_status(plain));
-    struct cursor c = cursor_of(BYTES(plain->p + from, plain->n - from - SIGN_SIZE));
-    TRY(fields_read(&pair_entry_fields, &c, ret));
-    st = bytes_zero(cursor_rest(&c)) && pad_class(PAIR_OVERHEAD + ret->content.n) == sealed.n
-             ? ST_OK
-             : ST_BAD_MESSAGE;
-out:
+    enum status st =
+        envelope_open_body(&pair_entry_fields, key, BYTES_OF(ad), sealed, PAIR_HEAD, plain, ret);
     bytes_wipe(key, sizeof key);
     if (st != ST_OK) bytes_wipe(ret, sizeof *ret);
     return st;

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* A new enclave: GENESIS is made and kept here first; the sentinel is then given a room and the
- * entry, by the same rule that gives an older database back what it lost. */
+ * entry, by the same rule that gives an older database back what it lost. It is told as made when
+ * the disk has it as made. What is told as failed is erased before; what was begun and told neither
+ * way (a crash, a disk that refused even the erasing) is erased at the next start, and nothing of it
+ * goes out then. */
 #include "node/enclave/enclave.h"
 
 #include "base/encode.h"
 #include "node/gate.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* "HOST:PORT#PIN" */
@@ -24,15 +29,72 @@ static enum status parse_sentinel(const char *text, char address[LINK_ADDRESS_MA
     return ST_OK;
 }
 
+struct unmade {
+    node_done *done;
+    void *arg;
+    enum status st;
+    char text[2 * NODE_REASON_MAX];
+};
+
+static void on_erased(void *arg, enum status st)
+{
+    struct unmade *u = arg;
+    size_t n = strlen(u->text);
+    if (st != ST_OK)
+        snprintf(u->text + n, sizeof u->text - n,
+                 ". What was begun could not be erased now (%s): the next start does it",
+                 status_text(st));
+    node_finish(u->done, u->arg, u->st, u->text, NULL);
+    free(u);
+}
+
+void enclave_unmake(struct enclave *e, enum status why, const char *event)
+{
+    node_done *done = e->create_done;
+    struct unmade *u = malloc(sizeof *u);
+    e->create_done = NULL;
+    if (u != NULL) {
+        *u = (struct unmade){.done = done, .arg = e->create_arg, .st = why};
+        snprintf(u->text, sizeof u->text, "%s", e->trouble);
+    } else {
+        node_finish(done, e->create_arg, why, e->trouble, NULL);
+    }
+    enclave_shred_then(e, event, u == NULL ? NULL : on_erased, u);
+}
+
 /* GENESIS is on disk: now it may go out. */
 static void on_saved(void *arg, enum status st)
 {
     struct enclave *e = arg;
-    if (st == ST_OK && !e->removed) st = enclave_connect(e);
-    if (st != ST_OK && e->create_done != NULL) {
-        node_finish(e->create_done, e->create_arg, st, e->trouble, NULL);
-        e->create_done = NULL;
+    if (e->removed) return; /* whoever removed it has answered, or will */
+    bool kept = st == ST_OK;
+    if (kept) st = enclave_connect(e);
+    if (st != ST_OK)
+        enclave_unmake(e, st, kept ? "not made: it cannot connect" : "not made: no room on disk");
+}
+
+static void on_made(void *arg, enum status st)
+{
+    struct enclave *e = arg;
+    struct node_enclave_info info;
+    node_done *done = e->create_done;
+    if (done == NULL || e->phase == ENCLAVE_GONE) return;
+    if (st != ST_OK && !e->removed) {
+        enclave_unmake(e, st, "not made: no room on disk");
+        return;
     }
+    e->create_done = NULL;
+    enclave_info(e, &info);
+    node_finish(done, e->create_arg, st, st == ST_OK ? "the enclave exists" : e->trouble, &info);
+}
+
+void enclave_made(struct enclave *e)
+{
+    struct keep_batch b;
+    enclave_move(e, ENCLAVE_MEMBER);
+    keep_begin(&b, &e->node->keep);
+    enclave_put_record(e, &b);
+    enclave_commit(e, &b, on_made, e);
 }
 
 static enum status make_group(struct enclave *e, uint8_t ballot, uint8_t mode,

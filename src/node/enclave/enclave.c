@@ -181,10 +181,17 @@ void enclave_halt(struct enclave *e, enum status st)
     uplink_stop(&e->up);
     e->attached = e->subscribed = false;
     if (e->peers != NULL) peers_detached(e->peers);
-    enclave_trouble(e,
-                    "the disk did not take a change (%s): this enclave stands still and nothing "
-                    "was lost. Make room, then: enclave daemon stop; enclave daemon start",
-                    status_text(st));
+    if (e->create_done != NULL)
+        enclave_trouble(e,
+                        "the disk did not take the new enclave (%s): it is not made. Make room, "
+                        "then create it again",
+                        status_text(st));
+    else
+        enclave_trouble(e,
+                        "the disk did not take a change (%s): this enclave stands still and "
+                        "nothing was lost. Make room, then: enclave daemon stop; enclave daemon "
+                        "start",
+                        status_text(st));
     env_log(e->node->ports.env, ENV_ERROR, "node", "an enclave stands still: %s", status_text(st));
 }
 
@@ -197,6 +204,8 @@ static void on_committed(void *arg, enum status st)
     n->commits--;
     if (st != ST_OK && !e->halted && !e->removed) enclave_halt(e, st);
     if (c->done != NULL) c->done(c->arg, st);
+    if (st != ST_OK && e->create_done != NULL && !e->removed)
+        enclave_unmake(e, st, "not made: no room on disk");
     /* An answer to our RENEW waits for the rows to be on disk. */
     if (e->rejoin != NULL && e->commits == 0 && !e->removed) enclave_pump(e);
     free(c);

@@ -474,6 +474,13 @@ void enclave_removed_why(struct enclave *e);
 void enclave_removed(struct enclave *e);    /* REMOVE or SELF_REVOKE of us is in the ledger */
 void enclave_leave_drop(struct enclave *e); /* our LEAVE is in the ledger: drop the seat */
 void enclave_shred(struct enclave *e, const char *why);
+/* done: when the disk has erased it, or refused to. */
+void enclave_shred_then(struct enclave *e, const char *why, kv_done *done, void *arg);
+
+/* ---- create.c ---- */
+void enclave_made(struct enclave *e); /* the sentinel has the room and GENESIS */
+/* A creation ends as failed, with the present trouble as the reason: erased, then told. */
+void enclave_unmake(struct enclave *e, enum status why, const char *event);
 
 /* ---- node/post ---- */
 enum status enclave_mail_begin(struct enclave *e) MUST_USE; /* does nothing if it has begun */

@@ -30,7 +30,7 @@ static void on_shredded(void *arg, enum status st)
     e->leave_done = NULL;
 }
 
-static void shred(struct enclave *e, const char *why, kv_done *done, void *arg)
+void enclave_shred_then(struct enclave *e, const char *why, kv_done *done, void *arg)
 {
     struct keep_batch b;
     keep_begin(&b, &e->node->keep);
@@ -59,7 +59,7 @@ static void shred(struct enclave *e, const char *why, kv_done *done, void *arg)
 
 void enclave_shred(struct enclave *e, const char *why)
 {
-    if (!e->removed) shred(e, why, on_shredded, e);
+    if (!e->removed) enclave_shred_then(e, why, on_shredded, e);
 }
 
 /* ---- removed by the others, or by the recovery words ---- */
@@ -120,7 +120,7 @@ enum status node_destroy(struct node *n, const char *name, node_done *done, void
     struct destroying *d = malloc(sizeof *d);
     if (d == NULL) return ST_NO_MEMORY;
     *d = (struct destroying){done, arg};
-    shred(e, "destroyed", on_destroyed, d);
+    enclave_shred_then(e, "destroyed", on_destroyed, d);
     return ST_OK;
 }
 

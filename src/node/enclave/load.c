@@ -125,7 +125,13 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
     e->slot = slot;
     TRY(from_record(e, &r));
     enclave_spaces(e);
-    if (e->phase == ENCLAVE_CREATING || e->phase >= ENCLAVE_ENTERING) {
+    if (e->phase ==
+        ENCLAVE_CREATING) { /* its making did not come to an end: node_start erases it */
+        *ret = e;
+        e = NULL;
+        goto out;
+    }
+    if (e->phase >= ENCLAVE_ENTERING) {
         if (e->phase != ENCLAVE_REFUSED) TRY(load_group(e));
         for (uint8_t f = 1; f < FEEDS; f++) TRY(load_feed_head(e, f));
     }

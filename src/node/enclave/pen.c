@@ -444,11 +444,12 @@ static struct group_next next_duty(const struct enclave *e, uint64_t wall)
         return next;
     const struct ledger *l = group_ledger(e->group);
     const struct ledger_proposal *p = ledger_proposal(l, next.proposal);
-    bool of_outcome = p != NULL && next.duty != GROUP_POST_EXPIRE;
     uint16_t before = 0;
     for (size_t i = 0; i < ledger_leaves(l); i++) {
         uint16_t leaf = ledger_leaf(l, (uint16_t)i)->leaf;
-        uint16_t place = of_outcome ? ledger_turn_outcome(l, p, leaf) : ledger_turn(l, leaf);
+        uint16_t place = p == NULL                        ? ledger_turn(l, leaf)
+                         : next.duty == GROUP_POST_EXPIRE ? ledger_turn_expire(l, leaf)
+                                                          : ledger_turn_outcome(l, p, leaf);
         if (place < next.place && peers_path(e->peers, leaf) == PEERS_OFFLINE) before++;
     }
     next.at_ms -= before * (uint64_t)(LEDGER_TURN_MS - PEN_ABSENT_MS);

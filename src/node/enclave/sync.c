@@ -412,19 +412,8 @@ static void on_subscribed(void *arg, enum status st, struct bytes body)
         resend_next(e);
         return;
     }
-    if (e->phase == ENCLAVE_CREATING) {
-        enclave_move(e, ENCLAVE_MEMBER);
-        struct keep_batch b;
-        keep_begin(&b, &e->node->keep);
-        enclave_put_record(e, &b);
-        enclave_commit(e, &b, NULL, NULL);
-        if (e->create_done != NULL) {
-            struct node_enclave_info info;
-            enclave_info(e, &info);
-            node_finish(e->create_done, e->create_arg, ST_OK, "the enclave exists", &info);
-            e->create_done = NULL;
-        }
-    }
+    if (e->phase == ENCLAVE_CREATING) enclave_made(e);
+    if (e->removed || e->halted) return;
     if (!e->subscribed) {
         e->subscribed = true;
         e->seats_due = true;
@@ -604,11 +593,8 @@ static void on_down(void *arg, enum status why)
     if (e->removed) return;
     if (was) enclave_tell(e, "sentinel", "", 0, "the connection to the sentinel is lost");
     enclave_down_trouble(e, was, why);
-    if (e->create_done != NULL) {
-        node_done *done = e->create_done;
-        e->create_done = NULL;
-        node_finish(done, e->create_arg, why, e->trouble, NULL);
-        enclave_shred(e, "not made: the sentinel could not be reached");
+    if (e->phase == ENCLAVE_CREATING) {
+        enclave_unmake(e, why, "not made: the sentinel could not be reached");
         return;
     }
     if (e->join_done != NULL) enclave_join_down(e, why);

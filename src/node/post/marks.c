@@ -11,9 +11,10 @@ FIELDS_DEFINE(marks_row, MARKS_ROW_FIELDS);
 
 void post_marked(struct enclave *e, uint16_t leaf, struct bytes content, struct keep_batch *b)
 {
-    struct mail_marks in, *have = &e->post->marks[leaf % LEDGER_EVER_MAX];
+    struct mail_marks in, *have;
     struct buf row = BUF_INIT;
-    if (fields_decode(&mail_marks_fields, content, &in) != ST_OK) return;
+    if (leaf >= LEDGER_EVER_MAX || fields_decode(&mail_marks_fields, content, &in) != ST_OK) return;
+    have = &e->post->marks[leaf];
     if (in.delivered <= have->delivered && in.read <= have->read) return;
     if (in.delivered > have->delivered) have->delivered = in.delivered;
     if (in.read > have->read) have->read = in.read;
@@ -58,11 +59,20 @@ static bool marks_due(const struct enclave *e)
            (wanted == NODE_RECEIPTS_READ && own->read > own->told_read);
 }
 
+/* One at a time: what is newer goes with the next. */
+static bool marks_can_go(const struct enclave *e)
+{
+    if (!enclave_in(e) || !group_writable(e->group) || enclave_keys_shared(e)) return false;
+    for (const struct outgoing *o = e->out_first; o != NULL; o = o->next)
+        if (o->kind == MAIL_MARKS) return false;
+    return true;
+}
+
 void post_plan(struct enclave *e)
 {
     uint8_t r[2];
     struct post *p = e->post;
-    if (p->marks_at_ms != 0 || !marks_due(e)) return;
+    if (p->marks_at_ms != 0 || !marks_due(e) || !marks_can_go(e)) return;
     uint64_t now = env_mono_ms(e->node->ports.env);
     env_random(e->node->ports.env, r, sizeof r);
     p->marks_at_ms = now + 1 + get_u16(r) % POST_MARKS_SOON_MS;
@@ -86,7 +96,6 @@ void post_read(struct enclave *e, uint64_t index, struct keep_batch *b)
     post_plan(e);
 }
 
-/* One at a time: what is newer goes with the next. */
 static void say_marks(struct enclave *e)
 {
     struct post *p = e->post;
@@ -94,9 +103,7 @@ static void say_marks(struct enclave *e)
     struct keep_batch b;
     struct buf content = BUF_INIT;
     uint8_t uuid[16];
-    for (o = e->out_first; o != NULL; o = o->next)
-        if (o->kind == MAIL_MARKS) return;
-    if (!enclave_in(e) || !group_writable(e->group) || !marks_due(e)) return;
+    if (!marks_due(e) || !marks_can_go(e)) return;
     bool read = e->node->options.receipts == NODE_RECEIPTS_READ;
     struct mail_marks out = {p->own.here, read ? p->own.read : p->own.told_read};
     if (fields_encode(&mail_marks_fields, &out, &content) == ST_OK) {
@@ -148,7 +155,10 @@ static void drop_ended(struct enclave *e, uint64_t wall)
             i++;
             continue;
         }
-        if (post_get(e, number, &row, &m) == ST_OK) post_drop(e, number, &m, &b);
+        if (post_get(e, number, &row, &m) == ST_OK) {
+            post_drop(e, number, &m, &b);
+            post_forget_acts(e, m.leaf, m.uuid, POST_ACTS_ALL, &b);
+        }
         keep_erase(&b, &e->s_ends, number);
         p->ends[i] = p->ends[--p->n_ends];
     }
@@ -181,8 +191,8 @@ void enclave_post_tick(struct enclave *e, uint64_t now_ms)
     if (p == NULL) return;
     if (p->marks_at_ms != 0 && now_ms >= p->marks_at_ms && e->attached && enclave_in(e)) {
         p->marks_at_ms = 0;
-        say_marks(e);
-        post_plan(e);
+        say_marks(
+            e); /* what is newer, or cannot go now, is planned when the feeds are read again */
     }
     uint64_t wall = env_wall_ms(e->node->ports.env);
     for (size_t i = 0; i < p->n_ends; i++) {

@@ -69,6 +69,41 @@ static bool between(const struct message_row *m, uint16_t by, uint16_t with)
     return (m->leaf == by && m->to == with) || (m->leaf == with && m->to == by);
 }
 
+struct own_acts {
+    struct enclave *e;
+    uint16_t leaf; /* of the message */
+    const uint8_t *uuid;
+    unsigned acts;
+    struct keep_batch *b;
+};
+
+static bool is_about(const struct own_acts *a, struct bytes content)
+{
+    struct note note;
+    return note_read(content, &note) == ST_OK && note.of_leaf == a->leaf &&
+           memcmp(note.of_uuid, a->uuid, 16) == 0 && (a->acts >> note.act & 1U) != 0;
+}
+
+static bool on_own_act(void *arg, uint64_t n, struct bytes plain)
+{
+    struct own_acts *a = arg;
+    struct act_row row;
+    if (fields_decode(&act_row_fields, plain, &row) == ST_OK && is_about(a, row.content))
+        keep_erase(a->b, &a->e->s_acts, n);
+    return true;
+}
+
+void post_forget_acts(struct enclave *e, uint16_t leaf, const uint8_t uuid[16], unsigned acts,
+                      struct keep_batch *b)
+{
+    struct own_acts a = {e, leaf, uuid, acts, b};
+    if (keep_scan(&e->node->keep, &e->s_acts, 0, on_own_act, &a) != ST_OK) b->bad = true;
+    /* Rows that are still on their way to the disk: what they say has not left yet. */
+    for (const struct outgoing *o = e->out_first; o != NULL; o = o->next)
+        if (o->kind == MAIL_NOTE && o->number == 0 && is_about(&a, buf_view(&o->content)))
+            keep_erase(b, &e->s_acts, post_key(group_leaf(e->group), o->uuid));
+}
+
 /* ST_NOT_FOUND: the message is not here (a newcomer's first words may speak of older ones). */
 static enum status apply(struct enclave *e, uint16_t by, uint16_t with, uint64_t time_ms,
                          const struct note *note, struct keep_batch *b)
@@ -96,6 +131,7 @@ static enum status apply(struct enclave *e, uint16_t by, uint16_t with, uint64_t
         m.text = m.path = m.signs = BYTES(NULL, 0);
         m.state = POST_UNSAID;
         m.reply = 0;
+        post_forget_acts(e, m.leaf, m.uuid, 1U << NOTE_EDIT | 1U << NOTE_REACT, b);
     } else {
         st = sign_row(m.signs, by, note->text, &signs);
         m.signs = buf_view(&signs);
@@ -332,8 +368,11 @@ static enum status act(struct node *n, const char *name, uint64_t number, struct
     if (st == ST_OK) {
         keep_begin(&b, &n->keep);
         post_queue(e, o, &b);
-        put_act(e, o, &b);
         (void)!apply(e, group_leaf(e->group), with, now, note, &b);
+        /* An older edit that turned out late would take the place of this one. */
+        if (note->act == NOTE_EDIT)
+            post_forget_acts(e, note->of_leaf, note->of_uuid, 1U << NOTE_EDIT, &b);
+        put_act(e, o, &b);
         enclave_mail_commit(e, &b, done, arg, number);
     }
     note->mentions = (struct list){NULL, 0}; /* they lie here */

@@ -109,6 +109,14 @@ struct telling {
     uint64_t number;
 };
 
+static const char *told_text(const struct enclave *e)
+{
+    if (!e->attached) return "kept: it goes out when the sentinel is back";
+    if (e->group != NULL && enclave_keys_shared(e))
+        return "kept: somebody left, it goes out when the others have new keys";
+    return "sent";
+}
+
 static void on_told(void *arg, enum status st)
 {
     struct telling *t = arg;
@@ -116,9 +124,7 @@ static void on_told(void *arg, enum status st)
     if (st == ST_OK) post_settled(e, t->commit);
     if (t->done != NULL)
         node_finish(t->done, t->arg, st,
-                    st != ST_OK   ? "not said: the disk did not take it"
-                    : e->attached ? "sent"
-                                  : "kept: it goes out when the sentinel is back",
+                    st != ST_OK ? "not said: the disk did not take it" : told_text(e),
                     st == ST_OK ? &t->number : NULL);
     if (st == ST_OK && !e->removed) {
         for (struct outgoing *o = e->out_first; o != NULL; o = o->next)
@@ -532,6 +538,7 @@ void enclave_mail_settle(struct enclave *e)
     e->retake_due = false;
     if (retake) enclave_mail_retake(e);
     e->post->read = true;
+    post_plan(e);
     group_feeds_read(e->group);
     post_private_settle(e);
 }

@@ -213,6 +213,11 @@ void post_private_turn(struct enclave *e);
  * private word. false: it is a message to show. */
 bool post_noted(struct enclave *e, const struct mail_message *m, uint16_t with,
                 const struct note *note, struct keep_batch *b);
+/* Own acts of these kinds about a message (bits of 1 << enum note_act) are not made again any more, should
+ * they be late, and their texts leave the disk. */
+#define POST_ACTS_ALL ~0U
+void post_forget_acts(struct enclave *e, uint16_t leaf, const uint8_t uuid[16], unsigned acts,
+                      struct keep_batch *b);
 /* The content of an own message as it was said, made again from its row. */
 enum status post_content(struct enclave *e, const struct message_row *m, uint8_t *ret_kind,
                          struct buf *out) MUST_USE;
@@ -227,7 +232,7 @@ void post_marked(struct enclave *e, uint16_t leaf, struct bytes content, struct 
 /* A word of somebody else is here, or read, at this place of feed 1. */
 void post_here(struct enclave *e, uint64_t index, struct keep_batch *b);
 void post_read(struct enclave *e, uint64_t index, struct keep_batch *b);
-/* What is not told yet will be. */
+/* What is not told yet will be, if a receipt can go now: asked again whenever the feeds are read. */
 void post_plan(struct enclave *e);
 /* Members, us left out, who have a word of ours, and who have read it; of how many. */
 void post_count(const struct enclave *e, uint64_t index, uint16_t to, struct node_message *ret);
