@@ -291,6 +291,8 @@ static void on_knock(struct enclave *e, const struct room_knocked *in)
     bytes_text(knock.message, k->message, sizeof k->message);
     safety_hash(buf_view(&d->record), buf_view(&k->plain), k->safety);
     e->knocks[e->n_knocks++] = k;
+    contacts_knocked(e, k);
+    if (k->proposed) return; /* its owner named it with its card: that was the yes */
     char text[NODE_REASON_MAX];
     snprintf(text, sizeof text, "%s knocks at the door of %s. Type: enclave proposals %s", k->nick,
              e->name, e->name);

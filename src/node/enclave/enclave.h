@@ -461,6 +461,8 @@ enum status enclave_kit_item(const struct enclave *e, struct buf *out) MUST_USE;
 struct rehome;
 void enclave_rehome_tick(struct enclave *e, uint64_t now_ms);
 uint64_t enclave_rehome_next_ms(const struct enclave *e);
+/* The same sentinel, by another way. */
+void enclave_redial(struct enclave *e, const char *address);
 void enclave_rehomed(struct enclave *e); /* a REHOME is in the ledger */
 bool enclave_rehome_up(struct enclave *e, const struct link_peer *peer); /* true: it took over */
 void enclave_rehome_free(struct enclave *e);
