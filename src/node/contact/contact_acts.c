@@ -153,8 +153,10 @@ static const char *read_request(struct node *n, const struct node_peer_add *req,
     memset(d, 0, sizeof *d);
     *ret_st = card_read(req->card, &d->card);
     if (*ret_st == ST_VERSION) return "this card was made by a newer version of enclave";
-    if (*ret_st != ST_OK)
+    if (*ret_st != ST_OK) {
+        *ret_st = ST_BAD_SIGNATURE;
         return "this is no whole contact card: it was cut or altered on the way. Ask for it again";
+    }
     *ret_st = ST_UNTRUSTED;
     hex_encode(BYTES_OF(d->card.fingerprint), hex);
     if (req->fingerprint != NULL && (strlen(req->fingerprint) < NODE_FINGERPRINT_MIN ||
