@@ -127,7 +127,7 @@ static const struct op_param p_peer_add[] = {
            "what you call the enclave of you two (default: the nick on the card)"),
     OWN_NICK,
     OPTION("fingerprint", NULL, OP_TEXT, 0, 0, "HEX",
-           "refuse a card whose fingerprint does not begin so (8 or more characters)"),
+           "refuse a card whose fingerprint does not begin so (32 or more characters)"),
     FLAG("wait", OP_ONLY_CLI, 0, "wait until you are connected")};
 static const struct op_param p_peer[] = {PEER};
 static const struct op_param p_peer_address[] = {

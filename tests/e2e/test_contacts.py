@@ -122,7 +122,7 @@ def broken(w, bob, eve, cards):
     slip(eve, USAGE, "no contact card", "peer", "add", eve.password_file)
     slip(eve, USAGE, "your own card", "peer", "add", cards["eve"])
     slip(eve, INTEGRITY, "another fingerprint", "peer", "add", cards["bob"], "--fingerprint",
-         "0" * 8)
+         "0" * 32)
     eve("peer", "remove", "bob", "--yes")
     eve("key", "export", "--bare", "--out", w.path / "bare.pub")
     slip(bob, USAGE, "must host", "peer", "add", w.path / "bare.pub")

@@ -157,12 +157,16 @@ static const char *read_request(struct node *n, const struct node_peer_add *req,
         *ret_st = ST_BAD_SIGNATURE;
         return "this is no whole contact card: it was cut or altered on the way. Ask for it again";
     }
-    *ret_st = ST_UNTRUSTED;
-    hex_encode(BYTES_OF(d->card.fingerprint), hex);
-    if (req->fingerprint != NULL && (strlen(req->fingerprint) < NODE_FINGERPRINT_MIN ||
-                                     strlen(req->fingerprint) > 64 ||
-                                     strncasecmp(hex, req->fingerprint, strlen(req->fingerprint))))
-        return "the card has another fingerprint than you say: it is somebody else's";
+    if (req->fingerprint != NULL) {
+        size_t len = strlen(req->fingerprint);
+        *ret_st = ST_USAGE;
+        if (len < NODE_FINGERPRINT_PROOF)
+            return "so short a piece of a fingerprint can be forged: give 32 or more characters";
+        hex_encode(BYTES_OF(d->card.fingerprint), hex);
+        *ret_st = ST_UNTRUSTED;
+        if (len > 64 || strncasecmp(hex, req->fingerprint, len) != 0)
+            return "the card has another fingerprint than you say: it is somebody else's";
+    }
     *ret_st = ST_USAGE;
     if (n->contacts->seed != NULL &&
         memcmp(n->contacts->fingerprint, d->card.fingerprint, CARD_FINGERPRINT) == 0)
