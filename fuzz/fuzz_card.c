@@ -90,7 +90,8 @@ static void changed(struct bytes in)
     size_t at = in.n < 2 ? 0 : get_u16(in.p) % sizeof record;
     uint8_t mask = in.n < 3 ? 0 : in.p[2];
     record[at] ^= mask;
-    enum status st = meet_open(&m, &bob_keys, bob.fingerprint, &ada, BYTES_OF(record), &got, &seeks);
+    enum status st =
+        meet_open(&m, &bob_keys, bob.fingerprint, &ada, BYTES_OF(record), &got, &seeks);
     FUZZ_CHECK((st == ST_OK) == (mask == 0));
     FUZZ_CHECK(st != ST_OK || (seeks && memcmp(&got, &inv, sizeof got) == 0));
 }

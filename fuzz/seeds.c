@@ -61,7 +61,8 @@ static void door(void)
 static void card(void)
 {
     static uint8_t record[MEET_RECORD];
-    static const uint8_t ada_seed[CARD_SEED] = {8}, bob_seed[CARD_SEED] = {9}, coins[KEM_COINS] = {3};
+    static const uint8_t ada_seed[CARD_SEED] = {8}, bob_seed[CARD_SEED] = {9},
+                         coins[KEM_COINS] = {3};
     struct card_keys keys, bob_keys;
     struct card ada = {.nick = "ada", .address = "192.0.2.7:8000", .pin = {9}, .made = 1800000000};
     struct card bob = {.nick = "bob", .made = 1800000000};

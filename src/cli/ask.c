@@ -71,7 +71,8 @@ static void show_qr(const struct cli *c, const char *code, bool digits)
     struct qr_style style = {is_utf8_terminal(), c->colour, 4};
     struct buf out = BUF_INIT;
     if (cli_flag(c, "no_qr") || (!asked && !(c->tty_out && style.halves))) return;
-    if ((digits ? qr_draw(code, &style, &out) : qr_text(code, &style, &out)) == ST_OK) fwrite(out.p, 1, out.n, stdout);
+    if ((digits ? qr_draw(code, &style, &out) : qr_text(code, &style, &out)) == ST_OK)
+        fwrite(out.p, 1, out.n, stdout);
     buf_free(&out);
 }
 

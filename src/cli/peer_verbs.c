@@ -72,7 +72,8 @@ int verb_key_export(struct cli *c)
         cli_put(c, STYLE_PLAIN, cli_text(c->doc, "card"), true);
     } else {
         show_key(c);
-        cli_note(c, "The card is in %s. Give it to people; compare the fingerprint by voice.", file);
+        cli_note(c, "The card is in %s. Give it to people; compare the fingerprint by voice.",
+                 file);
     }
     return 0;
 }

@@ -249,7 +249,8 @@ enum status node_rehome(struct node *n, const char *enclave, const char *address
 #define NODE_CARD_MAX 2048 /* bytes of a card */
 #define NODE_KEY_WORDS 12
 #define NODE_FINGERPRINT_MIN 8 /* characters of a fingerprint or id that name somebody ... */
-#define NODE_FINGERPRINT_PROOF 32 /* ... and that prove: a card that begins like another is soon made */
+#define NODE_FINGERPRINT_PROOF \
+    32 /* ... and that prove: a card that begins like another is soon made */
 
 struct node_key_ask {
     const char *nick; /* our name on it, kept for the next time; NULL: the one kept */
@@ -282,11 +283,12 @@ struct node_peer {
 };
 struct node_peer_add {
     struct bytes card;
-    const char *address;     /* "host:port" or "host:port#pin" of the other's sentinel; NULL: the
+    const char *address; /* "host:port" or "host:port#pin" of the other's sentinel; NULL: the
                                 card's, or ours if this daemon hosts */
-    const char *name;        /* of the enclave; NULL: the card's nick */
-    const char *nick;        /* our own; NULL: the one on our card */
-    const char *fingerprint; /* NULL, or NODE_FINGERPRINT_PROOF or more characters of it that must be right */
+    const char *name;    /* of the enclave; NULL: the card's nick */
+    const char *nick;    /* our own; NULL: the one on our card */
+    const char *
+        fingerprint; /* NULL, or NODE_FINGERPRINT_PROOF or more characters of it that must be right */
 };
 /* Durable when done, which is when the two are connected, or it is clear what is waited for, or after
  * ten seconds; it goes on by itself, event "peer". data: struct node_peer. */

@@ -38,8 +38,8 @@ struct node {
     struct later *later;   /* answers that wait for the next tick */
     struct revoke *revoke; /* one at a time; NULL */
     struct contacts *contacts;
-    uint64_t gate_ms;      /* gate.h: another enclave than the last dials not before */
-    uint64_t gate_last;    /* slot of the last one, 0: none yet */
+    uint64_t gate_ms;   /* gate.h: another enclave than the last dials not before */
+    uint64_t gate_last; /* slot of the last one, 0: none yet */
 };
 
 /* ---- revoke.c ---- */

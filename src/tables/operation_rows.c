@@ -113,8 +113,8 @@ static const struct op_param p_key_export[] = {
     OPTION("out", NULL, OP_LOCAL, OP_ONLY_CLI, 'o', "FILE.pub", "where to write it (stdout)"),
     OWN_NICK, FLAG("bare", 0, 0, "without the address of the sentinel inside your daemon"),
     QR_FLAGS};
-#define PEER                                                                                    \
-    POSITIONAL("peer", OP_TEXT, OP_REQUIRED, "PEER",                                            \
+#define PEER                                                                                     \
+    POSITIONAL("peer", OP_TEXT, OP_REQUIRED, "PEER",                                             \
                "the contact: the enclave's name, the nick on the card, or 8 or more characters " \
                "of its fingerprint")
 static const struct op_param p_peer_add[] = {
@@ -131,8 +131,7 @@ static const struct op_param p_peer_add[] = {
     FLAG("wait", OP_ONLY_CLI, 0, "wait until you are connected")};
 static const struct op_param p_peer[] = {PEER};
 static const struct op_param p_peer_address[] = {
-    PEER,
-    POSITIONAL("address", OP_TEXT, OP_REQUIRED, "HOST:PORT", "where its sentinel is now")};
+    PEER, POSITIONAL("address", OP_TEXT, OP_REQUIRED, "HOST:PORT", "where its sentinel is now")};
 static const struct op_param p_proposals[] = {
     ENCLAVE, FLAG("all", 0, 'a', "also those that are closed"), QR_FLAGS};
 static const struct op_param p_vote[] = {

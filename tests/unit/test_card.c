@@ -123,8 +123,8 @@ static void a_bad_card_is_refused_though_signed(void **state)
     assert_int_equal(signed_card(&w, &ada), ST_BAD_MESSAGE);
     w.nick = BYTES_LIT("ada\x1b[2J");
     assert_int_equal(signed_card(&w, &ada), ST_BAD_MESSAGE);
-    static const char *const addresses[] = {"host", "host:", ":80", "host:0", "host:65536", "h:08",
-                                            "ho st:80", "h:80x"};
+    static const char *const addresses[] = {"host",       "host:", ":80",      "host:0",
+                                            "host:65536", "h:08",  "ho st:80", "h:80x"};
     for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
         w = good;
         w.address = bytes_str(addresses[i]);
@@ -171,23 +171,30 @@ static void two_cards_meet_and_no_third(void **state)
     assert_int_equal(meet_of(&ada.keys, ada.card.fingerprint, &ada.card, true, &other), ST_EXISTS);
 
     assert_int_equal(
-        meet_seal(&a, &ada.keys, ada.card.fingerprint, &bob.card, &in, false, coins, record), ST_OK);
-    assert_int_equal(meet_open(&b, &bob.keys, bob.card.fingerprint, &ada.card, BYTES_OF(record), &got, &seeks),
-                     ST_OK);
+        meet_seal(&a, &ada.keys, ada.card.fingerprint, &bob.card, &in, false, coins, record),
+        ST_OK);
+    assert_int_equal(
+        meet_open(&b, &bob.keys, bob.card.fingerprint, &ada.card, BYTES_OF(record), &got, &seeks),
+        ST_OK);
     assert_memory_equal(&got, &in, sizeof got);
     assert_false(seeks);
     /* Somebody else's keys, though at the place; another host's name; its own word given back. */
-    assert_int_equal(meet_open(&b, &eve.keys, eve.card.fingerprint, &ada.card, BYTES_OF(record), &got, &seeks),
-                     ST_BAD_SEAL);
-    assert_int_equal(meet_open(&b, &bob.keys, bob.card.fingerprint, &eve.card, BYTES_OF(record), &got, &seeks),
-                     ST_BAD_SIGNATURE);
-    assert_int_equal(meet_open(&other, &bob.keys, bob.card.fingerprint, &ada.card, BYTES_OF(record), &got, &seeks),
+    assert_int_equal(
+        meet_open(&b, &eve.keys, eve.card.fingerprint, &ada.card, BYTES_OF(record), &got, &seeks),
+        ST_BAD_SEAL);
+    assert_int_equal(
+        meet_open(&b, &bob.keys, bob.card.fingerprint, &eve.card, BYTES_OF(record), &got, &seeks),
+        ST_BAD_SIGNATURE);
+    assert_int_equal(meet_open(&other, &bob.keys, bob.card.fingerprint, &ada.card, BYTES_OF(record),
+                               &got, &seeks),
                      ST_BAD_SEAL);
     /* Who has stolen bob's keys cannot speak for ada to him. */
     assert_int_equal(
-        meet_seal(&b, &bob.keys, ada.card.fingerprint, &bob.card, &in, false, coins, record), ST_OK);
-    assert_int_equal(meet_open(&b, &bob.keys, bob.card.fingerprint, &ada.card, BYTES_OF(record), &got, &seeks),
-                     ST_BAD_SIGNATURE);
+        meet_seal(&b, &bob.keys, ada.card.fingerprint, &bob.card, &in, false, coins, record),
+        ST_OK);
+    assert_int_equal(
+        meet_open(&b, &bob.keys, bob.card.fingerprint, &ada.card, BYTES_OF(record), &got, &seeks),
+        ST_BAD_SIGNATURE);
     buf_free(&ada.bytes);
     buf_free(&bob.bytes);
     buf_free(&eve.bytes);
@@ -204,8 +211,9 @@ static void a_changed_word_is_noticed(void **state)
     make(&ada, 1, "ada", "192.0.2.7:8000");
     make(&bob, 2, "bob", "");
     assert_int_equal(meet_of(&ada.keys, ada.card.fingerprint, &bob.card, true, &m), ST_OK);
-    assert_int_equal(meet_seal(&m, &ada.keys, ada.card.fingerprint, &bob.card, &in, false, coins, record),
-                     ST_OK);
+    assert_int_equal(
+        meet_seal(&m, &ada.keys, ada.card.fingerprint, &bob.card, &in, false, coins, record),
+        ST_OK);
     for (size_t i = 0; i < MEET_RECORD; i += 13) {
         record[i] ^= 0x20;
         assert_int_not_equal(meet_open(&m, &bob.keys, bob.card.fingerprint, &ada.card,
@@ -223,8 +231,9 @@ static void a_changed_word_is_noticed(void **state)
     memset(in.address, 'h', INVITATION_ADDRESS_MAX);
     memcpy(in.address + INVITATION_ADDRESS_MAX - 5, ":4433", 5);
     in.address[INVITATION_ADDRESS_MAX] = '\0';
-    assert_int_equal(meet_seal(&m, &ada.keys, ada.card.fingerprint, &bob.card, &in, false, coins, record),
-                     ST_OK);
+    assert_int_equal(
+        meet_seal(&m, &ada.keys, ada.card.fingerprint, &bob.card, &in, false, coins, record),
+        ST_OK);
     assert_int_equal(meet_open(&m, &bob.keys, bob.card.fingerprint, &ada.card,
                                BYTES(record, MEET_RECORD), &got, &seeks),
                      ST_OK);

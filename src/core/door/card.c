@@ -125,8 +125,8 @@ static void word_key(const struct meet *m, const uint8_t ss[KEM_SS], uint8_t ret
 
 enum status meet_seal(const struct meet *m, const struct card_keys *own,
                       const uint8_t own_fingerprint[CARD_FINGERPRINT], const struct card *guest,
-                      const struct invitation *invitation, bool seeks, const uint8_t coins[KEM_COINS],
-                      uint8_t ret[MEET_RECORD])
+                      const struct invitation *invitation, bool seeks,
+                      const uint8_t coins[KEM_COINS], uint8_t ret[MEET_RECORD])
 {
     uint8_t ss[KEM_SS] = {0}, key[32] = {0}, padded[MEET_PADDED] = {0};
     struct buf inv = BUF_INIT, plain;

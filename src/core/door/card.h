@@ -24,19 +24,19 @@
 #define CARD_VERSION 1
 #define CARD_SEED 32
 #define CARD_FINGERPRINT 32
-#define CARD_MAX                                                                                   \
-    (1 + SIGN_PUBLIC + X25519_SIZE + KEM_PUBLIC + 1 + KNOCK_NICK_MAX + 1 + INVITATION_ADDRESS_MAX + \
-     32 + 8 + SIGN_SIZE)
+#define CARD_MAX                                                           \
+    (1 + SIGN_PUBLIC + X25519_SIZE + KEM_PUBLIC + 1 + KNOCK_NICK_MAX + 1 + \
+     INVITATION_ADDRESS_MAX + 32 + 8 + SIGN_SIZE)
 
 /* sig: "ENCLAVE-CARD" over all before. pin: zeros if there is no sentinel; an address needs one. */
-#define CARD_FIELDS(X, M)                                                           \
-    X(M, U8, version, 0, 0)                                                         \
-    X(M, FIX, id, SIGN_PUBLIC, 0)                                                   \
-    X(M, FIX, dh, X25519_SIZE, 0) /* finds the meeting place */                     \
-    X(M, FIX, kem, KEM_PUBLIC, 0) /* opens what lies there */                       \
-    X(M, VAR8, nick, KNOCK_NICK_MAX, 0)                                             \
-    X(M, VAR8, address, INVITATION_ADDRESS_MAX, 0) /* of its own sentinel; empty */ \
-    X(M, FIX, pin, 32, 0)                                                           \
+#define CARD_FIELDS(X, M)                                                            \
+    X(M, U8, version, 0, 0)                                                          \
+    X(M, FIX, id, SIGN_PUBLIC, 0)                                                    \
+    X(M, FIX, dh, X25519_SIZE, 0) /* finds the meeting place */                      \
+    X(M, FIX, kem, KEM_PUBLIC, 0) /* opens what lies there */                        \
+    X(M, VAR8, nick, KNOCK_NICK_MAX, 0)                                              \
+    X(M, VAR8, address, INVITATION_ADDRESS_MAX, 0) /* of its own sentinel; empty */  \
+    X(M, FIX, pin, 32, 0)                                                            \
     X(M, U64, made, 0, 0) /* seconds since 1970: of two cards the newer one holds */ \
     X(M, FIX, sig, SIGN_SIZE, 0)
 FIELDS_DECLARE(card_wire, CARD_FIELDS);
@@ -81,18 +81,18 @@ enum status meet_of(const struct card_keys *own, const uint8_t own_fingerprint[C
                     const struct card *card, bool host, struct meet *ret) MUST_USE;
 
 /* sig: the host's ID key, "ENCLAVE-MEET" over its fingerprint | the guest's | version .. invitation. */
-#define MEET_WORD_FIELDS(X, M)                   \
-    X(M, U8, version, 0, 0)                      \
+#define MEET_WORD_FIELDS(X, M)                                                   \
+    X(M, U8, version, 0, 0)                                                      \
     X(M, U8, seeks, 0, 0) /* 1: its author looks at the other's sentinel, too */ \
-    X(M, VAR16, invitation, INVITATION_MAX, 0)   \
+    X(M, VAR16, invitation, INVITATION_MAX, 0)                                   \
     X(M, FIX, sig, SIGN_SIZE, 0)
 FIELDS_DECLARE(meet_word, MEET_WORD_FIELDS);
 
 /* guest: its card; the result has always the same size. */
 enum status meet_seal(const struct meet *m, const struct card_keys *own,
                       const uint8_t own_fingerprint[CARD_FINGERPRINT], const struct card *guest,
-                      const struct invitation *invitation, bool seeks, const uint8_t coins[KEM_COINS],
-                      uint8_t ret[MEET_RECORD]) MUST_USE;
+                      const struct invitation *invitation, bool seeks,
+                      const uint8_t coins[KEM_COINS], uint8_t ret[MEET_RECORD]) MUST_USE;
 /* host: its card. */
 enum status meet_open(const struct meet *m, const struct card_keys *own,
                       const uint8_t own_fingerprint[CARD_FINGERPRINT], const struct card *host,

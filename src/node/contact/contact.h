@@ -21,9 +21,9 @@
 #include "node/enclave/enclave.h"
 
 #define CONTACTS_MAX NODE_ENCLAVES_MAX
-#define CONTACT_TRY_MS 10000     /* a connection to leave or fetch a word is given so long */
-#define CONTACT_ANSWER_MS 10000  /* then `peer add` is told how it stands, whatever happens after */
-#define CONTACT_GRACE_MS 20000   /* both host: who gives way is waited for */
+#define CONTACT_TRY_MS 10000    /* a connection to leave or fetch a word is given so long */
+#define CONTACT_ANSWER_MS 10000 /* then `peer add` is told how it stands, whatever happens after */
+#define CONTACT_GRACE_MS 20000  /* both host: who gives way is waited for */
 #define CONTACT_PAUSE_MIN_MS 1000
 #define CONTACT_PAUSE_MAX_MS 30000
 
@@ -36,23 +36,23 @@ enum contact_stage {
 };
 
 #define CONTACT_ROW_VERSION 1
-#define CONTACT_ROW_FIELDS(X, M)                                             \
-    X(M, U8, version, 0, 0)                                                  \
-    X(M, U8, stage, 0, 0)                                                    \
-    X(M, U8, hosting, 0, 0)                                                  \
-    X(M, U8, open, 0, 0) /* our meeting room may exist */                    \
-    X(M, FIX, tag, 16, 0) /* of the enclave; zeros: none yet */              \
-    X(M, VAR8, name, NODE_NAME_MAX, 0)                                       \
-    X(M, VAR8, nick, NODE_NICK_MAX, 0)                                       \
+#define CONTACT_ROW_FIELDS(X, M)                                                \
+    X(M, U8, version, 0, 0)                                                     \
+    X(M, U8, stage, 0, 0)                                                       \
+    X(M, U8, hosting, 0, 0)                                                     \
+    X(M, U8, open, 0, 0)  /* our meeting room may exist */                      \
+    X(M, FIX, tag, 16, 0) /* of the enclave; zeros: none yet */                 \
+    X(M, VAR8, name, NODE_NAME_MAX, 0)                                          \
+    X(M, VAR8, nick, NODE_NICK_MAX, 0)                                          \
     X(M, VAR8, address, LINK_ADDRESS_MAX, 0) /* where its sentinel is; empty */ \
-    X(M, FIX, pin, 32, 0)                                                    \
-    X(M, FIX, door, 32, 0) /* of our invitation; zeros: none made yet */     \
+    X(M, FIX, pin, 32, 0)                                                       \
+    X(M, FIX, door, 32, 0) /* of our invitation; zeros: none made yet */        \
     X(M, VAR16, card, CARD_MAX, 0)
 FIELDS_DECLARE(contact_row, CONTACT_ROW_FIELDS);
 
-#define CONTACT_SELF_FIELDS(X, M)  \
-    X(M, U8, version, 0, 0)        \
-    X(M, FIX, seed, CARD_SEED, 0)  \
+#define CONTACT_SELF_FIELDS(X, M) \
+    X(M, U8, version, 0, 0)       \
+    X(M, FIX, seed, CARD_SEED, 0) \
     X(M, VAR8, nick, NODE_NICK_MAX, 0)
 FIELDS_DECLARE(contact_self, CONTACT_SELF_FIELDS);
 
@@ -93,7 +93,7 @@ struct contact {
     unsigned failed; /* times we looked in vain since the start */
     uint64_t seek_ms, pause_ms, create_ms, invite_ms, meet_ms, leave_ms;
 
-    size_t saves;     /* commits on the way: nothing is answered, nothing freed before they are done */
+    size_t saves; /* commits on the way: nothing is answered, nothing freed before they are done */
     enum status kept; /* of the last commits: not ST_OK if one failed */
     bool dead;        /* its row is erased: freed when that is on disk */
 

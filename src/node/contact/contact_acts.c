@@ -270,9 +270,8 @@ struct adding {
 static void on_own_key(void *arg, const struct node_result *r)
 {
     struct adding *a = arg;
-    struct node_peer_add req = {.card = buf_view(&a->card),
-                                .nick = a->nick,
-                                .name = a->named ? a->name : NULL};
+    struct node_peer_add req = {
+        .card = buf_view(&a->card), .nick = a->nick, .name = a->named ? a->name : NULL};
     enum status st = r->st;
     if (st == ST_OK) st = add_new(a->node, &req, &a->draft, a->done, a->arg);
     if (st != ST_OK)
@@ -305,8 +304,7 @@ enum status node_peer_add(struct node *n, const struct node_peer_add *req, node_
     a->named = req->name != NULL;
     buf_bytes(&a->card, req->card);
     snprintf(a->name, sizeof a->name, "%s", a->named ? req->name : "");
-    snprintf(a->nick, sizeof a->nick, "%s",
-             req->nick != NULL ? req->nick : n->contacts->nick);
+    snprintf(a->nick, sizeof a->nick, "%s", req->nick != NULL ? req->nick : n->contacts->nick);
     /* A nick given here becomes the card's only where there is none yet. */
     struct node_key_ask ask = {.nick = n->contacts->nick[0] == '\0' ? a->nick : NULL};
     st = node_key(n, &ask, on_own_key, a);

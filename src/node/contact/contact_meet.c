@@ -254,8 +254,7 @@ void meet_begin(struct contact *c, enum contact_job job, uint64_t now_ms)
     c->job_over = false;
     c->until_ms = now_ms + CONTACT_TRY_MS;
     card_keys_of(all_of(c)->seed, &keys);
-    enum status st =
-        meet_of(&keys, all_of(c)->fingerprint, &c->card, job != JOB_SEEK, &c->meet);
+    enum status st = meet_of(&keys, all_of(c)->fingerprint, &c->card, job != JOB_SEEK, &c->meet);
     bytes_wipe(&keys, sizeof keys);
     if (st == ST_OK) st = where(c, job);
     uplink_init(&c->up, c->node->ports.env, &c->node->ports.link, &events, c);

@@ -121,11 +121,8 @@ static void create(struct contact *c, uint64_t now_ms)
     contact_name(c, c->name);
     env_random(c->node->ports.env, c->tag, sizeof c->tag);
     contact_save(c); /* first: no crash leaves an enclave that is nobody's */
-    struct node_create req = {.name = c->name,
-                              .nick = c->nick,
-                              .ballot = "open",
-                              .mode = "direct",
-                              .tag = c->tag};
+    struct node_create req = {
+        .name = c->name, .nick = c->nick, .ballot = "open", .mode = "direct", .tag = c->tag};
     if (node_create(c->node, &req, NULL, NULL) != ST_OK)
         c->trouble = "an enclave of two cannot be made now: tried again";
 }
