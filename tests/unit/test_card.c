@@ -299,5 +299,5 @@ int main(void)
         cmocka_unit_test(a_changed_word_is_noticed),
         cmocka_unit_test(known_answers),
     };
-    return cmocka_run_group_tests(tests, start, NULL);
+    return !!cmocka_run_group_tests(tests, start, NULL);
 }

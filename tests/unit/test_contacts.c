@@ -10,7 +10,8 @@
 #include <cmocka.h>
 
 #include "base/encode.h"
-#include "core/door/card.h"
+#include "node/contact/contact.h"
+#include "unit/fields_mutate.h"
 #include "unit/people.h"
 
 struct card_of {
@@ -306,14 +307,30 @@ static void names_that_mean_nobody_or_two(void **state)
     end(&t, cards);
 }
 
+static void rows_have_one_form(void **state)
+{
+    (void)state;
+    struct contact_row row = {.version = CONTACT_ROW_VERSION,
+                              .stage = CONTACT_TOGETHER,
+                              .hosting = 1,
+                              .name = BYTES_LIT("bob"),
+                              .nick = BYTES_LIT("ada"),
+                              .address = BYTES_LIT("h:1"),
+                              .card = BYTES_LIT("card")};
+    struct contact_self self = {.version = CONTACT_ROW_VERSION, .nick = BYTES_LIT("ada")};
+    fields_mutate(&contact_row_fields, &row);
+    fields_mutate(&contact_self_fields, &self);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_have_one_form),
         cmocka_unit_test(in_either_order),
         cmocka_unit_test(over_restarts_at_any_moment),
         cmocka_unit_test(both_host),
         cmocka_unit_test(leaving_and_beginning_anew),
         cmocka_unit_test(names_that_mean_nobody_or_two),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,14 @@ bool contacts_means(const struct enclave *e, const char *text, size_t len)
     return false;
 }
 
+/* One knock a door is let in. */
+static bool answered(const struct enclave *e, const struct enclave_door *d)
+{
+    for (size_t i = 0; i < e->n_knocks; i++)
+        if (e->knocks[i]->door == d && e->knocks[i]->proposed) return true;
+    return false;
+}
+
 /* Its owner gave us the card and wants the two of us together: no further yes is asked for. Only what
  * the word at the meeting place says opens this door, and only the card's keys open that word. */
 void contacts_knocked(struct enclave *e, struct enclave_knock *k)
@@ -189,7 +197,7 @@ void contacts_knocked(struct enclave *e, struct enclave_knock *k)
     for (size_t i = 0; all != NULL && i < all->n; i++) {
         const struct contact *c = all->list[i];
         if (c->dead || !c->hosting || c->stage != CONTACT_WAITING || contact_enclave(c) != e ||
-            memcmp(k->door->token_hash, c->door, 32) != 0)
+            memcmp(k->door->token_hash, c->door, 32) != 0 || answered(e, k->door))
             continue;
         struct intent yes = {.kind = INTENT_PROPOSE, .yes = true, .now = true};
         memcpy(yes.reply, k->reply, 32);
@@ -216,6 +224,7 @@ static bool on_row(void *arg, uint64_t slot, struct bytes plain)
     c->stage = (enum contact_stage)r.stage;
     c->hosting = r.hosting != 0;
     c->open = r.open != 0;
+    c->entering_ms = env_mono_ms(all->node->ports.env);
     memcpy(c->tag, r.tag, sizeof c->tag);
     memcpy(c->pin, r.pin, sizeof c->pin);
     memcpy(c->door, r.door, sizeof c->door);

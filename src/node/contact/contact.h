@@ -24,6 +24,7 @@
 #define CONTACT_TRY_MS 10000    /* a connection to leave or fetch a word is given so long */
 #define CONTACT_ANSWER_MS 10000 /* then `peer add` is told how it stands, whatever happens after */
 #define CONTACT_GRACE_MS 20000  /* both host: who gives way is waited for */
+#define CONTACT_ENTER_MS 60000  /* an invitation that does not even open so long is given up */
 #define CONTACT_PAUSE_MIN_MS 1000
 #define CONTACT_PAUSE_MAX_MS 30000
 
@@ -90,7 +91,8 @@ struct contact {
     bool found_seeks;
     struct invitation invitation;
     uint64_t first_found_ms;
-    unsigned failed; /* times we looked in vain since the start */
+    uint64_t entering_ms; /* since the start */
+    unsigned failed;      /* times we looked in vain since the start */
     uint64_t seek_ms, pause_ms, create_ms, invite_ms, meet_ms, leave_ms;
 
     size_t saves; /* commits on the way: nothing is answered, nothing freed before they are done */
@@ -140,8 +142,10 @@ enum contact_step {
     STEP_FORGET,
     STEP_AGAIN, /* what we entered by is no good: look again */
     STEP_LEAVE,
+    STEP_GIVE_UP,
     STEP_CREATE,
     STEP_INVITE,
+    STEP_REOPEN, /* the sentinel may not have the door */
     STEP_PUBLISH,
     STEP_ERASE,
     STEP_SEEK,

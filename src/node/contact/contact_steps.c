@@ -54,6 +54,8 @@ static void plan_hosting(const struct contact *c, const struct enclave *e, struc
     const struct enclave_door *d = door_of(c, e);
     if (d == NULL || (d->done == NULL && d->expiry_ms < enclave_unix_ms(e) + RENEW_MS))
         want(p, STEP_INVITE, c->invite_ms);
+    else if (d->done == NULL && !d->opened)
+        want(p, STEP_REOPEN, c->invite_ms);
     else if (d->done == NULL && !c->published && c->job == JOB_NONE)
         want(p, STEP_PUBLISH, c->meet_ms);
 }
@@ -76,6 +78,8 @@ static void plan_stage(const struct contact *c, const struct enclave *e, struct 
             want(p, STEP_AGAIN, 0);
         else if (both_in(e))
             want(p, STEP_TOGETHER, 0);
+        else if (e->phase == ENCLAVE_KNOCKING && e->knock.n == 0 && uplink_up(&e->up))
+            want(p, STEP_GIVE_UP, c->entering_ms + CONTACT_ENTER_MS);
         break;
     case CONTACT_TOGETHER:
         if (e == NULL)
@@ -173,6 +177,7 @@ static void enter(struct contact *c, uint64_t now_ms)
     /* Its pin is the one we dialled: then we know a way there, which its owner may not. */
     bool same = memcmp(c->invitation.pin, c->dialled_pin, 32) == 0;
     c->stage = CONTACT_ENTERING;
+    c->entering_ms = now_ms;
     if (e != NULL) {
         memcpy(c->tag, e->tag, sizeof c->tag);
         contact_save(c);
@@ -288,8 +293,17 @@ void contact_tick(struct contact *c, uint64_t now_ms)
         if (e->leave_done == NULL && node_leave(c->node, e->name, nobody, NULL) != ST_OK)
             c->trouble = "the enclave of you two cannot be left now: tried again";
         break;
+    case STEP_GIVE_UP:
+        c->entering_ms = now_ms;
+        if (node_leave(c->node, e->name, nobody, NULL) != ST_OK)
+            c->trouble = "the invitation does not work, and cannot be given up now";
+        break;
     case STEP_CREATE: create(c, now_ms); break;
     case STEP_INVITE: invite(c, now_ms); break;
+    case STEP_REOPEN:
+        c->invite_ms = now_ms + AGAIN_MS;
+        enclave_door_again(e, door_of(c, e));
+        break;
     case STEP_PUBLISH:
         if (!c->open) {
             c->open = true; /* on disk before there is a room that is to be taken away again */
