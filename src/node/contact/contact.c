@@ -142,7 +142,9 @@ void contact_name(struct contact *c, const char *wanted)
         bool plain = (*wanted >= 'a' && *wanted <= 'z') || (*wanted >= 'A' && *wanted <= 'Z') ||
                      (*wanted >= '0' && *wanted <= '9') || (n > 0 && strchr("-_.", *wanted));
         if (plain) base[n++] = *wanted;
+        if (*wanted == ' ' && n > 0) base[n++] = '-';
     }
+    while (n > 0 && strchr("-_.", base[n - 1])) n--;
     base[n] = '\0';
     hex_encode(BYTES(c->card.fingerprint, 4), hex);
     snprintf(name, sizeof name, "%s", base);

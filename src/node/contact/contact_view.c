@@ -66,7 +66,8 @@ static void view_waiting(const struct contact *c, const struct enclave *e,
     char own[LINK_ADDRESS_MAX + 1] = "HOST:PORT";
     const char *hosted = c->node->options.hosted;
     ret->state = "waiting";
-    if (hosted != NULL) bytes_text(BYTES(hosted, strcspn(hosted, "#")), own, sizeof own);
+    if (hosted != NULL && strncmp(hosted, "0.0.0.0:", 8) != 0 && strncmp(hosted, "[::]:", 5) != 0)
+        bytes_text(BYTES(hosted, strcspn(hosted, "#")), own, sizeof own);
     if (c->trouble != NULL)
         snprintf(text, NODE_REASON_MAX, "%s", c->trouble);
     else if (c->hosting && e == NULL)
