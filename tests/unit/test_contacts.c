@@ -142,8 +142,13 @@ static void in_either_order(void **state)
             assert_string_equal(peer(&t.people[1], "alice").state, "waiting");
             add(&t.people[0], &cards[1], NULL, &a[0]);
         } else {
+            struct answer twice;
             add(&t.people[0], &cards[1], NULL, &a[0]);
+            add(&t.people[0], &cards[1], NULL, &twice); /* before the first is on disk */
             person_ok(&t.people[0], &a[0]);
+            person_wait(&t, &twice.done);
+            assert_int_equal(twice.st, ST_BUSY);
+            assert_int_equal(peer(&t.people[0], "bob").n, 1);
             assert_true(node_peer_awaited(t.people[0].node, "bob"));
             add(&t.people[1], &cards[0], address, &a[1]);
             person_ok(&t.people[1], &a[1]);

@@ -273,7 +273,12 @@ static void on_own_key(void *arg, const struct node_result *r)
     struct node_peer_add req = {
         .card = buf_view(&a->card), .nick = a->nick, .name = a->named ? a->name : NULL};
     enum status st = r->st;
-    if (st == ST_OK) st = add_new(a->node, &req, &a->draft, a->done, a->arg);
+    /* The same card may have been added while the key was written. */
+    struct contact *c = by_fingerprint(a->node->contacts, a->draft.card.fingerprint);
+    if (st == ST_OK && c != NULL)
+        st = renew(c, &req, &a->draft, a->done, a->arg);
+    else if (st == ST_OK)
+        st = add_new(a->node, &req, &a->draft, a->done, a->arg);
     if (st != ST_OK)
         node_finish(a->done, a->arg, st,
                     st == ST_QUOTA ? "there are 64 contacts: that is the most" : status_text(st),
