@@ -272,7 +272,7 @@ static void on_own_key(void *arg, const struct node_result *r)
     struct adding *a = arg;
     struct node_peer_add req = {
         .card = buf_view(&a->card), .nick = a->nick, .name = a->named ? a->name : NULL};
-    enum status st = r->st;
+    enum status st = r->st == ST_OK && a->node->stopping ? ST_CANCELLED : r->st;
     /* The same card may have been added while the key was written. */
     struct contact *c = by_fingerprint(a->node->contacts, a->draft.card.fingerprint);
     if (st == ST_OK && c != NULL)
