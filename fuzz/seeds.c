@@ -4,6 +4,7 @@
  * Writes the seeds of fuzz/corpus that are not made by hand: one well-formed example of each kind, from
  * which a fuzzer starts. Run through `scripts/fuzz --seeds` after a layout changed.
  */
+#include "core/door/card.h"
 #include "core/door/invitation.h"
 #include "core/door/knock.h"
 #include "core/feed/entry0.h"
@@ -55,6 +56,39 @@ static void door(void)
     save("door", "knock", BYTES_LIT("\2"), buf_view(&plain));
     buf_free(&plain);
     buf_free(&b);
+}
+
+static void card(void)
+{
+    static uint8_t record[MEET_RECORD];
+    static const uint8_t ada_seed[CARD_SEED] = {8}, bob_seed[CARD_SEED] = {9},
+                         coins[KEM_COINS] = {3};
+    struct card_keys keys, bob_keys;
+    struct card ada = {.nick = "ada", .address = "192.0.2.7:8000", .pin = {9}, .made = 1800000000};
+    struct card bob = {.nick = "bob", .made = 1800000000};
+    struct invitation i = {.address = "192.0.2.7:8000", .expiry = 1800000000};
+    struct meet m;
+    struct meet_word w = {.version = 1};
+    struct buf b = BUF_INIT, inv = BUF_INIT;
+    card_keys_of(bob_seed, &bob_keys);
+    must(card_make(&bob_keys, &bob, &b) == ST_OK, "card");
+    save("card", "bare", BYTES_LIT("\0"), buf_view(&b));
+    save("card", "to-sign", BYTES_LIT("\1"), buf_view(&b));
+    buf_clear(&b);
+    card_keys_of(ada_seed, &keys);
+    must(card_make(&keys, &ada, &b) == ST_OK, "card");
+    save("card", "hosting", BYTES_LIT("\0"), buf_view(&b));
+    buf_clear(&b);
+    must(meet_of(&keys, ada.fingerprint, &bob, true, &m) == ST_OK, "meeting place");
+    must(meet_seal(&m, &keys, ada.fingerprint, &bob, &i, false, coins, record) == ST_OK, "word");
+    save("card", "word-of-others", BYTES_LIT("\2"), BYTES_OF(record));
+    must(invitation_encode(&i, &inv, NULL) == ST_OK, "invitation");
+    w.invitation = buf_view(&inv);
+    must(fields_encode(&meet_word_fields, &w, &b) == ST_OK, "word");
+    save("card", "word-unsigned", BYTES_LIT("\3"), buf_view(&b));
+    save("card", "changed", BYTES_LIT("\4"), BYTES_LIT("\1\2\3"));
+    buf_free(&b);
+    buf_free(&inv);
 }
 
 static void manifest(void)
@@ -137,6 +171,8 @@ static void proof(void)
 int main(void)
 {
     door();
+    card();
+    card();
     manifest();
     shard();
     entry();

@@ -175,6 +175,12 @@ void api_refused(struct call *c, const char *enclave, enum status st)
         return;
     }
     if (st == ST_NOT_FOUND && !there) {
+        const char *why;
+        enum status better = node_why_not(c->api->o.node, enclave, &why);
+        if (why != NULL) {
+            call_fail(c, better, why, "enclave peer list");
+            return;
+        }
         snprintf(text, sizeof text, "there is no enclave %.100s", enclave);
         call_fail(c, st, text, "enclave status");
         return;

@@ -107,6 +107,12 @@ void api_handle_send(struct call *c)
                   "enclave send --for 7d TEXT");
         return;
     }
+    if (node_peer_awaited(c->api->o.node, name)) {
+        call_fail(c, ST_PENDING,
+                  "the other one is not here yet, and could never read it: nothing was sent",
+                  "enclave peer list");
+        return;
+    }
     c->result = was_sent;
     enum status st = node_send(c->api->o.node, name, &say, call_done, c);
     if (st != ST_OK) not_said(c, name, &say, st);

@@ -65,13 +65,14 @@ static bool is_utf8_terminal(void)
     return false;
 }
 
-static void show_qr(const struct cli *c, const char *code)
+static void show_qr(const struct cli *c, const char *code, bool digits)
 {
     bool asked = cli_flag(c, "qr");
     struct qr_style style = {is_utf8_terminal(), c->colour, 4};
     struct buf out = BUF_INIT;
     if (cli_flag(c, "no_qr") || (!asked && !(c->tty_out && style.halves))) return;
-    if (qr_draw(code, &style, &out) == ST_OK) fwrite(out.p, 1, out.n, stdout);
+    if ((digits ? qr_draw(code, &style, &out) : qr_text(code, &style, &out)) == ST_OK)
+        fwrite(out.p, 1, out.n, stdout);
     buf_free(&out);
 }
 
@@ -79,7 +80,12 @@ void cli_safety(struct cli *c, const char *code)
 {
     cli_put(c, STYLE_BOLD, code, false);
     printf("\n");
-    show_qr(c, code);
+    show_qr(c, code, true);
+}
+
+void cli_qr(const struct cli *c, const char *text)
+{
+    show_qr(c, text, false);
 }
 
 /* ---- files ---- */

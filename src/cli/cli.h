@@ -137,6 +137,8 @@ void cli_warn_doubt(struct cli *c);
 void cli_doubt(const json_t *enclave, char *out, size_t n); /* the words of it */
 /* A safety code, and its QR code where it can be shown. */
 void cli_safety(struct cli *c, const char *code);
+/* A short text as a QR code, likewise where it can be shown. */
+void cli_qr(const struct cli *c, const char *text);
 /* " --enclave NAME" if the command line chose one, to be part of the next command. */
 const char *cli_enclave_option(const struct cli *c, char room[96]);
 /* A whole small text file, to be freed; NULL: the problem is printed, *ret_code the exit code. */
@@ -166,6 +168,7 @@ cli_verb verb_init, verb_daemon_start, verb_daemon_stop, verb_daemon_status, ver
     verb_recovery_test, verb_password, verb_version, verb_help, verb_openapi;
 cli_verb verb_status, verb_create, verb_invite, verb_join, verb_members, verb_leave, verb_destroy;
 cli_verb verb_proposals, verb_vote, verb_remove, verb_policy, verb_policy_set, verb_withdraw;
+cli_verb verb_key_show, verb_key_export, verb_peer_add, verb_peers, verb_peer_remove;
 cli_verb verb_kit, verb_revoke, verb_verify, verb_away;
 cli_verb verb_send, verb_broadcast, verb_read, verb_search, verb_events, verb_chat;
 cli_verb verb_put, verb_get, verb_ls, verb_info, verb_transfers, verb_plain;

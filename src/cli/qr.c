@@ -2,6 +2,7 @@
 #include "cli/qr.h"
 
 #include <qrencode.h>
+#include <string.h>
 
 #define QUIET 2 /* modules of light around it */
 #define DIGITS_MAX 128
@@ -30,6 +31,17 @@ static void draw_line(const QRcode *q, int y, const struct qr_style *style, stru
     buf_printf(out, "%s\n", style->colour ? PLAIN : "");
 }
 
+enum status qr_text(const char *text, const struct qr_style *style, struct buf *out)
+{
+    if (*text == '\0' || strnlen(text, QR_TEXT_MAX + 1) > QR_TEXT_MAX) return ST_USAGE;
+    QRcode *q = QRcode_encodeString(text, 0, QR_ECLEVEL_M, QR_MODE_8, 1);
+    if (q == NULL) return ST_NO_MEMORY;
+    for (int y = -QUIET; y < q->width + QUIET; y += style->halves ? 2 : 1)
+        draw_line(q, y, style, out);
+    QRcode_free(q);
+    return buf_status(out);
+}
+
 enum status qr_draw(const char *code, const struct qr_style *style, struct buf *out)
 {
     char digits[DIGITS_MAX + 1];
@@ -37,11 +49,5 @@ enum status qr_draw(const char *code, const struct qr_style *style, struct buf *
     for (; *code != '\0' && n < DIGITS_MAX; code++)
         if (*code >= '0' && *code <= '9') digits[n++] = *code;
     digits[n] = '\0';
-    if (n == 0) return ST_USAGE;
-    QRcode *q = QRcode_encodeString(digits, 0, QR_ECLEVEL_M, QR_MODE_8, 1);
-    if (q == NULL) return ST_NO_MEMORY;
-    for (int y = -QUIET; y < q->width + QUIET; y += style->halves ? 2 : 1)
-        draw_line(q, y, style, out);
-    QRcode_free(q);
-    return buf_status(out);
+    return qr_text(digits, style, out);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * qr: a safety code as a QR code on a terminal, so that two people who stand
- * side by side can compare with a telephone. It holds the digits alone.
+ * qr: a safety code, or a short text, as a QR code on a terminal, so that two
+ * people who stand side by side can compare with a telephone.
  *
- * Owns nothing. Errors: qr_draw: ST_USAGE if there are no digits, ST_NO_MEMORY;
- *     buffers' own. Order: none.
+ * Owns nothing. Errors: ST_USAGE if there are no digits or the text is longer
+ *     than QR_TEXT_MAX, ST_NO_MEMORY; buffers' own. Order: none.
  */
 #ifndef ENCLAVE_CLI_QR_H
 #define ENCLAVE_CLI_QR_H
@@ -17,7 +17,11 @@ struct qr_style {
     unsigned indent;
 };
 
-/* Appends lines. Whatever is no digit in code is passed over. */
+#define QR_TEXT_MAX 400 /* more would not fit a terminal of 80 columns */
+
+/* Appends lines. */
+enum status qr_text(const char *text, const struct qr_style *style, struct buf *out) MUST_USE;
+/* The digits of code alone: whatever is none is passed over. */
 enum status qr_draw(const char *code, const struct qr_style *style, struct buf *out) MUST_USE;
 
 #endif

@@ -105,6 +105,13 @@ static struct enclave *by_name(struct node *n, const char *name)
         if (found != NULL) return NULL; /* not unique */
         found = n->enclaves[i];
     }
+    bool more = true;
+    for (size_t i = 0; more && len >= NODE_FINGERPRINT_MIN; i++) {
+        struct enclave *e = contacts_begin(n, name, i, &more);
+        if (!more) break;
+        if (e == NULL || (found != NULL && found != e)) return NULL;
+        found = e;
+    }
     return found;
 }
 
@@ -218,6 +225,8 @@ enum status node_start(struct node *n, const uint8_t mk[32], const uint8_t rk[32
     n->records = keep_space(&n->keep, "enclaves", BYTES_NONE);
     st = copied_begin(&l.copied, n);
     if (st != ST_OK) return st;
+    st = contacts_start(n);
+    if (st != ST_OK) return st;
     n->started = true;
     /* One enclave that does not load does not keep the others from running. */
     st = keep_scan(&n->keep, &n->records, 0, on_record, &l);
@@ -231,6 +240,7 @@ void node_stop(struct node *n, node_done *done, void *arg)
     n->stopping = true;
     n->stop_done = done;
     n->stop_arg = arg;
+    contacts_stop(n);
     for (size_t i = 0; i < n->n; i++) node_remove(n, n->enclaves[i]);
 }
 
@@ -244,6 +254,7 @@ void node_free(struct node *n)
         free(l);
     }
     revoke_free(n->revoke);
+    contacts_free(n);
     keep_stop(&n->keep);
     secret_free(n->recovery);
     free(n);
@@ -260,6 +271,8 @@ uint64_t node_next_ms(const struct node *n)
         if (at < next) next = at;
     }
     if (n->revoke != NULL && revoke_next_ms(n->revoke) < next) next = revoke_next_ms(n->revoke);
+    uint64_t contacts = contacts_next_ms(n);
+    if (contacts < next) next = contacts;
     return next < now ? now : next;
 }
 
@@ -270,6 +283,7 @@ void node_tick(struct node *n)
     gate_tick(n, now);
     for (size_t i = 0; i < n->n; i++) enclave_tick(n->enclaves[i], now);
     if (n->revoke != NULL) revoke_tick(n->revoke, now);
+    contacts_tick(n, now);
     free_removed(n);
     if (n->stop_done != NULL && n->commits == 0 && n->n == 0 && n->later == NULL) {
         node_done *done = n->stop_done;

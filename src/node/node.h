@@ -87,7 +87,7 @@ void node_tick(struct node *n);
 struct node_event {
     const char *
         kind; /* "message", "sent", "edit", "unsaid", "reaction", "receipt", "gone", "proposal", "vote", "member", "epoch", "file", "transfer",
-                         "sentinel", "warning", "join", "left", "kit" */
+                         "sentinel", "warning", "join", "left", "kit", "peer" */
     const char *enclave;
     const char *text; /* one plain line */
     const char *who;  /* nick, or "" */
@@ -148,6 +148,7 @@ struct node_create {
                              others are where the enclave may move to; NULL: the hosted one */
     const char *ballot; /* NULL or "secret", or "open" */
     const char *mode;   /* NULL or "direct", "relay", "tor" */
+    const uint8_t *tag; /* 16 random bytes that its rows shall be named by; NULL: drawn */
 };
 /* data: struct node_enclave_info. Done when GENESIS is acknowledged. */
 enum status node_create(struct node *n, const struct node_create *req, node_done *done,
@@ -167,6 +168,8 @@ struct node_join {
     const char *name;    /* local name; NULL: the name its creator gave it, once known */
     const char *message; /* to those who vote; may be NULL */
     const char *mode;    /* NULL, or "tor": through the proxy from the first byte */
+    const uint8_t *tag;  /* as in node_create */
+    const char *address; /* where the sentinel is dialled; NULL: where the code says */
 };
 /* Done when the knock is at the door (data: struct node_enclave_info with the safety code). The
  * joining goes on by itself, over restarts; event "join" tells how it ends. A second call with
@@ -240,6 +243,70 @@ enum status node_check_proof(struct node *n, struct bytes proof, struct buf *out
  * of that list, NULL: the next one that answers. data: NULL. Done when we are attached there. */
 enum status node_rehome(struct node *n, const char *enclave, const char *address, node_done *done,
                         void *arg) MUST_USE;
+
+/* ---- contacts: people whose card we have, an enclave of two with each ---- */
+
+#define NODE_CARD_MAX 2048 /* bytes of a card */
+#define NODE_KEY_WORDS 12
+#define NODE_FINGERPRINT_MIN 8 /* characters of a fingerprint or id that name somebody ... */
+#define NODE_FINGERPRINT_PROOF \
+    32 /* ... and that prove: a card that begins like another is soon made */
+
+struct node_key_ask {
+    const char *nick; /* our name on it, kept for the next time; NULL: the one kept */
+    bool bare;        /* without the address of the sentinel inside */
+};
+struct node_key {
+    char fingerprint[65];
+    char words[NODE_KEY_WORDS * 9]; /* its first 128 bits as words */
+    const char *nick;
+    const char *address; /* on the card; "" */
+    struct bytes card;
+};
+/* Our own card; the key is made at the first call. data: struct node_key. ST_USAGE: no name is kept, or
+ * it is not allowed. */
+enum status node_key(struct node *n, const struct node_key_ask *ask, node_done *done,
+                     void *arg) MUST_USE;
+
+struct node_peer {
+    const char *name; /* of the enclave */
+    const char *nick; /* as the card says */
+    char fingerprint[65];
+    char words[NODE_KEY_WORDS * 9];
+    const char *state;   /* "waiting", "entering", "connected", "alone" (the other left), "refused",
+                            "leaving" */
+    const char *host;    /* "you", "peer", "" (not known yet) */
+    const char *address; /* where its sentinel is looked for; "" */
+    bool reachable;
+    char safety[NODE_SAFETY_SIZE]; /* of the enclave: "" before the two are in it */
+    const char *text;              /* how it stands, and what to do */
+};
+struct node_peer_add {
+    struct bytes card;
+    const char *address; /* "host:port" or "host:port#pin" of the other's sentinel; NULL: the
+                                card's, or ours if this daemon hosts */
+    const char *name;    /* of the enclave; NULL: the card's nick */
+    const char *nick;    /* our own; NULL: the one on our card */
+    const char *
+        fingerprint; /* NULL, or NODE_FINGERPRINT_PROOF or more characters of it that must be right */
+};
+/* Durable when done, which is when the two are connected, or it is clear what is waited for, or after
+ * ten seconds; it goes on by itself, event "peer". data: struct node_peer. */
+enum status node_peer_add(struct node *n, const struct node_peer_add *req, node_done *done,
+                          void *arg) MUST_USE;
+typedef void node_peer_visit(void *arg, const struct node_peer *p);
+enum status node_peers(struct node *n, node_peer_visit *visit, void *arg) MUST_USE;
+/* peer: the enclave's name, the nick, or 8 or more characters of the fingerprint. ST_NOT_FOUND;
+ * ST_CONFLICT: several. Leaves the enclave and forgets the card. data: NULL. */
+enum status node_peer_remove(struct node *n, const char *peer, node_done *done, void *arg) MUST_USE;
+/* Where the other's sentinel is now; its key is the same. data: struct node_peer. */
+enum status node_peer_address(struct node *n, const char *peer, const char *address,
+                              node_done *done, void *arg) MUST_USE;
+/* The enclave of this name waits for its second member: words would be said to nobody. */
+bool node_peer_awaited(struct node *n, const char *enclave);
+/* Why no enclave is found by this name: ST_CONFLICT, ST_USAGE (too short), ST_PENDING or ST_NOT_FOUND,
+ * in words. */
+enum status node_why_not(struct node *n, const char *name, const char **ret_text) MUST_USE;
 
 /* ---- members and votes ---- */
 

@@ -14,6 +14,7 @@
 struct enclave;
 struct later;
 struct revoke;
+struct contacts;
 
 struct node {
     struct node_ports ports;
@@ -36,14 +37,30 @@ struct node {
     void *stop_arg;
     struct later *later;   /* answers that wait for the next tick */
     struct revoke *revoke; /* one at a time; NULL */
-    uint64_t gate_ms;      /* gate.h: another enclave than the last dials not before */
-    uint64_t gate_last;    /* slot of the last one, 0: none yet */
+    struct contacts *contacts;
+    uint64_t gate_ms;   /* gate.h: another enclave than the last dials not before */
+    uint64_t gate_last; /* slot of the last one, 0: none yet */
 };
 
 /* ---- revoke.c ---- */
 void revoke_free(struct revoke *r);
 uint64_t revoke_next_ms(const struct revoke *r); /* 0: at once */
 void revoke_tick(struct revoke *r, uint64_t now_ms);
+
+/* ---- contact/contact.c ---- */
+enum status contacts_start(struct node *n) MUST_USE;
+void contacts_stop(struct node *n); /* whoever waits is told */
+void contacts_free(struct node *n);
+uint64_t contacts_next_ms(const struct node *n);
+void contacts_tick(struct node *n, uint64_t now_ms);
+struct enclave_knock;
+/* Somebody knocked at a door of e: the contact that it was made for is let in. */
+void contacts_knocked(struct enclave *e, struct enclave_knock *k);
+/* Whether the other one of e is the contact whose fingerprint begins so (8 or more characters). */
+bool contacts_means(const struct enclave *e, const char *text, size_t len);
+/* The enclave of the i-th contact whose fingerprint begins so; *ret_more: there is such a contact (its
+ * enclave may not be there yet). */
+struct enclave *contacts_begin(struct node *n, const char *text, size_t i, bool *ret_more);
 
 struct enclave *node_find(struct node *n, const char *name);
 /* NULL: name is free; else what is wrong with it, in words. */

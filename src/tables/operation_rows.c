@@ -107,6 +107,31 @@ static const struct op_param p_join[] = {
      "tor: go through the proxy from the first byte; an enclave that meets over tor wants it"},
     FLAG("wait", OP_ONLY_CLI, 0, "wait until everybody has voted"),
     QR_FLAGS};
+static const struct op_param p_key_show[] = {QR_FLAGS};
+#define OWN_NICK OPTION("nick", "as", OP_TEXT, 0, 0, "NICK", "your name, as the others will see it")
+static const struct op_param p_key_export[] = {
+    OPTION("out", NULL, OP_LOCAL, OP_ONLY_CLI, 'o', "FILE.pub", "where to write it (stdout)"),
+    OWN_NICK, FLAG("bare", 0, 0, "without the address of the sentinel inside your daemon"),
+    QR_FLAGS};
+#define PEER                                                                                     \
+    POSITIONAL("peer", OP_TEXT, OP_REQUIRED, "PEER",                                             \
+               "the contact: the enclave's name, the nick on the card, or 8 or more characters " \
+               "of its fingerprint")
+static const struct op_param p_peer_add[] = {
+    POSITIONAL("file", OP_LOCAL, OP_REQUIRED | OP_ONLY_CLI, "FILE.pub", "the other's card"),
+    OPTION("card", NULL, OP_TEXT, OP_REQUIRED | OP_ONLY_API, 0, "TEXT", "its whole text"),
+    OPTION("address", NULL, OP_TEXT, 0, 'a', "HOST:PORT",
+           "the sentinel inside the other's daemon (default: as the card says; without one, yours "
+           "hosts)"),
+    OPTION("name", NULL, OP_TEXT, 0, 0, "NAME",
+           "what you call the enclave of you two (default: the nick on the card)"),
+    OWN_NICK,
+    OPTION("fingerprint", NULL, OP_TEXT, 0, 0, "HEX",
+           "refuse a card whose fingerprint does not begin so (32 or more characters)"),
+    FLAG("wait", OP_ONLY_CLI, 0, "wait until you are connected")};
+static const struct op_param p_peer[] = {PEER};
+static const struct op_param p_peer_address[] = {
+    PEER, POSITIONAL("address", OP_TEXT, OP_REQUIRED, "HOST:PORT", "where its sentinel is now")};
 static const struct op_param p_proposals[] = {
     ENCLAVE, FLAG("all", 0, 'a', "also those that are closed"), QR_FLAGS};
 static const struct op_param p_vote[] = {
@@ -262,6 +287,11 @@ static const struct op_param p_help[] = {
 static const struct op_exit x_init[] = {{5, "there is a vault already"}};
 static const struct op_exit x_password[] = {{4, "there is no vault yet"}, {12, "wrong password"}};
 static const struct op_exit x_name[] = {{4, "no such enclave"}};
+static const struct op_exit x_key[] = {{2, "no name is on your card yet: --as NICK"}};
+static const struct op_exit x_peer[] = {{4, "no such contact"},
+                                        {5, "several contacts begin like that"}};
+static const struct op_exit x_peer_add[] = {
+    {8, "the card is not whole, or of another person than --fingerprint says"}};
 static const struct op_exit x_message[] = {{4, "no such enclave or message"},
                                            {5, "it is not yours"}};
 static const struct op_exit x_send[] = {{4, "no such enclave, member, message or file"},
@@ -454,6 +484,52 @@ static const struct operation rows[] = {
      "enclave destroy --enclave family\n"
      "enclave destroy --yes-really family",
      ROWS(x_name), 0},
+
+    {"key_show", "key show", PEOPLE, "the fingerprint of your contact card", "GET", "/v1/key",
+     ROWS(p_key_show), &shape_key,
+     "Shows your fingerprint in hex, in twelve words to be read out (they are no secret, and not "
+     "the recovery words), and as a QR code with your sentinel's address. Keys are too large for a "
+     "QR code: the card itself is a file.",
+     "enclave key show\n"
+     "enclave key show --qr",
+     ROWS(x_key), 0},
+    {"key_export", "key export", PEOPLE, "your contact card, for others to add", "POST",
+     "/v1/key/card", ROWS(p_key_export), &shape_key,
+     "Writes your contact card: keys made for this and for nothing else, your name, and where the "
+     "sentinel inside your daemon is, if there is one. A card is a standing identity: two people "
+     "who both have yours can tell that it is the same person. The enclaves that come of it have "
+     "keys of their own; for people who shall not be able to compare, use invitations.",
+     "enclave key export --as ada --out ada.pub\n"
+     "enclave key export --bare > ada.pub",
+     ROWS(x_key), 0},
+    {"peer_add", "peer add", PEOPLE, "an enclave of two with somebody whose card you have", "POST",
+     "/v1/peers", ROWS(p_peer_add), &shape_peer,
+     "Both type this, each with the other's card, in either order; the two daemons then come "
+     "together by themselves, with no server but the sentinel inside one of them (enclave daemon "
+     "start --host HOST:PORT). Nobody else can come in, not even with both cards. The same "
+     "command again tells how it stands, and takes a newer card or another address. Everywhere an "
+     "enclave or a member is named, 8 or more characters of the fingerprint name this contact.",
+     "enclave peer add bob.pub                             # you host\n"
+     "enclave peer add ada.pub --address 192.0.2.7:8000    # the other one hosts\n"
+     "enclave send --enclave 3f9c02d1 'Hello'",
+     ROWS(x_peer_add), 0},
+    {"peers", "peer list", PEOPLE, "your contacts, and how each stands", "GET", "/v1/peers",
+     NOTHING, &shape_peers,
+     "Lists whose cards you added: fingerprint, who hosts, whether you are connected and what to "
+     "do if not.",
+     "enclave peer list\n"
+     "enclave peer list --json",
+     NOTHING, 0},
+    {"peer_remove", "peer remove", PEOPLE, "leave the enclave of you two and forget the card",
+     "DELETE", "/v1/peers/{peer}", ROWS(p_peer), &shape_done,
+     "Leaves the enclave as enclave leave does, shreds its keys here, and forgets the card.",
+     "enclave peer remove bob\n"
+     "enclave peer remove 3f9c02d1 --yes",
+     ROWS(x_peer), 0},
+    {"peer_address", "peer address", PEOPLE, "where a contact's sentinel is now", "POST",
+     "/v1/peers/{peer}/address", ROWS(p_peer_address), &shape_peer,
+     "Its key stays the one of the card, so a false address can do no harm.",
+     "enclave peer address bob 192.0.2.9:8000", ROWS(x_peer), 0},
 
     {"send", "send", WORDS, "say something to everybody in the enclave", "POST",
      "/v1/enclaves/{enclave}/messages", ROWS(p_send), &shape_sent,

@@ -358,6 +358,35 @@ static const struct op_field f_status[] = {
 };
 SHAPE(status, "Status", f_status);
 
+static const struct op_field f_key[] = {
+    TEXT("fingerprint", "64 hex digits"),
+    TEXT("words", "its first 128 bits as twelve words"),
+    TEXT("nick", "the name on the card"),
+    TEXT("address", "HOST:PORT of the sentinel inside, as the card says, or empty"),
+    TEXT("card", "enclave-card: and the card's bytes in base64url"),
+    TEXT("text", "what to do with it"),
+};
+SHAPE(key, "Key", f_key);
+
+static const struct op_field f_peer[] = {
+    TEXT("name", "of the enclave of you two"),
+    TEXT("nick", "as the card says"),
+    TEXT("fingerprint", "64 hex digits"),
+    TEXT("words", "its first 128 bits as twelve words"),
+    TEXT("state", "waiting, entering, connected, alone, refused or leaving"),
+    TEXT("host", "you, peer, or empty: not known yet"),
+    TEXT("address", "HOST:PORT where its sentinel is looked for, or empty"),
+    BOOL("reachable", "can be reached now"),
+    TEXT("safety", "the enclave's safety code, once the two are in it"),
+    TEXT("text", "how it stands and what to do"),
+};
+SHAPE(peer, "Peer", f_peer);
+
+static const struct op_field f_peers[] = {
+    LIST("peers", peer, "all of them"),
+};
+SHAPE(peers, "Peers", f_peers);
+
 static const struct op_field f_problem[] = {
     TEXT("status", "name of the status"),
     NUMBER("exit", "exit code of the command line"),
@@ -374,7 +403,8 @@ static const struct op_shape *const all[] = {
     &shape_members,   &shape_verdict,   &shape_proof,      &shape_kit,      &shape_revoked,
     &shape_sent,      &shape_sign,      &shape_message,    &shape_messages, &shape_search,
     &shape_transfer,  &shape_transfers, &shape_file,       &shape_files,    &shape_event,
-    &shape_events,    &shape_status,    &shape_problem};
+    &shape_events,    &shape_status,    &shape_key,        &shape_peer,     &shape_peers,
+    &shape_problem};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

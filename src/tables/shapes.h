@@ -40,6 +40,9 @@ extern const struct op_shape shape_files;
 extern const struct op_shape shape_event;
 extern const struct op_shape shape_events;
 extern const struct op_shape shape_status;
+extern const struct op_shape shape_key;
+extern const struct op_shape shape_peer;
+extern const struct op_shape shape_peers;
 extern const struct op_shape shape_problem;
 
 /* All of them, in the order of their definition. */

@@ -482,4 +482,72 @@ enum status node_rm(struct node *n, const char *enclave, struct bytes path, bool
     return node_mkdir(n, enclave, path, done, arg);
 }
 
+/* ---- contacts ---- */
+
+enum status node_key(struct node *n, const struct node_key_ask *ask, node_done *done, void *arg)
+{
+    static const uint8_t card[] = {1, 2, 3};
+    struct node_key k = {.words = "abandon zoo", .address = "", .card = BYTES_OF(card)};
+    if (ask->nick == NULL) return ST_USAGE;
+    k.nick = ask->nick;
+    snprintf(k.fingerprint, sizeof k.fingerprint, "%064d", 7);
+    n->number = ask->bare;
+    return fake_take(n, done, arg, &k);
+}
+
+static inline struct node_peer fake_peer(void)
+{
+    struct node_peer p = {.name = "bob",
+                          .nick = "b\xc3\xb6",
+                          .state = "waiting",
+                          .host = "you",
+                          .address = "",
+                          .text = "waiting for him"};
+    snprintf(p.fingerprint, sizeof p.fingerprint, "%064d", 8);
+    return p;
+}
+
+enum status node_peer_add(struct node *n, const struct node_peer_add *req, node_done *done,
+                          void *arg)
+{
+    struct node_peer p = fake_peer();
+    fake_keep(n, req->address, req->card);
+    return fake_take(n, done, arg, &p);
+}
+
+enum status node_peers(struct node *n, node_peer_visit *visit, void *arg)
+{
+    struct node_peer p = fake_peer();
+    (void)n;
+    visit(arg, &p);
+    return ST_OK;
+}
+
+enum status node_peer_remove(struct node *n, const char *peer, node_done *done, void *arg)
+{
+    if (strcmp(peer, "twins") == 0) return ST_CONFLICT;
+    return strcmp(peer, "bob") == 0 ? fake_take(n, done, arg, NULL) : ST_NOT_FOUND;
+}
+
+enum status node_peer_address(struct node *n, const char *peer, const char *address,
+                              node_done *done, void *arg)
+{
+    struct node_peer p = fake_peer();
+    fake_keep(n, peer, bytes_str(address));
+    return fake_take(n, done, arg, &p);
+}
+
+bool node_peer_awaited(struct node *n, const char *enclave)
+{
+    (void)n;
+    return strcmp(enclave, "three") == 0;
+}
+
+enum status node_why_not(struct node *n, const char *name, const char **ret_text)
+{
+    (void)n;
+    *ret_text = strcmp(name, "0123abcd") == 0 ? "several begin with that" : NULL;
+    return *ret_text == NULL ? ST_NOT_FOUND : ST_CONFLICT;
+}
+
 #endif

@@ -47,6 +47,7 @@ struct person {
     uv_timer_t timer;
     bool timer_closed;
     bool running;
+    bool hosts;      /* says that the town's sentinel is the one inside its daemon */
     unsigned copies; /* told since the start that its home is a copy */
 };
 
@@ -108,6 +109,7 @@ static inline void person_start(struct person *p)
                                    .offer = UINT64_C(1) << 30,
                                    .receipts = NODE_RECEIPTS_READ};
     p->copies = 0;
+    if (p->hosts) options.hosted = host_paste(t->host);
     assert_int_equal(links_new(&t->loop, &t->env, &p->links), ST_OK);
     assert_int_equal(net_work_new(&t->loop, 1, &p->work), ST_OK);
     net_files_init(&p->files, &t->loop);

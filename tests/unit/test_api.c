@@ -311,6 +311,36 @@ static void every_operation_answers(void **state)
     ask(w, 2, "mkdir", id, 1, "no such parameter");
 }
 
+static void contacts_answer(void **state)
+{
+    struct world *w = *state;
+    struct enclave_param nick[] = {{"nick", "ada", 0}, {"bare", "true", 0}};
+    struct enclave_param card[] = {{"card", "enclave-card:AQID\n", 0}, {"address", "h:1", 0}};
+    struct enclave_param cut[] = {{"card", "enclave-card:A", 0}};
+    struct enclave_param kit[] = {{"card", "enclave-kit:AQID", 0}};
+    struct enclave_param bob[] = {{"peer", "bob", 0}, {"address", "h:2", 0}};
+    struct enclave_param twins[] = {{"peer", "twins", 0}};
+    struct enclave_param prefix[] = {{"peer", "0123abcd", 0}};
+    struct enclave_param three[] = {{"enclave", "three", 0}, {"text", "x", 0}};
+    struct enclave_param named[] = {{"enclave", "0123abcd", 0}};
+    open_vault(w);
+    ask(w, 2, "key_show", NULL, 0, "enclave key export --as NICK");
+    ask(w, 0, "key_export", nick, 2, "\"card\":\"enclave-card:AQID");
+    assert_int_equal(w->node.number, 1);
+    ask(w, 0, "peer_add", card, 2, "\"state\":\"waiting\"");
+    assert_memory_equal(w->node.last.p, "\1\2\3", 3);
+    ask(w, 8, "peer_add", cut, 1, "cut or altered");
+    ask(w, 2, "peer_add", kit, 1, "no contact card");
+    ask(w, 0, "peers", NULL, 0, "\"nick\":\"b\xc3\xb6\"");
+    ask(w, 0, "peer_address", bob, 2, "\"host\":\"you\"");
+    ask(w, 0, "peer_remove", bob, 1, "it is done");
+    ask(w, 5, "peer_remove", twins, 1, "several contacts");
+    ask(w, 5, "peer_remove", prefix, 1, "several begin");
+    ask(w, 5, "members", named, 1, "several begin");
+    w->node.enclaves = 3;
+    ask(w, 7, "send", three, 2, "nothing was sent");
+}
+
 static void votes_and_rules_answer(void **state)
 {
     struct world *w = *state;
@@ -737,6 +767,7 @@ int main(void)
         WORLD(vault_comes_first),
         WORLD(the_only_enclave_is_meant),
         WORLD(every_operation_answers),
+        WORLD(contacts_answer),
         WORLD(votes_and_rules_answer),
         WORLD(secret_ballots_stay_secret),
         WORLD(care_answers),

@@ -14,10 +14,10 @@ static bool address_char_ok(uint8_t c)
     return c > 0x20 && c < 0x7f;
 }
 
-/* host:port of printable ASCII; the port is a number from 1 to 65535. */
-static bool address_ok(struct bytes a)
+bool invitation_address_ok(struct bytes a)
 {
     size_t colon = a.n;
+    if (a.n > INVITATION_ADDRESS_MAX) return false;
     for (size_t i = 0; i < a.n; i++) {
         if (!address_char_ok(a.p[i])) return false;
         if (a.p[i] == ':') colon = i;
@@ -35,7 +35,7 @@ enum status invitation_encode(const struct invitation *i, struct buf *out, uint8
 {
     struct invitation_wire w = {
         .version = INVITATION_VERSION, .address = bytes_str(i->address), .expiry = i->expiry};
-    if (w.address.n == 0 || !address_ok(w.address)) return ST_USAGE;
+    if (!invitation_address_ok(w.address)) return ST_USAGE;
     memcpy(w.pin, i->pin, 32);
     memcpy(w.room, i->room, 32);
     memcpy(w.door_secret, i->door_secret, 32);
@@ -56,7 +56,7 @@ enum status invitation_decode(struct bytes in, struct invitation *ret)
     if (in.n > 0 && in.p[0] != INVITATION_VERSION) return ST_VERSION;
     enum status st = fields_decode(&invitation_wire_fields, in, &w);
     if (st != ST_OK) return st;
-    if (w.address.n == 0 || !address_ok(w.address)) {
+    if (!invitation_address_ok(w.address)) {
         bytes_wipe(&w, sizeof w);
         return ST_BAD_MESSAGE;
     }

@@ -55,6 +55,8 @@ enum status invitation_to_text(const struct invitation *i, char ret[INVITATION_T
 enum status invitation_from_text(const char *text, struct invitation *ret) MUST_USE;
 /* H(invitation): what the knock's signature is bound to. */
 enum status invitation_hash(const struct invitation *i, uint8_t ret_hash[32]) MUST_USE;
+/* host:port of printable ASCII; the port is a number from 1 to 65535. */
+bool invitation_address_ok(struct bytes address);
 bool invitation_expired(const struct invitation *i, uint64_t now_ms);
 void invitation_wipe(struct invitation *i);
 

@@ -209,6 +209,7 @@ enum status node_create(struct node *n, const struct node_create *req, node_done
         return ST_OK;
     }
     TRY(enclave_new(n, req->name, req->nick, &e));
+    if (req->tag != NULL) memcpy(e->tag, req->tag, sizeof e->tag);
     memcpy(e->address, sentinels[0].address, sizeof e->address);
     memcpy(e->pin, sentinels[0].pin, 32);
     env_random(n->ports.env, e->room, 32);

@@ -143,6 +143,7 @@ static void end_opening(struct opening *o, enum status st, const char *text)
     node_done *done = o->door->done;
     void *arg = o->door->arg;
     o->door->done = NULL;
+    o->door->opened = st == ST_OK;
     if (st == ST_OK) st = invitation_to_text(&o->door->invitation, code);
     if (st == ST_OK) memcpy(out.code, code, strlen(code) + 1);
     if (st != ST_OK && !o->e->removed) remove_door(o->e, o->door);
@@ -241,6 +242,45 @@ out:
     return st;
 }
 
+/* ---- the same door again ---- */
+
+struct reopening {
+    struct enclave *e;
+    uint8_t token_hash[32];
+};
+
+static void on_reopened(void *arg, enum status st, struct bytes body)
+{
+    struct reopening *r = arg;
+    struct enclave *e = r->e;
+    (void)body;
+    for (size_t i = 0; i < e->n_doors && (st == ST_OK || st == ST_EXISTS); i++)
+        if (memcmp(e->doors[i]->token_hash, r->token_hash, 32) == 0) e->doors[i]->opened = true;
+    free(r);
+}
+
+void enclave_door_again(struct enclave *e, const struct enclave_door *d)
+{
+    struct door_keys keys;
+    struct buf sealed = BUF_INIT;
+    uint8_t nonce[XAEAD_NONCE];
+    struct reopening *r = malloc(sizeof *r);
+    if (r == NULL) return;
+    r->e = e;
+    memcpy(r->token_hash, d->token_hash, 32);
+    env_random(e->node->ports.env, nonce, sizeof nonce);
+    door_keys_of(d->invitation.door_secret, &keys);
+    xaead_seal_to(keys.record_key, nonce, BYTES_NONE, buf_view(&d->record), &sealed);
+    struct room_door_open msg = {.expires_ms = d->expiry_ms, .record = buf_view(&sealed)};
+    memcpy(msg.door, d->token_hash, 32);
+    if (buf_status(&sealed) != ST_OK ||
+        uplink_request(&e->up, ROOM_DOOR_OPEN, &room_door_open_fields, &msg, on_reopened, r) !=
+            ST_OK)
+        free(r);
+    bytes_wipe(&keys, sizeof keys);
+    buf_free(&sealed);
+}
+
 /* ---- knocks ---- */
 
 struct enclave_knock *enclave_knock_find(struct enclave *e, const uint8_t reply[32])
@@ -291,6 +331,8 @@ static void on_knock(struct enclave *e, const struct room_knocked *in)
     bytes_text(knock.message, k->message, sizeof k->message);
     safety_hash(buf_view(&d->record), buf_view(&k->plain), k->safety);
     e->knocks[e->n_knocks++] = k;
+    contacts_knocked(e, k);
+    if (k->proposed) return; /* its owner named it with its card: that was the yes */
     char text[NODE_REASON_MAX];
     snprintf(text, sizeof text, "%s knocks at the door of %s. Type: enclave proposals %s", k->nick,
              e->name, e->name);

@@ -269,7 +269,8 @@ enum status enclave_find_member(const struct enclave *e, const char *text, size_
         hex_encode(BYTES_OF(leaf->id), hex);
         bool same = (strlen(leaf->nick) == len && memcmp(leaf->nick, text, len) == 0) ||
                     (strlen(number) == len && memcmp(number, text, len) == 0) ||
-                    (len >= 8 && len <= 64 && memcmp(hex, text, len) == 0);
+                    (len >= 8 && len <= 64 && memcmp(hex, text, len) == 0) ||
+                    (leaf->leaf != group_leaf(e->group) && contacts_means(e, text, len));
         if (!leaf->member_now || !same) continue;
         *ret = leaf->leaf;
         found++;

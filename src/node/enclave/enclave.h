@@ -99,6 +99,7 @@ struct enclave_door {
     uint64_t expiry_ms;
     struct invitation invitation;
     struct buf record; /* plain text of the door record */
+    bool opened;       /* the sentinel said so since the start */
     node_done *done;   /* of the invite that opens it */
     void *arg;
 };
@@ -419,6 +420,8 @@ void enclave_pend(struct enclave *e, const uint8_t kem_pk[1216], const uint8_t r
 
 /* ---- door.c: inviting, knocks ---- */
 enum status enclave_doors_load(struct enclave *e) MUST_USE;
+/* Opens a door again that the sentinel may not have: it was stopped, or lost what it had. */
+void enclave_door_again(struct enclave *e, const struct enclave_door *d);
 void enclave_knocks_ask(struct enclave *e);
 void enclave_knocked(struct enclave *e, struct bytes payload);
 struct enclave_knock *enclave_knock_find(struct enclave *e, const uint8_t reply[32]);
@@ -461,6 +464,8 @@ enum status enclave_kit_item(const struct enclave *e, struct buf *out) MUST_USE;
 struct rehome;
 void enclave_rehome_tick(struct enclave *e, uint64_t now_ms);
 uint64_t enclave_rehome_next_ms(const struct enclave *e);
+/* The same sentinel, by another way. */
+void enclave_redial(struct enclave *e, const char *address);
 void enclave_rehomed(struct enclave *e); /* a REHOME is in the ledger */
 bool enclave_rehome_up(struct enclave *e, const struct link_peer *peer); /* true: it took over */
 void enclave_rehome_free(struct enclave *e);

@@ -375,7 +375,9 @@ static enum status begin_join(struct node *n, const struct invitation *inv,
     snprintf(name, sizeof name, "joining-%s", hex);
     enum status st;
     TRY(enclave_new(n, req->name != NULL ? req->name : name, req->nick, &e));
-    memcpy(e->address, inv->address, sizeof e->address);
+    if (req->tag != NULL) memcpy(e->tag, req->tag, sizeof e->tag);
+    snprintf(e->address, sizeof e->address, "%s",
+             req->address != NULL ? req->address : inv->address);
     memcpy(e->pin, inv->pin, 32);
     memcpy(e->room, inv->room, 32);
     memcpy(e->enclave_id, inv->enclave_id, 32);

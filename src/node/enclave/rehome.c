@@ -226,6 +226,14 @@ static void go(struct enclave *e, const struct ledger_sentinel *to)
     if (enclave_connect(e) != ST_OK) enclave_trouble(e, "cannot dial %s", to->address);
 }
 
+void enclave_redial(struct enclave *e, const char *address)
+{
+    struct ledger_sentinel same = {0};
+    snprintf(same.address, sizeof same.address, "%s", address);
+    memcpy(same.pin, e->pin, 32);
+    go(e, &same);
+}
+
 /* A REHOME came while we were reading: we go at the next tick, not inside an event. */
 void enclave_rehomed(struct enclave *e)
 {
