@@ -315,7 +315,7 @@ enum status node_propose_remove(struct node *n, const struct node_remove *req, n
                                 void *arg) MUST_USE;
 
 /* What can be changed by vote: "ballot" (secret|open), "mode" (direct|relay|tor), "deadline" (time),
- * "history" (yes|no: newcomers get the keys of older files), "idle" (time, "never"), "rekey" (time),
+ * "compression" (on|off: of words), "history" (yes|no: newcomers get the keys of older files), "idle" (time, "never"), "rekey" (time),
  * "sentinels" (HOST:PORT#PIN with commas). */
 struct node_setting {
     const char *key;

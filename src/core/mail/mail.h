@@ -82,6 +82,7 @@ struct mail_draft {
     uint64_t time_ms;
     uint64_t seen_count; /* feed 0 */
     uint8_t seen_chain[32];
+    bool pack; /* compress the content where that makes the entry smaller */
     struct bytes content;
 };
 

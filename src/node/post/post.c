@@ -153,6 +153,8 @@ static enum status seal(struct enclave *e, struct outgoing *o)
     struct mail_draft d = {.kind = o->kind,
                            .time_ms = o->time_ms,
                            .seen_count = seen.count,
+                           .pack =
+                               ledger_policy(group_ledger(e->group), LEDGER_POLICY_COMPRESS) != 0,
                            .content = buf_view(&o->content)};
     o->epoch = TO_BE_MADE;
     o->ready = false;
