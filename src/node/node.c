@@ -209,6 +209,7 @@ enum status node_start(struct node *n, const uint8_t mk[32], const uint8_t rk[32
     /* One enclave that does not load does not keep the others from running. */
     st = keep_scan(&n->keep, &n->records, 0, on_record, &l);
     copied_end(&l.copied, st == ST_OK);
+    if (st == ST_OK) st = archives_load(n);
     return st;
 }
 
@@ -230,6 +231,8 @@ void node_free(struct node *n)
         free(l);
     }
     revoke_free(n->revoke);
+    history_job_free(n);
+    archives_free(n);
     keep_stop(&n->keep);
     secret_free(n->recovery);
     free(n);

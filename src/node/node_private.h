@@ -14,6 +14,8 @@
 struct enclave;
 struct later;
 struct revoke;
+struct archives;
+struct history_job;
 
 struct node {
     struct node_ports ports;
@@ -34,16 +36,23 @@ struct node {
     size_t commits;
     node_done *stop_done;
     void *stop_arg;
-    struct later *later;   /* answers that wait for the next tick */
-    struct revoke *revoke; /* one at a time; NULL */
-    uint64_t gate_ms;      /* gate.h: another enclave than the last dials not before */
-    uint64_t gate_last;    /* slot of the last one, 0: none yet */
+    struct later *later;         /* answers that wait for the next tick */
+    struct archives *archives;   /* node/post/archive.h */
+    struct history_job *history; /* the last export or import; NULL */
+    struct revoke *revoke;       /* one at a time; NULL */
+    uint64_t gate_ms;            /* gate.h: another enclave than the last dials not before */
+    uint64_t gate_last;          /* slot of the last one, 0: none yet */
 };
 
 /* ---- revoke.c ---- */
 void revoke_free(struct revoke *r);
 uint64_t revoke_next_ms(const struct revoke *r); /* 0: at once */
 void revoke_tick(struct revoke *r, uint64_t now_ms);
+
+/* ---- node/post/archive.c, history_job.c ---- */
+enum status archives_load(struct node *n) MUST_USE;
+void archives_free(struct node *n);
+void history_job_free(struct node *n);
 
 struct enclave *node_find(struct node *n, const char *name);
 /* NULL: name is free; else what is wrong with it, in words. */

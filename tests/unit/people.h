@@ -106,7 +106,9 @@ static inline void person_start(struct person *p)
     struct node_options options = {.listen = "127.0.0.1:0",
                                    .announce = "127.0.0.1",
                                    .offer = UINT64_C(1) << 30,
-                                   .receipts = NODE_RECEIPTS_READ};
+                                   .receipts = NODE_RECEIPTS_READ,
+                                   .passes = 1,
+                                   .memory_kib = 64};
     p->copies = 0;
     assert_int_equal(links_new(&t->loop, &t->env, &p->links), ST_OK);
     assert_int_equal(net_work_new(&t->loop, 1, &p->work), ST_OK);

@@ -275,7 +275,8 @@ static enum status accept(struct pair *p, uint64_t index, struct found *f, struc
         ret->verdict = MAIL_LATE;
     else if (f->e.kind == PAIR_HELLO && f->e.flags == 0)
         ret->verdict = MAIL_AGAIN;
-    else if ((f->e.kind != MAIL_TEXT && f->e.kind != MAIL_NOTE) || f->e.flags != 0)
+    else if ((f->e.kind != MAIL_TEXT && f->e.kind != MAIL_NOTE && f->e.kind != MAIL_HISTORY) ||
+             f->e.flags != 0)
         ret->verdict = MAIL_NEWER;
     else
         ret->verdict = recent_add(f->peer, f->e.uuid) ? MAIL_MESSAGE : MAIL_AGAIN;

@@ -48,6 +48,7 @@ static void shred(struct enclave *e, const char *why, kv_done *done, void *arg)
     keep_erase_space(&b, &e->s_doors);
     keep_erase_space(&b, &e->s_files);
     for (int f = 0; f < FEEDS; f++) keep_erase_space(&b, &e->feeds[f].space);
+    enclave_post_shred(e, &b);
     if (e->shelf != NULL) enclave_files_shred(e, &b);
     enclave_move(e, ENCLAVE_GONE);
     enclave_tell(e, "left", "", 0, why);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Words that speak of other words: answers, edits, taking back, reactions; and what is said with a file,
  * a name or an end. */
+#include "node/post/archive.h"
 #include "node/post/post.h"
 
 #include "core/files/tree.h"
@@ -69,6 +70,15 @@ static bool between(const struct message_row *m, uint16_t by, uint16_t with)
     return (m->leaf == by && m->to == with) || (m->leaf == with && m->to == by);
 }
 
+/* A message that is not here may lie in what somebody shared, or in an imported file. */
+static void change_apart(struct enclave *e, uint16_t by, uint64_t time_ms, const struct note *note,
+                         struct keep_batch *b)
+{
+    const struct ledger_leaf *leaf = ledger_leaf(group_ledger(e->group), by);
+    if (leaf != NULL && (note->act == NOTE_EDIT || note->act == NOTE_UNSAY))
+        archive_change(e->node, e->enclave_id, leaf->id, note->of_uuid, note->text, time_ms, b);
+}
+
 /* ST_NOT_FOUND: the message is not here (a newcomer's first words may speak of older ones). */
 static enum status apply(struct enclave *e, uint16_t by, uint16_t with, uint64_t time_ms,
                          const struct note *note, struct keep_batch *b)
@@ -80,6 +90,7 @@ static enum status apply(struct enclave *e, uint16_t by, uint16_t with, uint64_t
     if (note->of_leaf != of) return ST_DENIED;
     buf_init(&row, KV_VALUE_MAX);
     enum status st = post_find(e, of, note->of_uuid, &row, &m, &number);
+    if (st == ST_NOT_FOUND && with == POST_ALL) change_apart(e, by, time_ms, note, b);
     if (st == ST_OK && ((m.state & POST_UNSAID) != 0 || !between(&m, by, with))) st = ST_NOT_FOUND;
     if (st != ST_OK) {
         buf_free(&row);
@@ -251,10 +262,11 @@ enum status node_send(struct node *n, const char *name, const struct node_say *w
     return ST_OK;
 }
 
-static void put_act(struct enclave *e, const struct outgoing *o, struct keep_batch *b)
+void post_put_act(struct enclave *e, const struct outgoing *o, struct keep_batch *b)
 {
     struct buf row;
-    struct act_row a = {.to = o->to, .time_ms = o->time_ms, .content = buf_view(&o->content)};
+    struct act_row a = {
+        .kind = o->kind, .to = o->to, .time_ms = o->time_ms, .content = buf_view(&o->content)};
     memcpy(a.uuid, o->uuid, 16);
     buf_init(&row, KV_VALUE_MAX);
     if (fields_encode(&act_row_fields, &a, &row) == ST_OK)
@@ -296,7 +308,7 @@ static enum status act(struct node *n, const char *name, uint64_t number, struct
     if (st == ST_OK) {
         keep_begin(&b, &n->keep);
         post_queue(e, o, &b);
-        put_act(e, o, &b);
+        post_put_act(e, o, &b);
         (void)!apply(e, group_leaf(e->group), with, now, note, &b);
         enclave_mail_commit(e, &b, done, arg, number);
     }

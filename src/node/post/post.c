@@ -291,7 +291,7 @@ size_t enclave_mail_waiting(const struct enclave *e)
 {
     size_t n = 0;
     for (const struct outgoing *o = e->out_first; o != NULL; o = o->next)
-        n += o->kind == MAIL_TEXT || o->kind == MAIL_NOTE;
+        n += o->kind != MAIL_MARKS && o->kind != PAIR_HELLO;
     return n;
 }
 
@@ -548,7 +548,7 @@ void post_say_again(struct enclave *e, const uint8_t uuid[16])
                 ST_OK &&
             fields_decode(&act_row_fields, buf_view(&row), &a) == ST_OK &&
             memcmp(a.uuid, uuid, 16) == 0 &&
-            post_outgoing(e, MAIL_NOTE, a.to, uuid, 0, a.time_ms, a.content, &o) != ST_OK)
+            post_outgoing(e, a.kind, a.to, uuid, 0, a.time_ms, a.content, &o) != ST_OK)
             o = NULL;
     }
     if (o != NULL) {
@@ -657,6 +657,7 @@ enum status enclave_mail_load(struct enclave *e)
     if (st != ST_OK) return st;
     st = keep_last(&e->node->keep, &e->s_messages, &last);
     if (st == ST_OK) e->next_message = last + 1;
+    if (e->post->kept.next_message > e->next_message) e->next_message = e->post->kept.next_message;
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 

@@ -11,6 +11,7 @@
 
 FIELDS_DEFINE(message_row, MESSAGE_ROW_FIELDS);
 FIELDS_DEFINE(act_row, ACT_ROW_FIELDS);
+FIELDS_DEFINE(kept_row, KEPT_ROW_FIELDS);
 
 #define ODD_TIME_MS (UINT64_C(5) * 60 * 1000)
 #define ROW_VERSION 2
@@ -122,12 +123,36 @@ bool post_known(struct enclave *e, uint16_t leaf, const uint8_t uuid[16])
     return st == ST_OK;
 }
 
-void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
-               struct keep_batch *b)
+void post_put_kept(struct enclave *e, struct keep_batch *b)
+{
+    struct buf row = BUF_INIT;
+    if (fields_encode(&kept_row_fields, &e->post->kept, &row) == ST_OK)
+        keep_put(b, &e->s_marks, POST_KEPT, buf_view(&row));
+    buf_free(&row);
+}
+
+static void drop(struct enclave *e, uint64_t number, const struct message_row *m, const char *kind,
+                 struct keep_batch *b)
 {
     keep_erase(b, &e->s_messages, number);
     keep_erase(b, &e->s_uuids, post_key(m->leaf, m->uuid));
-    remember(e, number, m, BYTES(NULL, 0), "gone", m->leaf);
+    remember(e, number, m, BYTES(NULL, 0), kind, m->leaf);
+    /* No number is given twice, also when the last message is gone. */
+    if (e->post->kept.next_message == e->next_message) return;
+    e->post->kept.next_message = e->next_message;
+    post_put_kept(e, b);
+}
+
+void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
+               struct keep_batch *b)
+{
+    drop(e, number, m, "gone", b);
+}
+
+void post_forget(struct enclave *e, uint64_t number, const struct message_row *m,
+                 struct keep_batch *b)
+{
+    drop(e, number, m, NULL, b);
 }
 
 static void tell(struct enclave *e, const struct post_unsaved *u)
@@ -156,6 +181,7 @@ static void forget_oldest(struct post *p)
 
 void post_settled(struct enclave *e, uint64_t commit)
 {
+    if (!e->removed && e->post != NULL) post_shared_settled(e, commit);
     while (!e->removed && e->post != NULL && e->post->oldest != NULL &&
            e->post->oldest->commit <= commit) {
         if (e->post->oldest->kind != NULL) tell(e, e->post->oldest);
@@ -172,6 +198,8 @@ static bool on_mark(void *arg, uint64_t n, struct bytes plain)
     struct marks_row own;
     if (n < LEDGER_EVER_MAX && fields_decode(&mail_marks_fields, plain, &m) == ST_OK)
         e->post->marks[n] = m;
+    if (n == POST_KEPT && fields_decode(&kept_row_fields, plain, &e->post->kept) != ST_OK)
+        e->post->kept = (struct kept_row){.keep_ms = 0};
     if (n == POST_MARKS_OWN && fields_decode(&marks_row_fields, plain, &own) == ST_OK)
         e->post->own = own;
     if (n >= POST_MARKS_ANEW && n < POST_MARKS_ANEW + LEDGER_EVER_MAX)
@@ -212,6 +240,29 @@ void post_free(struct enclave *e)
 
 /* ---- looking ---- */
 
+struct each {
+    struct enclave *e;
+    post_visit *visit;
+    void *arg;
+};
+
+static bool on_row(void *arg, uint64_t n, struct bytes plain)
+{
+    const struct each *each = arg;
+    const struct post_unsaved *u = unsaved_of(each->e->post, n);
+    struct message_row m;
+    if (u != NULL && u->row.n == 0) return true;
+    if (fields_decode(&message_row_fields, plain, &m) != ST_OK) return true;
+    return each->visit(each->arg, n, &m);
+}
+
+enum status post_each(struct enclave *e, uint64_t from, post_visit *visit, void *arg)
+{
+    struct each each = {e, visit, arg};
+    if (e->post == NULL) return ST_OK;
+    return keep_scan(&e->node->keep, &e->s_messages, from, on_row, &each);
+}
+
 struct looking {
     struct enclave *e;
     node_message_visit *visit;
@@ -232,13 +283,12 @@ static size_t signs_of(const struct enclave *e, struct bytes signs,
     return n;
 }
 
-static bool on_message_row(void *arg, uint64_t n, struct bytes plain)
+static bool on_message_row(void *arg, uint64_t n, const struct message_row *r)
 {
     struct looking *l = arg;
-    struct message_row row;
+    const struct message_row row = *r;
     struct node_sign signs[LEDGER_LEAVES_MAX];
     char nick[NODE_NICK_MAX + 1], hex[33];
-    if (fields_decode(&message_row_fields, plain, &row) != ST_OK) return true;
     snprintf(nick, sizeof nick, "%.*s", (int)row.nick.n, (const char *)row.nick.p);
     struct node_message m = {.number = n,
                              .nick = nick,
@@ -275,7 +325,7 @@ enum status node_messages(struct node *n, const char *name, uint64_t from,
     struct enclave *e = node_find(n, name);
     struct looking l = {e, visit, arg};
     if (e == NULL) return ST_NOT_FOUND;
-    return keep_scan(&n->keep, &e->s_messages, from, on_message_row, &l);
+    return post_each(e, from, on_message_row, &l);
 }
 
 enum status node_last_message(struct node *n, const char *name, uint64_t *ret)
