@@ -165,6 +165,7 @@ static void one_clock_alone_erases_nothing(void **state)
     two(&t);
     struct person *alice = &t.people[0], *bob = &t.people[1];
     said(alice, "first");
+    UNTIL(&t, enclave_mail_waiting(room_of(alice)) == 0);
     DID(alice, node_history_keep(alice->node, "room", 90 * DAY_MS, DONE));
     struct env *jumped = malloc(sizeof *jumped);
     assert_non_null(jumped);
