@@ -181,6 +181,19 @@ bool act_send(struct sim *s)
     return act_send_by(s, person_random(s, PERSON_IN, false));
 }
 
+/* What was said before goes to another member, as far as both are there. */
+bool act_share(struct sim *s)
+{
+    struct person *by = person_random(s, PERSON_IN, false);
+    struct person *with = person_random(s, PERSON_IN, false);
+    if (!by || !by->node || !with || by == with) return false;
+    const struct node_share req = {
+        .enclave = SIM_NAME, .who = with->nick, .most = 1 + rng_below(&s->rng, 200)};
+    enum status st = node_history_share(by->node, &req, NULL, NULL);
+    sim_trace(s, "m%u shares its history with m%u: %s", by->i, with->i, status_text(st));
+    return st == ST_OK;
+}
+
 bool act_send_by(struct sim *s, struct person *p)
 {
     if (!p || !p->node || p->state != PERSON_IN || s->n_messages == SIM_MESSAGES_MAX) return false;
