@@ -743,9 +743,6 @@ static void history_of_words(void **state)
     assert_int_equal(w->node.number, UINT64_C(90) * 86400000);
     ask(w, 0, "history", NULL, 0, "\"keep_ms\":7776000000");
     ask(w, 0, "history", NULL, 0, "\"name\":\"one-eve\",\"shared\":true");
-    keep[0].value = "1y";
-    ask(w, 0, "history_keep", keep, 1, NULL);
-    assert_int_equal(w->node.number, UINT64_C(365) * 86400000);
     static const char *const odd[] = {"90", "d", "-1d", "0d", "90m", "99999999999999999999y", ""};
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         keep[0].value = odd[i];
