@@ -195,6 +195,8 @@ def history(w, ada, bob, eve):
     ada("unsay", number(ada, "a word to everybody"))
     dan.until("that is dropped", lambda: "a word to everybody" not in archive(dan, "choir-ada"))
     expect(len(dan("history")["archives"]) == 1, "what is here already came again")
+    table = dan.run("history", json_flag=False).text
+    expect("shared by ada" in table and "forever" in table, table)
 
     file, plain = w.path / "choir.history", w.path / "choir.jsonl"
     key = w.path / "file.password"

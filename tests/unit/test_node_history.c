@@ -314,6 +314,65 @@ static void what_is_shared_is_bounded(void **state)
     town_end(&t);
 }
 
+/* ---- compression ---- */
+
+struct rule {
+    const char *key;
+    char value[32];
+};
+
+static void see_rule(void *arg, const struct node_setting *setting)
+{
+    struct rule *r = arg;
+    if (strcmp(r->key, setting->key) == 0)
+        snprintf(r->value, sizeof r->value, "%.31s", setting->value);
+}
+
+static const char *rule_of(struct person *p, struct rule *r)
+{
+    r->value[0] = '\0';
+    assert_int_equal(node_policy(p->node, "room", see_rule, r), ST_OK);
+    return r->value;
+}
+
+/* Bytes of the newest entry of feed 1. */
+static size_t newest_size(struct person *p)
+{
+    struct buf sealed;
+    uint8_t chain[32];
+    struct enclave *e = room_of(p);
+    buf_init(&sealed, KV_VALUE_MAX);
+    UNTIL(p->town, enclave_mail_waiting(e) == 0 && e->commits == 0);
+    assert_int_equal(enclave_kept(e, FEED_MAIL, e->feeds[FEED_MAIL].seen.count - 1, &sealed, chain),
+                     ST_OK);
+    size_t n = sealed.n;
+    buf_free(&sealed);
+    return n;
+}
+
+static void packing_is_a_rule_of_the_enclave(void **state)
+{
+    (void)state;
+    struct town t;
+    struct rule packing = {.key = "compression"};
+    char text[3000];
+    town_start(&t, 1);
+    struct person *alice = &t.people[0];
+    person_create(alice, "room");
+    memset(text, 'a', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    assert_string_equal(rule_of(alice, &packing), "on");
+    said(alice, text);
+    assert_int_equal(newest_size(alice), 512);
+    struct node_policy_change change = {
+        .enclave = "room", .changes = "compression=off", .now = true};
+    DID(alice, node_propose_policy(alice->node, &change, DONE));
+    UNTIL(&t, strcmp(rule_of(alice, &packing), "off") == 0);
+    said(alice, text);
+    assert_int_equal(newest_size(alice), 4096);
+    town_end(&t);
+}
+
 /* ---- files ---- */
 
 static void keep_job(void *arg, const struct node_history_job *j)
@@ -458,6 +517,7 @@ int main(void)
         cmocka_unit_test(one_clock_alone_erases_nothing),
         cmocka_unit_test(newcomers_see_what_is_shared),
         cmocka_unit_test(what_is_shared_is_bounded),
+        cmocka_unit_test(packing_is_a_rule_of_the_enclave),
         cmocka_unit_test(files_are_whole_or_refused),
         cmocka_unit_test(a_stopped_import_leaves_nothing),
     };
