@@ -40,7 +40,7 @@ enum mail_kind {
     MAIL_TEXT = 1,   /* UTF-8 */
     MAIL_MARKS = 2,  /* struct mail_marks */
     MAIL_NOTE = 3,   /* core/mail/note.h */
-    MAIL_HISTORY = 4 /* private only: rows of core/mail/history.h */
+    MAIL_HISTORY = 5 /* private only: rows of core/mail/history.h */
 };
 
 /* Entries of feed 1, from its first one on, whose words the author has here, and has read. */
