@@ -444,6 +444,10 @@ static void files_are_whole_or_refused(void **state)
     assert_int_equal(info.st_mode & 0777, 0600);
     assert_true(info.st_size > 3 * (long)HISTORY_CHUNK / 2);
 
+    a = file(carol, false, path, "seven words"); /* the first archive of a home */
+    assert_int_equal(a.st, ST_OK);
+    assert_int_equal(a.number, 60);
+    DID(carol, node_archive_forget(carol->node, "room", DONE));
     a = file(carol, false, path, "other words");
     assert_int_equal(a.st, ST_PASSWORD);
     const long cuts[] = {0, 65, 66, 70, 90000, (long)info.st_size - 1};

@@ -71,6 +71,7 @@ enum status archives_load(struct node *n)
 {
     n->archives = calloc(1, sizeof *n->archives);
     if (n->archives == NULL) return ST_NO_MEMORY;
+    n->archives->next_slot = 1; /* 0 names none */
     n->archives->records = keep_space(&n->keep, "archives", BYTES_NONE);
     enum status st = keep_scan(&n->keep, &n->archives->records, 0, on_record, n);
     if (st == ST_OK) drop_unready(n);
