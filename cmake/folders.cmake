@@ -64,7 +64,7 @@ folder(node)
 foreach(part vault host enclave contact post vote shelf put get hold)
   folder(node/${part})
 endforeach()
-folder(api PkgConfig::JANSSON PkgConfig::WEBSOCKETS PkgConfig::UV)
+folder(api PkgConfig::UTF8PROC PkgConfig::JANSSON PkgConfig::WEBSOCKETS PkgConfig::UV)
 folder(client PkgConfig::CURL PkgConfig::JANSSON)
 folder(cli/talk)
 

@@ -9,10 +9,12 @@
 #include "core/door/knock.h"
 #include "core/feed/entry0.h"
 #include "core/feed/entry23.h"
+#include "core/feed/squeeze.h"
 #include "core/files/manifest.h"
 #include "core/files/segment.h"
 #include "core/ledger/proof.h"
 #include "core/mail/envelope.h"
+#include "core/mail/history.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +91,46 @@ static void card(void)
     save("card", "changed", BYTES_LIT("\4"), BYTES_LIT("\1\2\3"));
     buf_free(&b);
     buf_free(&inv);
+}
+
+static void history(void)
+{
+    struct buf b = BUF_INIT;
+    struct history_keys keys;
+    struct history_cost cost = {3, 65536, {7}};
+    static const uint8_t root[32];
+    uint8_t text[3000];
+    struct history_row row = {.author = {1},
+                              .uuid = {2},
+                              .flags = HISTORY_OWN | HISTORY_ANSWERS,
+                              .time_ms = 3,
+                              .of_author = {4},
+                              .nick = BYTES_LIT("ada"),
+                              .signs = BYTES_LIT("\x03"
+                                                 "bob\x02+1"),
+                              .text = BYTES_LIT("dinner")};
+    struct history_about about = {.name = BYTES_LIT("choir"), .nick = BYTES_LIT("ada")};
+    must(fields_encode(&history_row_fields, &row, &b) == ST_OK, "row");
+    save("history", "row", BYTES_LIT("\0"), buf_view(&b));
+    buf_clear(&b);
+    must(history_put_about(&about, &b) == ST_OK && history_put(&row, &b) == ST_OK, "rows");
+    must(history_put(&row, &b) == ST_OK, "rows");
+    save("history", "rows", BYTES_LIT("\1"), buf_view(&b));
+    buf_clear(&b);
+    must(history_start(&cost, root, &keys, &b) == ST_OK, "head");
+    b.p[40] ^= 1; /* of another password */
+    save("history", "head", BYTES_LIT("\2"), buf_view(&b));
+    for (unsigned what = 0; what < 5; what++) {
+        char name[] = "file-0";
+        const uint8_t steps[] = {3, (uint8_t)what, 9, 2, 'a', 'b', 0, 3, 'c', 'd', 'e', 1, 'f'};
+        name[5] = (char)('0' + what);
+        save("history", name, BYTES_NONE, BYTES_OF(steps));
+    }
+    buf_clear(&b);
+    memset(text, 'a', sizeof text);
+    must(squeeze_pack(235, BYTES_OF(text), &b), "packed");
+    save("history", "packed", BYTES_LIT("\4"), buf_view(&b));
+    buf_free(&b);
 }
 
 static void manifest(void)
@@ -172,7 +214,7 @@ int main(void)
 {
     door();
     card();
-    card();
+    history();
     manifest();
     shard();
     entry();

@@ -77,6 +77,15 @@ void api_handle_read(struct call *c);
 void api_handle_search(struct call *c);
 void api_handle_mark_read(struct call *c);
 
+void api_handle_history(struct call *c);
+void api_handle_history_keep(struct call *c);
+void api_handle_history_share(struct call *c);
+void api_handle_history_export(struct call *c);
+void api_handle_history_import(struct call *c);
+void api_handle_history_job(struct call *c);
+void api_handle_history_read(struct call *c);
+void api_handle_history_forget(struct call *c);
+
 void api_handle_kit(struct call *c);
 void api_handle_revoke(struct call *c);
 void api_handle_verify(struct call *c);

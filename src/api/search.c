@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "api/search.h"
 
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wctype.h>
+#include <utf8proc.h>
 
 /* Text as folded characters. */
 struct folded {
@@ -13,55 +12,60 @@ struct folded {
 };
 
 struct search {
-    locale_t locale;
     struct folded words[SEARCH_WORDS_MAX];
     size_t n;
     struct folded text; /* kept between calls, wiped at the end */
 };
 
-static size_t length_of(uint8_t first)
+static bool grow(struct folded *f, size_t n)
 {
-    return first < 0x80   ? 1
-           : first < 0xC2 ? 0
-           : first < 0xE0 ? 2
-           : first < 0xF0 ? 3
-           : first < 0xF5 ? 4
-                          : 0;
-}
-
-/* One character of UTF-8, or one byte that is none (above all characters). */
-static uint32_t next(const uint8_t *p, size_t left, size_t *ret_used)
-{
-    size_t n = length_of(p[0]);
-    *ret_used = 1;
-    if (n == 1) return p[0];
-    uint32_t c = n == 0 ? 0 : p[0] & (0x7FU >> n);
-    bool good = n != 0 && n <= left;
-    for (size_t i = 1; good && i < n; i++) {
-        good = (p[i] & 0xC0) == 0x80;
-        c = c << 6 | (p[i] & 0x3F);
+    if (n <= f->room) return true;
+    if (n < 2 * f->room) n = 2 * f->room;
+    uint32_t *c = malloc(n * sizeof *c);
+    if (c == NULL) return false;
+    if (f->c != NULL) {
+        memcpy(c, f->c, f->n * sizeof *c);
+        bytes_wipe(f->c, f->room * sizeof *f->c);
     }
-    if (!good) return 0x110000U + p[0];
-    *ret_used = n;
-    return c;
-}
-
-static bool fold(const struct search *s, struct bytes in, struct folded *out)
-{
-    if (in.n > out->room) {
-        if (out->c != NULL) bytes_wipe(out->c, out->room * sizeof *out->c);
-        free(out->c);
-        out->room = 0;
-        out->c = malloc(in.n * sizeof *out->c);
-        if (out->c == NULL) return false;
-        out->room = in.n;
-    }
-    out->n = 0;
-    for (size_t i = 0, used; i < in.n; i += used) {
-        uint32_t c = next(in.p + i, in.n - i, &used);
-        out->c[out->n++] = c < 0x110000 ? (uint32_t)towlower_l((wint_t)c, s->locale) : c;
-    }
+    free(f->c);
+    f->c = c;
+    f->room = n;
     return true;
+}
+
+#define FORM (UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD)
+
+/* Folded without regard to case (so that a sharp s is two s) and to how accents are written. */
+static bool fold_text(struct bytes in, struct folded *out)
+{
+    if (in.n == 0) return true;
+    utf8proc_ssize_t most = utf8proc_decompose(in.p, (utf8proc_ssize_t)in.n, NULL, 0, FORM);
+    if (most < 0 || !grow(out, out->n + (size_t)most)) return false;
+    utf8proc_int32_t *to = (utf8proc_int32_t *)(out->c + out->n);
+    utf8proc_ssize_t n = utf8proc_decompose(in.p, (utf8proc_ssize_t)in.n, to, most, FORM);
+    if (n > 0) n = utf8proc_normalize_utf32(to, n, UTF8PROC_COMPOSE);
+    if (n < 0) return false;
+    out->n += (size_t)n;
+    return true;
+}
+
+static bool fold(struct bytes in, struct folded *out)
+{
+    size_t from = 0;
+    out->n = 0;
+    for (size_t i = 0; i < in.n;) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t used = utf8proc_iterate(in.p + i, (utf8proc_ssize_t)(in.n - i), &c);
+        if (used > 0) {
+            i += (size_t)used;
+            continue;
+        }
+        /* A byte that is none of a character stands for itself, above all characters. */
+        if (!fold_text(BYTES(in.p + from, i - from), out) || !grow(out, out->n + 64)) return false;
+        out->c[out->n++] = 0x110000U + in.p[i];
+        from = ++i;
+    }
+    return fold_text(BYTES(in.p + from, in.n - from), out);
 }
 
 static bool blank(uint8_t c)
@@ -75,15 +79,13 @@ enum status search_new(struct bytes words, struct search **ret)
     enum status st = ST_OK;
     *ret = NULL;
     if (s == NULL) return ST_NO_MEMORY;
-    s->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-    if (s->locale == (locale_t)0) st = ST_NO_MEMORY;
     if (words.n > SEARCH_BYTES_MAX) st = ST_USAGE;
     for (size_t i = 0; st == ST_OK && i < words.n;) {
         size_t end = i;
         while (end < words.n && !blank(words.p[end])) end++;
         if (end > i && s->n == SEARCH_WORDS_MAX)
             st = ST_USAGE;
-        else if (end > i && !fold(s, BYTES(words.p + i, end - i), &s->words[s->n++]))
+        else if (end > i && !fold(BYTES(words.p + i, end - i), &s->words[s->n++]))
             st = ST_NO_MEMORY;
         i = end + 1;
     }
@@ -104,7 +106,7 @@ static bool inside(const struct folded *text, const struct folded *word)
 
 bool search_holds(struct search *s, struct bytes text)
 {
-    if (text.n == 0 || !fold(s, text, &s->text)) return false;
+    if (text.n == 0 || !fold(text, &s->text)) return false;
     for (size_t i = 0; i < s->n; i++)
         if (!inside(&s->text, &s->words[i])) return false;
     return true;
@@ -121,6 +123,5 @@ void search_free(struct search *s)
     if (s == NULL) return;
     for (size_t i = 0; i < SEARCH_WORDS_MAX; i++) folded_free(&s->words[i]);
     folded_free(&s->text);
-    if (s->locale != (locale_t)0) freelocale(s->locale);
     free(s);
 }

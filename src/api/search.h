@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * search: whether a text holds all the words that are looked for, whatever
- * their case, in any order, also inside longer words.
+ * their case (a sharp s is two s) and of how accents are written, in any order,
+ * also inside longer words.
  *
  * Owns: a search owns its words until search_free.
  * Errors: search_new: ST_USAGE (no word, or more than SEARCH_WORDS_MAX), ST_NO_MEMORY.

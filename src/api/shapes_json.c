@@ -31,6 +31,7 @@ json_t *json_enclave(const struct node_enclave_info *e)
     json_set_text(o, "id", e->id);
     json_set_text(o, "state", state_name(e->state));
     json_set_text(o, "nick", e->nick);
+    json_set_number(o, "keep_ms", e->keep_ms);
     json_set_text(o, "sentinel", e->sentinel);
     json_set_bool(o, "online", e->online);
     json_set_text(o, "trouble", e->trouble);

@@ -173,6 +173,9 @@ static void show_enclave(struct cli *c, const json_t *all, const json_t *e)
         cli_next(c, "enclave read%s", opt);
     }
     show_votes(c, e, opt);
+    if (cli_number(e, "keep_ms") > 0)
+        printf("    this machine erases messages after %llu days\n",
+               (unsigned long long)(cli_number(e, "keep_ms") / 86400000));
     if (cli_number(e, "outbox") > 0)
         printf("    %llu entr%s to be sent\n", (unsigned long long)cli_number(e, "outbox"),
                cli_number(e, "outbox") == 1 ? "y waits" : "ies wait");

@@ -232,6 +232,7 @@ enum status node_start(struct node *n, const uint8_t mk[32], const uint8_t rk[32
     st = keep_scan(&n->keep, &n->records, 0, on_record, &l);
     copied_end(&l.copied, st == ST_OK);
     drop_unmade(n);
+    if (st == ST_OK) st = archives_load(n);
     return st;
 }
 
@@ -255,6 +256,8 @@ void node_free(struct node *n)
     }
     revoke_free(n->revoke);
     contacts_free(n);
+    history_job_free(n);
+    archives_free(n);
     keep_stop(&n->keep);
     secret_free(n->recovery);
     free(n);

@@ -59,7 +59,8 @@ struct node_options {
         NODE_RECEIPTS_OFF,
         NODE_RECEIPTS_DELIVERED,
         NODE_RECEIPTS_READ
-    } receipts;           /* what the others are told of their words: nothing, here, read */
+    } receipts;                  /* what the others are told of their words: nothing, here, read */
+    uint32_t passes, memory_kib; /* Argon2id of files sealed by a password; 0: as for the vault */
     const uint8_t *place; /* 32 bytes that change when the store is a copy of the one used last;
                               NULL: not known. Another one than at the last start: keys are renewed
                               before anything is said, event "warning" */
@@ -86,7 +87,7 @@ void node_tick(struct node *n);
 
 struct node_event {
     const char *
-        kind; /* "message", "sent", "edit", "unsaid", "reaction", "receipt", "gone", "proposal", "vote", "member", "epoch", "file", "transfer",
+        kind; /* "message", "sent", "edit", "unsaid", "reaction", "receipt", "gone", "history", "proposal", "vote", "member", "epoch", "file", "transfer",
                          "sentinel", "warning", "join", "left", "kit", "peer" */
     const char *enclave;
     const char *text; /* one plain line */
@@ -131,6 +132,7 @@ struct node_enclave_info {
     uint64_t outbox;     /* entries not yet acknowledged by the sentinel */
     uint64_t held_bytes; /* shards kept here for this enclave */
     uint64_t ledger_count;
+    uint64_t keep_ms;              /* this machine erases messages after so long; 0: never */
     char head[17];                 /* first 8 bytes of the ledger's chain in hex */
     char safety[NODE_SAFETY_SIZE]; /* while joining: to be compared with a member; else "" */
 };
@@ -382,7 +384,7 @@ enum status node_propose_remove(struct node *n, const struct node_remove *req, n
                                 void *arg) MUST_USE;
 
 /* What can be changed by vote: "ballot" (secret|open), "mode" (direct|relay|tor), "deadline" (time),
- * "history" (yes|no: newcomers get the keys of older files), "idle" (time, "never"), "rekey" (time),
+ * "compression" (on|off: of words), "history" (yes|no: newcomers get the keys of older files), "idle" (time, "never"), "rekey" (time),
  * "sentinels" (HOST:PORT#PIN with commas). */
 struct node_setting {
     const char *key;
@@ -475,6 +477,85 @@ enum status node_messages(struct node *n, const char *enclave, uint64_t from,
 enum status node_last_message(struct node *n, const char *enclave, uint64_t *ret) MUST_USE;
 /* Everything up to number is read: what `unread` counts from. */
 enum status node_mark_read(struct node *n, const char *enclave, uint64_t number) MUST_USE;
+
+/* ---- history: docs/spec/history.md ---- */
+
+#define NODE_KEEP_MIN_MS (UINT64_C(30) * 86400 * 1000)
+#define NODE_KEEP_MAX_MS (UINT64_C(36500) * 86400 * 1000)
+#define NODE_PASSWORD_MIN 8 /* characters of an exported file's */
+#define NODE_SHARE_MAX 1000 /* messages, and bytes of them, shared at once */
+#define NODE_SHARE_BYTES ((size_t)2 << 20)
+
+struct node_history {
+    const char *name;
+    uint64_t keep_ms; /* 0: for ever */
+    uint64_t first,
+        last;          /* numbers of the oldest message that is here, and of the newest so far; 0 */
+    uint64_t since_ms; /* when the oldest was said */
+};
+enum status node_history(struct node *n, const char *enclave, struct node_history *ret) MUST_USE;
+/* From now on messages that came longer ago are erased here; 0: never. data: NULL. ST_USAGE: out of
+ * bounds. ST_PENDING: not inside yet. */
+enum status node_history_keep(struct node *n, const char *enclave, uint64_t keep_ms,
+                              node_done *done, void *arg) MUST_USE;
+
+struct node_share {
+    const char *enclave;
+    const char *who;   /* one member */
+    uint64_t since_ms; /* only what was said from then on; 0: from the beginning */
+    size_t most;       /* the newest so many; 0: NODE_SHARE_MAX */
+};
+/* What was said to all goes to that member in private words. data: const uint64_t * = how many. ST_REFUSED: by
+ * policy history=no; ST_EXISTS: there is nothing to share. */
+enum status node_history_share(struct node *n, const struct node_share *req, node_done *done,
+                               void *arg) MUST_USE;
+
+/* Words from a file or from another member, apart from the enclaves' own. */
+struct node_archive {
+    const char *name;
+    bool shared;         /* by a member, who alone vouches for it; else from a file */
+    const char *enclave; /* its name */
+    const char *by;      /* who shares it, or wrote the file */
+    uint64_t messages;
+    uint64_t since_ms, until_ms; /* said between */
+    uint64_t made_ms;            /* came here */
+};
+typedef void node_archive_visit(void *arg, const struct node_archive *a);
+void node_archives(struct node *n, node_archive_visit *visit, void *arg);
+enum status node_archive_read(struct node *n, const char *archive, uint64_t from,
+                              node_message_visit *visit, void *arg) MUST_USE;
+enum status node_archive_forget(struct node *n, const char *archive, node_done *done,
+                                void *arg) MUST_USE;
+
+/* One at a time (ST_BUSY); they go on by themselves, node_history_job tells how. */
+struct node_history_job {
+    uint64_t id;
+    const char *kind;    /* "export" | "import" */
+    const char *state;   /* "deriving", "writing", "reading", "done", "failed" */
+    const char *local;   /* the file */
+    const char *archive; /* import, done: its name; "" if all of it was here already */
+    uint64_t messages;
+    uint64_t done, total; /* export: message numbers; import: bytes of the file */
+    uint64_t rate;        /* of these in a second */
+    uint64_t eta_ms;
+    enum status st;
+    const char *text; /* plain words */
+};
+struct node_history_file {
+    const char *enclave; /* export */
+    const char *name;    /* import: how the archive is called; NULL: as the enclave was */
+    const char *local;   /* absolute path */
+    struct bytes password;
+    bool replace; /* export */
+};
+/* data: struct node_history_job; done when it has begun. */
+enum status node_history_export(struct node *n, const struct node_history_file *req,
+                                node_done *done, void *arg) MUST_USE;
+enum status node_history_import(struct node *n, const struct node_history_file *req,
+                                node_done *done, void *arg) MUST_USE;
+typedef void node_history_job_visit(void *arg, const struct node_history_job *j);
+/* The one that runs, or the last one; ST_NOT_FOUND: none since the start. */
+enum status node_history_job(struct node *n, node_history_job_visit *visit, void *arg) MUST_USE;
 
 /* ---- files ---- */
 

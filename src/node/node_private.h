@@ -15,6 +15,8 @@ struct enclave;
 struct later;
 struct revoke;
 struct contacts;
+struct archives;
+struct history_job;
 
 struct node {
     struct node_ports ports;
@@ -35,8 +37,10 @@ struct node {
     size_t commits;
     node_done *stop_done;
     void *stop_arg;
-    struct later *later;   /* answers that wait for the next tick */
-    struct revoke *revoke; /* one at a time; NULL */
+    struct later *later;         /* answers that wait for the next tick */
+    struct archives *archives;   /* node/post/archive.h */
+    struct history_job *history; /* the last export or import; NULL */
+    struct revoke *revoke;       /* one at a time; NULL */
     struct contacts *contacts;
     uint64_t gate_ms;   /* gate.h: another enclave than the last dials not before */
     uint64_t gate_last; /* slot of the last one, 0: none yet */
@@ -61,6 +65,10 @@ bool contacts_means(const struct enclave *e, const char *text, size_t len);
 /* The enclave of the i-th contact whose fingerprint begins so; *ret_more: there is such a contact (its
  * enclave may not be there yet). */
 struct enclave *contacts_begin(struct node *n, const char *text, size_t i, bool *ret_more);
+/* ---- node/post/archive.c, history_job.c ---- */
+enum status archives_load(struct node *n) MUST_USE;
+void archives_free(struct node *n);
+void history_job_free(struct node *n);
 
 struct enclave *node_find(struct node *n, const char *name);
 /* NULL: name is free; else what is wrong with it, in words. */

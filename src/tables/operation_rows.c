@@ -228,6 +228,29 @@ static const struct op_param p_broadcast[] = {
     OPTION("to", NULL, OP_TEXT, OP_ONLY_CLI, 't', "NAME,NAME",
            "these enclaves (default: all you are a member of)"),
     FLAG("now", OP_ONLY_CLI, 0, "no gaps between them: it is said to all at the same moment")};
+static const struct op_param p_history_keep[] = {
+    POSITIONAL("time", OP_TEXT, OP_REQUIRED, "TIME", "30d or more, 1y, or forever (the default)"),
+    ENCLAVE};
+static const struct op_param p_history_share[] = {
+    POSITIONAL("who", OP_TEXT, OP_REQUIRED, "MEMBER", "the newcomer"), ENCLAVE,
+    OPTION("since", NULL, OP_DURATION, 0, 0, "TIME", "what was said since so long (default: all)"),
+    OPTION("last", NULL, OP_NUMBER, 0, 'n', "N", "only the last N of it (at most 1000)")};
+static const struct op_param p_history_export[] = {
+    SECRET("password", "seals the file"),
+    POSITIONAL("local", OP_LOCAL, OP_REQUIRED, "FILE", "the file to write"), ENCLAVE,
+    FLAG("replace", 0, 'f', "replace FILE if it exists"),
+    FLAG("plain", OP_ONLY_CLI, 0,
+         "readable JSON lines without any seal: whoever gets the file reads it")};
+static const struct op_param p_history_import[] = {
+    SECRET("password", "that seals the file"),
+    POSITIONAL("local", OP_LOCAL, OP_REQUIRED, "FILE", "the file to read"),
+    OPTION("name", "as", OP_TEXT, 0, 0, "NAME", "what you call it (default: as its enclave)")};
+static const struct op_param p_history_read[] = {
+    POSITIONAL("archive", OP_TEXT, OP_REQUIRED, "NAME", "as enclave history lists it"),
+    OPTION("find", NULL, OP_TEXT, 0, 0, "WORDS", "only messages that hold all these words"),
+    OPTION("from", NULL, OP_NUMBER, 0, 0, "N", "messages from number N on")};
+static const struct op_param p_history_forget[] = {
+    POSITIONAL("archive", OP_TEXT, OP_REQUIRED, "NAME", "as enclave history lists it")};
 static const struct op_param p_mark_read[] = {
     ENCLAVE, OPTION("number", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the last message read")};
 static const struct op_param p_put[] = {
@@ -294,6 +317,20 @@ static const struct op_exit x_peer_add[] = {
     {8, "the card is not whole, or of another person than --fingerprint says"}};
 static const struct op_exit x_message[] = {{4, "no such enclave or message"},
                                            {5, "it is not yours"}};
+static const struct op_exit x_keep[] = {{4, "no such enclave"}};
+static const struct op_exit x_share[] = {{4, "no such enclave or member"},
+                                         {5, "there is nothing to share"},
+                                         {6, "the policy says history=no"}};
+static const struct op_exit x_export[] = {{4, "no such enclave"},
+                                          {5, "FILE exists (see --replace)"},
+                                          {9, "no space left here"},
+                                          {130, "interrupted: it goes on in the daemon"}};
+static const struct op_exit x_import[] = {{4, "no such file"},
+                                          {8, "the file was altered or is not whole"},
+                                          {9, "no space left here"},
+                                          {12, "wrong password"},
+                                          {130, "interrupted: it goes on in the daemon"}};
+static const struct op_exit x_archive[] = {{4, "no such archive"}};
 static const struct op_exit x_send[] = {{4, "no such enclave, member, message or file"},
                                         {5, "several members have this name"}};
 static const struct op_exit x_broadcast[] = {
@@ -573,6 +610,60 @@ static const struct operation rows[] = {
      "enclave search dinner eight\n"
      "enclave search --json door code",
      ROWS(x_name), 0},
+    {"history", "history", WORDS, "what is kept of earlier words, and what came from elsewhere",
+     "GET", "/v1/history", NOTHING, &shape_history,
+     "Shows how long this machine keeps the words of each enclave, and the archives: words from an "
+     "imported file or shared by a member. Archives are only read, and stand apart: this machine "
+     "has not checked their authors' signatures.",
+     "enclave history", NOTHING, 0},
+    {"history_read", "history read", WORDS, "read imported or shared words", "GET",
+     "/v1/archives/{archive}/messages", ROWS(p_history_read), &shape_search,
+     "Shows an archive's messages. Who shared them, or wrote the file, vouches for them, nobody "
+     "else.",
+     "enclave history read family-ada\n"
+     "enclave history read family-ada --find 'dinner eight'",
+     ROWS(x_archive), 0},
+    {"history_share", "history share", WORDS, "show a newcomer what was said before", "POST",
+     "/v1/enclaves/{enclave}/history/share", ROWS(p_history_share), &shape_shared,
+     "Newcomers see nothing of what was said before they came, unless a member shares it. This "
+     "sends the last 1000 messages or fewer to one member, as private words. What was private, was "
+     "taken back or is dropped after a time is never shared. They see that it comes from you: you "
+     "vouch for it, for the authors' signatures are not in it.",
+     "enclave history share bob\n"
+     "enclave history share bob --since 30d --last 200",
+     ROWS(x_share), 0},
+    {"history_keep", "history keep", WORDS, "how long this machine keeps messages", "POST",
+     "/v1/enclaves/{enclave}/history/keep", ROWS(p_history_keep), &shape_done,
+     "Messages that came longer ago are erased from this disk, now and from now on, also from "
+     "imported and shared words of the enclave. It is this machine's choice alone: the others keep "
+     "theirs. What is not sent yet stays.",
+     "enclave history keep 90d --enclave family\n"
+     "enclave history keep forever",
+     ROWS(x_keep), 0},
+    {"history_export", "history export", WORDS, "write all messages to one sealed file", "POST",
+     "/v1/enclaves/{enclave}/history/export", ROWS(p_history_export), &shape_history_job,
+     "Asks for a password and writes all messages of an enclave to a file sealed under it: for a "
+     "new machine, or to keep them after leaving. Messages that were taken back, and those that "
+     "are "
+     "dropped after a time, are left out; private words of yours are in it.",
+     "enclave history export family.history\n"
+     "enclave history export family.history --enclave family --password-file pw.txt\n"
+     "enclave history export family.jsonl --plain    # readable by whoever gets it",
+     ROWS(x_export), 0},
+    {"history_import", "history import", WORDS, "read such a file, to look at its messages", "POST",
+     "/v1/history/import", ROWS(p_history_import), &shape_history_job,
+     "Asks for the file's password and keeps its messages as an archive of this home, to be read "
+     "with history read. What an enclave here has already is left out. A file that was altered or "
+     "cut off is refused as a whole.",
+     "enclave history import family.history\n"
+     "enclave history import family.history --as old-family",
+     ROWS(x_import), 0},
+    {"history_forget", "history forget", WORDS, "erase imported or shared words", "DELETE",
+     "/v1/archives/{archive}", ROWS(p_history_forget), &shape_done,
+     "Erases an archive from this machine.", "enclave history forget family-ada", ROWS(x_archive),
+     0},
+    {"history_job", NULL, WORDS, "the export or import that runs, or the last one", "GET",
+     "/v1/history/job", NOTHING, &shape_history_job, "", "", NOTHING, 0},
     {"chat", "chat", WORDS, "talk: what comes is shown while you type", NULL, NULL, ROWS(p_chat),
      NULL,
      "Shows the last 20 messages and all that comes; a line you type is said to everybody in the "

@@ -78,6 +78,7 @@ static const struct op_field f_enclave[] = {
     TEXT("removed", "why and by whom you were removed, or empty"),
     NUMBER("outbox", "entries that the sentinel has not yet acknowledged"),
     NUMBER("held_bytes", "bytes of shards kept here"),
+    NUMBER("keep_ms", "this machine erases messages after so long; 0: never"),
     NUMBER("ledger_count", "entries of the ledger"),
     TEXT("head", "first 16 hex digits of the ledger chain"),
     TEXT("safety", "while joining: the code to compare with a member"),
@@ -276,6 +277,57 @@ static const struct op_field f_search[] = {
 };
 SHAPE(search, "Search", f_search);
 
+static const struct op_field f_kept[] = {
+    TEXT("enclave", "its name"),
+    NUMBER("keep_ms", "this machine erases messages after so long; 0: never"),
+    NUMBER("first", "number of the oldest message that is here; 0: none"),
+    NUMBER("last", "number of the newest message so far"),
+    TIME("since", "when the oldest was said; absent: there is none"),
+};
+SHAPE(kept, "Kept", f_kept);
+
+static const struct op_field f_archive[] = {
+    TEXT("name", "what history read and history forget take"),
+    BOOL("shared", "by a member, who alone vouches for it; else it came from a file"),
+    TEXT("enclave", "of which enclave it is, as the file or the member calls it"),
+    TEXT("by", "who shares it, or wrote the file"),
+    NUMBER("messages", "how many"),
+    TIME("since", "when the first was said"),
+    TIME("until", "when the last was said"),
+    TIME("time", "when it came here"),
+};
+SHAPE(archive, "Archive", f_archive);
+
+static const struct op_field f_history[] = {
+    LIST("enclaves", kept, "what this machine keeps of each"),
+    LIST("archives", archive, "from files and from members, kept apart"),
+};
+SHAPE(history, "History", f_history);
+
+static const struct op_field f_history_job[] = {
+    NUMBER("id", "another one with each export or import"),
+    TEXT("kind", "export or import"),
+    TEXT("state", "opening, deriving, writing, reading, done or failed"),
+    TEXT("local", "the file"),
+    BOOL("local_encoded", "local is percent-encoded"),
+    TEXT("archive", "import: its name once it is done; empty if all of it was here already"),
+    NUMBER("messages", "so far"),
+    NUMBER("done", "export: the last message's number; import: bytes"),
+    NUMBER("total", "of these"),
+    NUMBER("rate", "of these in a second"),
+    NUMBER("eta_ms", "time left; 0: not known, or none"),
+    TEXT("status", "OK, or why it failed"),
+    NUMBER("exit", "exit code of that"),
+    TEXT("text", "in plain words"),
+};
+SHAPE(history_job, "HistoryJob", f_history_job);
+
+static const struct op_field f_shared[] = {
+    NUMBER("messages", "that are on their way"),
+    TEXT("text", "what happened"),
+};
+SHAPE(shared, "Shared", f_shared);
+
 static const struct op_field f_transfer[] = {
     NUMBER("id", "number"),
     TEXT("enclave", "name"),
@@ -329,9 +381,10 @@ SHAPE(files, "Files", f_files);
 
 static const struct op_field f_event[] = {
     NUMBER("number", "ascending from 1 at each start of the daemon"),
-    TEXT("kind", "message, sent, edit, unsaid, reaction, receipt, gone, proposal, vote, member, "
-                 "epoch, file, transfer, sentinel, warning, join, "
-                 "left, kit or vault"),
+    TEXT("kind",
+         "message, sent, edit, unsaid, reaction, receipt, gone, history, proposal, vote, member, "
+         "epoch, file, transfer, sentinel, warning, join, "
+         "left, kit or vault"),
     TEXT("enclave", "name, or empty"),
     TEXT("text", "one plain line"),
     TEXT("who", "name, or empty"),
@@ -404,7 +457,8 @@ static const struct op_shape *const all[] = {
     &shape_sent,      &shape_sign,      &shape_message,    &shape_messages, &shape_search,
     &shape_transfer,  &shape_transfers, &shape_file,       &shape_files,    &shape_event,
     &shape_events,    &shape_status,    &shape_key,        &shape_peer,     &shape_peers,
-    &shape_problem};
+    &shape_problem,   &shape_kept,      &shape_archive,    &shape_history,  &shape_history_job,
+    &shape_shared};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

@@ -44,6 +44,11 @@ extern const struct op_shape shape_key;
 extern const struct op_shape shape_peer;
 extern const struct op_shape shape_peers;
 extern const struct op_shape shape_problem;
+extern const struct op_shape shape_kept;
+extern const struct op_shape shape_archive;
+extern const struct op_shape shape_history;
+extern const struct op_shape shape_history_job;
+extern const struct op_shape shape_shared;
 
 /* All of them, in the order of their definition. */
 const struct op_shape *const *shapes_all(size_t *ret_n);

@@ -119,6 +119,7 @@ def talking(w):
     finding(ada, bob, eve)
     slips(ada, bob)
     by_lines(ada, bob)
+    history(w, ada, bob, eve)
 
 
 def private(w, ada, bob, eve):
@@ -182,6 +183,67 @@ def by_lines(ada, bob):
     ada("unsay", str(ada("search", "alarm", "1207")["messages"][0]["number"]))
     bob.until("it is taken back", lambda: bob("search", "alarm", "1207")["messages"] == [])
     expect(len(bob("search", "alarm", "1208")["messages"]) == 1, "its neighbour is gone too")
+
+
+def archive(member, name):
+    return [m["text"] for m in member("history", "read", name)["messages"]]
+
+
+def history(w, ada, bob, eve):
+    """A newcomer sees nothing of before but what is shared; files of it; how long it is kept."""
+    dan = w.member("dan")
+    lib.admit([ada, bob, eve], dan)
+    ada("send", "welcome, dan")
+    sees(dan, "welcome, dan")
+    expect([m["text"] for m in all_of(dan)] == ["welcome, dan"], f"{all_of(dan)}")
+    slip(ada, NOT_FOUND, "no such member", "history", "share", "nobody")
+    slip(ada, USAGE, "that is you", "history", "share", "ada")
+    shared = ada("history", "share", "dan")["messages"]
+    expect(shared > 5, f"{shared} messages are shared")
+    dan.until("it came", lambda: dan("history")["archives"])
+    texts = archive(dan, "choir-ada")
+    expect({"Yes, gladly", "Dinner at nine, @bob", "the end of it"} <= set(texts), f"{texts}")
+    told = "\n".join(texts)
+    expect("stone" not in told and "4711" not in told and "did not mean" not in told, told)
+    expect(len(all_of(dan)) == 1, "shared words stand among the genuine ones")
+    a = dan.run("history", "read", "choir-ada", "--find", "GLADLY", json_flag=False)
+    expect(a.code == OK and "shared by ada, who alone vouches" in a.text and
+           a.out.count(b"\n") == 1, f"{a}")
+    bob("history", "share", "dan", "--last", "3")
+    ada("unsay", number(ada, "a word to everybody"))
+    dan.until("that is dropped", lambda: "a word to everybody" not in archive(dan, "choir-ada"))
+    expect(len(dan("history")["archives"]) == 1, "what is here already came again")
+    table = dan.run("history", json_flag=False).text
+    expect("shared by ada" in table and "forever" in table, table)
+
+    file, plain = w.path / "choir.history", w.path / "choir.jsonl"
+    key = w.path / "file.password"
+    key.write_text("seven words are better than one\n")
+    a = ada("history", "export", file, "--password-file", key)
+    expect(a["state"] == "done" and a["messages"] > shared, f"{a}")
+    expect(b"stone" not in file.read_bytes() and file.stat().st_mode & 0o777 == 0o600, "unsealed")
+    slip(ada, CONFLICT, "exists already", "history", "export", file, "--password-file", key)
+    slip(eve, lib.PASSWORD, "wrong password", "history", "import", file, *eve.secret())
+    damaged = w.path / "damaged.history"
+    damaged.write_bytes(b"?" + file.read_bytes()[1:])  # one in the middle: unit/test_node_history.c
+    slip(eve, lib.INTEGRITY, "no history file", "history", "import", damaged, "--password-file", key)
+    expect(eve("history")["archives"] == [], "half a file is here")
+    a = eve("history", "import", file, "--as", "from-ada", "--password-file", key)
+    texts = archive(eve, "from-ada")
+    expect(a["archive"] == "from-ada" and SECRET.replace("third", "fourth") in texts and
+           "Yes, gladly" not in texts and "4711" not in "\n".join(texts), f"{a} {texts}")
+    eve("--yes", "history", "forget", "from-ada")
+    slip(eve, NOT_FOUND, "no such archive", "history", "read", "from-ada")
+    slip(ada, USAGE, "--yes", "history", "export", plain, "--plain", start_new_session=True)
+    ada("--yes", "history", "export", plain, "--plain")
+    lines = [json.loads(line) for line in plain.read_text().splitlines()]
+    expect("Yes, gladly" in [m["text"] for m in lines], f"{lines}")
+
+    slip(ada, USAGE, "30 days", "--yes", "history", "keep", "5d")
+    ada("--yes", "history", "keep", "90d")
+    expect(ada.enclave()["keep_ms"] == 90 * 86400000, f"{ada.enclave()}")
+    ada("history", "keep", "forever")
+    expect(message(ada, "Yes, gladly"), "it was erased")
 
 
 def slips(ada, bob):

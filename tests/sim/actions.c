@@ -218,6 +218,19 @@ static bool say_lines(struct sim *s, struct person *p, unsigned lines)
     return true;
 }
 
+/* What was said before goes to another member, as far as both are there. */
+bool act_share(struct sim *s)
+{
+    struct person *by = person_random(s, PERSON_IN, false);
+    struct person *with = person_random(s, PERSON_IN, false);
+    if (!by || !by->node || !with || by == with) return false;
+    const struct node_share req = {
+        .enclave = SIM_NAME, .who = with->nick, .most = 1 + rng_below(&s->rng, 200)};
+    enum status st = node_history_share(by->node, &req, NULL, NULL);
+    sim_trace(s, "m%u shares its history with m%u: %s", by->i, with->i, status_text(st));
+    return st == ST_OK;
+}
+
 bool act_send_by(struct sim *s, struct person *p)
 {
     unsigned number = s->n_messages, lines = 2 + number % 7;

@@ -221,8 +221,35 @@ static bool on_message(void *arg, const struct node_message *m)
     return true;
 }
 
+struct archived {
+    struct person *p;
+    uint8_t seen[SIM_MESSAGES_MAX];
+};
+
+static bool on_archived(void *arg, const struct node_message *m)
+{
+    struct archived *a = arg;
+    struct person *p = a->p;
+    unsigned number = 0;
+    char text[32];
+    bytes_text(m->text, text, sizeof text);
+    if (sscanf(text, "w%u ", &number) != 1 || number >= p->sim->n_messages)
+        sim_fail(p->sim, "m%u is shown words that nobody said: %.30s", p->i, text);
+    if (a->seen[number]) sim_fail(p->sim, "m%u has w%u twice in an archive", p->i, number);
+    a->seen[number] = 1;
+    return true;
+}
+
+static void on_archive(void *arg, const struct node_archive *a)
+{
+    struct archived seen = {.p = arg};
+    if (node_archive_read(seen.p->node, a->name, 0, on_archived, &seen) != ST_OK)
+        sim_fail(seen.p->sim, "m%u cannot read the archive %s", seen.p->i, a->name);
+}
+
 static void check_words(struct person *p)
 {
+    if (p->sim->settling) node_archives(p->node, on_archive, p);
     if (p->state == PERSON_IN || p->state == PERSON_LEAVING)
         if (node_messages(p->node, SIM_NAME, p->read_upto + 1, on_message, p) != ST_OK)
             sim_fail(p->sim, "m%u cannot read its messages", p->i);

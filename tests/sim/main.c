@@ -194,6 +194,7 @@ static const struct choice choices[] = {
     {"invite", 30, act_invite},
     {"vote", 60, act_vote},
     {"send", 120, act_send},
+    {"share", 6, act_share},
     {"leave", 4, act_leave},
     {"remove", 7, act_remove},
     {"policy", 8, act_policy},

@@ -342,6 +342,7 @@ bool act_create(struct sim *s);
 bool act_invite(struct sim *s);
 bool act_vote(struct sim *s);
 bool act_send(struct sim *s);
+bool act_share(struct sim *s);
 void act_join(struct sim *s, struct person *guest, const char *code);
 bool act_send_by(struct sim *s, struct person *p);
 bool act_leave(struct sim *s);

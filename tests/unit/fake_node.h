@@ -38,6 +38,8 @@ struct node {
     struct node_revoked revoked;
     struct node_invitation invitation;
     struct node_transfer transfer;
+    struct node_history_job job;
+    char local[256];
 };
 
 static const char *const fake_names[] = {"one", "two", "three"};
@@ -392,6 +394,90 @@ enum status node_mark_read(struct node *n, const char *enclave, uint64_t number)
 {
     n->marked = number;
     return fake_known(n, enclave) ? ST_OK : ST_NOT_FOUND;
+}
+
+enum status node_history(struct node *n, const char *enclave, struct node_history *ret)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    *ret = (struct node_history){
+        .name = enclave, .keep_ms = n->number, .first = 3, .last = 9, .since_ms = 1};
+    return ST_OK;
+}
+
+enum status node_history_keep(struct node *n, const char *enclave, uint64_t keep_ms,
+                              node_done *done, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    n->number = keep_ms;
+    return fake_take(n, done, arg, NULL);
+}
+
+enum status node_history_share(struct node *n, const struct node_share *req, node_done *done,
+                               void *arg)
+{
+    if (!fake_known(n, req->enclave)) return ST_NOT_FOUND;
+    fake_keep(n, req->enclave, bytes_str(req->who));
+    n->number = req->since_ms;
+    n->marked = req->most;
+    return fake_take(n, done, arg, &n->marked);
+}
+
+void node_archives(struct node *n, node_archive_visit *visit, void *arg)
+{
+    struct node_archive a = {.name = "one-eve",
+                             .shared = true,
+                             .enclave = "one",
+                             .by = "eve",
+                             .messages = 2,
+                             .since_ms = 1,
+                             .until_ms = 2};
+    if (n->enclaves > 0) visit(arg, &a);
+}
+
+enum status node_archive_read(struct node *n, const char *archive, uint64_t from,
+                              node_message_visit *visit, void *arg)
+{
+    if (strcmp(archive, "one-eve") != 0) return ST_NOT_FOUND;
+    return node_messages(n, "one", from, visit, arg);
+}
+
+enum status node_archive_forget(struct node *n, const char *archive, node_done *done, void *arg)
+{
+    if (strcmp(archive, "one-eve") != 0) return ST_NOT_FOUND;
+    return fake_take(n, done, arg, NULL);
+}
+
+static inline enum status fake_file(struct node *n, const struct node_history_file *req,
+                                    const char *kind, node_done *done, void *arg)
+{
+    fake_keep(n, req->enclave, req->password);
+    snprintf(n->local, sizeof n->local, "%s", req->local);
+    n->job = (struct node_history_job){.id = 7,
+                                       .kind = kind,
+                                       .state = "deriving",
+                                       .local = n->local,
+                                       .archive = req->name == NULL ? "" : req->name,
+                                       .text = "begun"};
+    return fake_take(n, done, arg, &n->job);
+}
+
+enum status node_history_export(struct node *n, const struct node_history_file *req,
+                                node_done *done, void *arg)
+{
+    return fake_known(n, req->enclave) ? fake_file(n, req, "export", done, arg) : ST_NOT_FOUND;
+}
+
+enum status node_history_import(struct node *n, const struct node_history_file *req,
+                                node_done *done, void *arg)
+{
+    return fake_file(n, req, "import", done, arg);
+}
+
+enum status node_history_job(struct node *n, node_history_job_visit *visit, void *arg)
+{
+    if (n->job.id == 0) return ST_NOT_FOUND;
+    visit(arg, &n->job);
+    return ST_OK;
 }
 
 static inline void fake_transfer(struct node *n)

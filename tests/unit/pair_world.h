@@ -52,6 +52,7 @@ struct world {
     struct world_epoch epoch[EPOCHS];
     unsigned n_epochs;
     uint64_t made; /* a counter in place of randomness */
+    bool pack;     /* what is made */
 };
 
 static const uint8_t ROOM[32] = {1}, ENCLAVE[32] = {2};
@@ -200,7 +201,8 @@ static inline enum status make(struct world *w, unsigned from, unsigned to, cons
 {
     uint8_t random[PAIR_RANDOM];
     uint64_t epoch;
-    struct mail_draft d = {.kind = MAIL_TEXT, .time_ms = 5, .content = bytes_str(text)};
+    struct mail_draft d = {
+        .kind = MAIL_TEXT, .time_ms = 5, .pack = w->pack, .content = bytes_str(text)};
     w->made++;
     for (size_t i = 0; i < PAIR_RANDOM; i += 32) {
         uint8_t h[32];

@@ -107,7 +107,9 @@ static inline void person_start(struct person *p)
     struct node_options options = {.listen = "127.0.0.1:0",
                                    .announce = "127.0.0.1",
                                    .offer = UINT64_C(1) << 30,
-                                   .receipts = NODE_RECEIPTS_READ};
+                                   .receipts = NODE_RECEIPTS_READ,
+                                   .passes = 1,
+                                   .memory_kib = 64};
     p->copies = 0;
     if (p->hosts) options.hosted = host_paste(t->host);
     assert_int_equal(links_new(&t->loop, &t->env, &p->links), ST_OK);

@@ -760,6 +760,49 @@ static void absent_daemon_is_named(void **state)
     assert_int_equal(enclave_exit(NULL), 1);
 }
 
+static void history_of_words(void **state)
+{
+    struct world *w = *state;
+    struct enclave_param keep[] = {{"time", "90d", 0}};
+    struct enclave_param share[] = {{"who", "eve", 0}, {"last", "5", 0}, {"since", "1000", 0}};
+    struct enclave_param export[] = {{"local", "/tmp/x", 0}, {"password", "seven words", 0}};
+    struct enclave_param read[] = {{"archive", "one-eve", 0}, {"find", "number", 0}};
+    open_vault(w);
+    ask(w, 4, "history_job", NULL, 0, "nothing was exported");
+    ask(w, 0, "history_keep", keep, 1, "it is done");
+    assert_int_equal(w->node.number, UINT64_C(90) * 86400000);
+    ask(w, 0, "history", NULL, 0, "\"keep_ms\":7776000000");
+    ask(w, 0, "history", NULL, 0, "\"name\":\"one-eve\",\"shared\":true");
+    static const char *const odd[] = {"90", "d", "-1d", "0d", "90m", "99999999999999999999y", ""};
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        keep[0].value = odd[i];
+        ask(w, 2, "history_keep", keep, 1, NULL);
+    }
+    keep[0].value = "forever";
+    ask(w, 0, "history_keep", keep, 1, NULL);
+    assert_int_equal(w->node.number, 0);
+    ask(w, 0, "history_share", share, 3, "\"messages\":5");
+    assert_string_equal((char *)w->node.last.p, "eve");
+    assert_true(w->node.number > 0);
+    w->node.refuse = ST_REFUSED;
+    ask(w, 6, "history_share", share, 3, "history=no");
+    w->node.refuse = ST_OK;
+    ask(w, 0, "history_export", export, 2, "\"state\":\"deriving\"");
+    assert_string_equal((char *)w->node.last.p, "seven words");
+    ask(w, 0, "history_job", NULL, 0, "\"kind\":\"export\"");
+    ask(w, 0, "history_import", export, 2, "\"kind\":\"import\"");
+    w->node.refuse = ST_BUSY;
+    ask(w, 1, "history_import", export, 2, "another export");
+    w->node.refuse = ST_OK;
+    w->node.messages = 3;
+    ask(w, 0, "history_read", read, 1, "\"number\":3");
+    ask(w, 0, "history_read", read, 2, "\"next\":0");
+    ask(w, 0, "history_forget", read, 1, "it is done");
+    read[0].value = "nothing";
+    ask(w, 4, "history_read", read, 1, "no such archive");
+    ask(w, 4, "history_forget", read, 1, "no such archive");
+}
+
 int main(void)
 {
 #define WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -780,6 +823,7 @@ int main(void)
         WORLD(callers_may_go_away),
         WORLD(mutated_bodies_are_answered),
         WORLD(known_paths_want_their_method),
+        WORLD(history_of_words),
         cmocka_unit_test(absent_daemon_is_named),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);

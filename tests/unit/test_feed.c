@@ -11,6 +11,7 @@
 #include "core/feed/entry0.h"
 #include "core/feed/entry23.h"
 #include "core/feed/pad.h"
+#include "core/feed/squeeze.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "crypto/sign.h"
@@ -38,6 +39,78 @@ static void classes_are_as_designed(void **state)
     assert_false(pad_is_class(0));
     assert_false(pad_is_class(1024));
     assert_false(pad_is_class(PAD_MAX * 2));
+}
+
+/* A frame of one run of bytes that says it holds `says` bytes and holds `size`. */
+static struct bytes frame(uint8_t room[24], uint32_t says, uint32_t size)
+{
+    const uint8_t head[] = {0x28, 0xB5, 0x2F, 0xFD, 0xA0}; /* size in 4 bytes, one segment */
+    memcpy(room, head, 5);
+    for (unsigned i = 0; i < 4; i++) room[5 + i] = (uint8_t)(says >> 8 * i);
+    uint32_t block = size << 3 | 3;
+    for (unsigned i = 0; i < 3; i++) room[9 + i] = (uint8_t)(block >> 8 * i);
+    room[12] = 'a';
+    return BYTES(room, 13);
+}
+
+static void packed_only_where_it_saves_a_class(void **state)
+{
+    (void)state;
+    struct buf out = BUF_INIT, back = BUF_INIT;
+    uint8_t text[6000], room[24];
+    memset(text, 'a', sizeof text);
+    assert_false(squeeze_pack(235, BYTES(text, 5), &out));
+    assert_false(squeeze_pack(235, BYTES(text, 277), &out));
+    assert_int_equal(out.n, 0);
+    assert_true(squeeze_pack(235, BYTES(text, 278), &out));
+    assert_int_equal(squeeze_open(235, buf_view(&out), 278, &back), ST_OK);
+    assert_true(bytes_same(buf_view(&back), BYTES(text, 278)));
+    buf_clear(&back);
+    /* One byte more than may be; an overhead with which it saves nothing. */
+    assert_int_equal(squeeze_open(235, buf_view(&out), 277, &back), ST_BAD_MESSAGE);
+    assert_int_equal(squeeze_open(1, buf_view(&out), 278, &back), ST_BAD_MESSAGE);
+    /* What cannot be packed stays as it is. */
+    for (size_t i = 0; i < sizeof text; i += 32) sha256(BYTES(text, 100 + i / 2), text + i % 5984);
+    buf_clear(&out);
+    assert_false(squeeze_pack(235, BYTES(text, 2000), &out));
+    assert_int_equal(out.n, 0);
+    /* Frames that lie about their size, bombs, and what follows a frame. */
+    assert_int_equal(squeeze_open(235, frame(room, 3000, 3000), 524064, &back), ST_OK);
+    buf_clear(&back);
+    assert_int_equal(squeeze_open(235, frame(room, 3000, 3001), 524064, &back), ST_BAD_MESSAGE);
+    assert_int_equal(squeeze_open(235, frame(room, 3000, 2999), 524064, &back), ST_BAD_MESSAGE);
+    assert_int_equal(squeeze_open(235, frame(room, 3000, 131072), 524064, &back), ST_BAD_MESSAGE);
+    assert_int_equal(squeeze_open(235, frame(room, 0xFFFFFFF0, 131072), 524064, &back),
+                     ST_BAD_MESSAGE);
+    struct bytes f = frame(room, 3000, 3000);
+    assert_int_equal(squeeze_open(235, BYTES(f.p, f.n + 1), 524064, &back), ST_BAD_MESSAGE);
+    for (size_t n = 0; n < f.n; n++)
+        assert_int_equal(squeeze_open(235, BYTES(f.p, n), 524064, &back), ST_BAD_MESSAGE);
+    assert_int_equal(back.n, 0);
+    buf_free(&out);
+    buf_free(&back);
+}
+
+static void packed_as_in_vectors(void **state)
+{
+    (void)state;
+    struct vectors v;
+    struct buf back = BUF_INIT;
+    size_t seen = 0;
+    VECTORS_OR_SKIP(&v, OWN "squeeze.txt");
+    while (vectors_next(&v)) {
+        assert_int_equal(squeeze_open(vectors_u64(&v, "overhead"), vectors_bytes(&v, "packed"),
+                                      vectors_u64(&v, "most"), &back),
+                         ST_OK);
+        assert_int_equal(back.n, vectors_u64(&v, "size"));
+        for (size_t i = 0; i < back.n; i++)
+            assert_int_equal(back.p[i], vectors_bytes(&v, "byte").p[0]);
+        buf_clear(&back);
+        seen++;
+    }
+    assert_int_equal(seen, 1);
+    buf_free(&back);
+    vectors_close(&v);
 }
 
 static void chains_as_in_vectors(void **state)
@@ -226,6 +299,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(classes_are_as_designed),
+        cmocka_unit_test(packed_only_where_it_saves_a_class),
+        cmocka_unit_test(packed_as_in_vectors),
         cmocka_unit_test(chains_as_in_vectors),
         cmocka_unit_test(ledger_entries_as_in_vectors),
         cmocka_unit_test(file_entries_as_in_vectors),

@@ -283,6 +283,57 @@ static void forgeries_spend_nothing(void **state)
     world_end(&w);
 }
 
+static void long_words_are_packed(void **state)
+{
+    (void)state;
+    static struct world w;
+    world_start(&w);
+    struct mail_message msg;
+    struct mail_leaf leaves[4];
+    struct buf sealed = BUF_INIT;
+    struct mail_made made;
+    char text[4000];
+    for (size_t i = 0; i < sizeof text; i++) text[i] = "so many words "[i % 14];
+    uint8_t seed[32], hint[8], mk[32], nonce[24] = {7};
+    struct mail_draft d = {.kind = MAIL_TEXT, .pack = true, .content = BYTES(text, sizeof text)};
+    seed_of(0, seed);
+    assert_int_equal(mail_make(w.m[0], &d, seed, nonce, &sealed, &made), ST_OK);
+    assert_int_equal(sealed.n, 512);
+    append(&w, &sealed);
+    assert_int_equal(read_at(&w, 1, 0, &msg), MAIL_MESSAGE);
+    assert_true(bytes_same(msg.content, d.content));
+    assert_int_equal(msg.flags, 0);
+    /* Off by policy: as long as it is. */
+    d.pack = false;
+    d.uuid[0] = 1;
+    assert_int_equal(mail_make(w.m[0], &d, seed, nonce, &sealed, &made), ST_OK);
+    assert_int_equal(sealed.n, 8192);
+    append(&w, &sealed);
+    assert_int_equal(read_at(&w, 1, 1, &msg), MAIL_MESSAGE);
+    /* A member signs a bomb: 4 GiB in 13 bytes, and the same with a size that it does not have. */
+    roster(0, 7, leaves);
+    seed_of(2, seed);
+    const struct envelope_keys k = {ROOM, ENCLAVE};
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t bomb[] = {0x28, 0xB5, 0x2F, 0xFD, 0xA0, 0xF0, 0xFF, 0xFF, 0xFF, 3, 0, 0x10, 'a'};
+        if (i == 1) memcpy(bomb + 5, (const uint8_t[]){0, 0x10, 0, 0}, 4);
+        struct envelope e = {
+            .kind = 1, .flags = ENVELOPE_PACKED, .leaf = 2, .content = BYTES_OF(bomb)};
+        hints_hint(leaves[2].secret, hint);
+        hints_mk(leaves[2].secret, mk);
+        assert_int_equal(envelope_seal(&k, &e, hint, mk, nonce, seed, &sealed), ST_OK);
+        append(&w, &sealed);
+        assert_int_equal(read_at(&w, 1, 2 + i, &msg), MAIL_FORGED);
+    }
+    /* Unknown flags beside it: of a newer kind, unread. */
+    struct envelope e = {.kind = 1, .flags = 3, .leaf = 2, .content = BYTES_LIT("?")};
+    assert_int_equal(envelope_seal(&k, &e, hint, mk, nonce, seed, &sealed), ST_OK);
+    append(&w, &sealed);
+    assert_int_equal(read_at(&w, 1, 4, &msg), MAIL_NEWER);
+    buf_free(&sealed);
+    world_end(&w);
+}
+
 static void one_form_only(void **state)
 {
     (void)state;
@@ -636,6 +687,7 @@ int main(void)
         cmocka_unit_test(vectors_of_mail),
         cmocka_unit_test(words_reach_everybody_once),
         cmocka_unit_test(forgeries_spend_nothing),
+        cmocka_unit_test(long_words_are_packed),
         cmocka_unit_test(one_form_only),
         cmocka_unit_test(gaps_are_seen_and_healed),
         cmocka_unit_test(heads_step_chains),

@@ -397,9 +397,30 @@ static void old_disks(void **state)
     for (uint64_t s = first(); s < first() + seeds(); s++) run(s, true, true, true);
 }
 
+static void long_words_are_packed(void **state)
+{
+    (void)state;
+    struct world *w = pair_world_start();
+    struct pair_message msg;
+    char text[4001] = {0};
+    for (size_t i = 0; i + 1 < sizeof text; i++) text[i] = "so many words "[i % 14];
+    for (unsigned i = 0; i < 6; i++) {
+        unsigned from = i / 2 % 2;
+        w->pack = i % 2;
+        size_t at = say(w, from, 1 - from, text, 0);
+        assert_int_equal(w->feed[at].n, w->pack ? 4096 : 8192);
+        assert_int_equal(read_at(w, from, at, &msg), MAIL_OWN);
+        assert_int_equal(read_at(w, 1 - from, at, &msg), MAIL_MESSAGE);
+        assert_true(bytes_same(msg.content, bytes_str(text)));
+        assert_int_equal(msg.flags, 0);
+    }
+    pair_world_end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(long_words_are_packed),
         cmocka_unit_test(crashes_and_disorder),
         cmocka_unit_test(races_of_epochs),
         cmocka_unit_test(losses),

@@ -41,6 +41,19 @@ static void case_is_nothing_in_other_scripts_too(void **state)
     assert_true(holds("🙂", "well 🙂"));
 }
 
+static void however_it_is_written(void **state)
+{
+    (void)state;
+    assert_true(holds("STRASSE", "Hauptstraße 5"));
+    assert_true(holds("straße", "HAUPTSTRASSE 5"));
+    assert_true(holds("ẞ", "Fuß"));
+    assert_true(holds("caf\xC3\xA9", "Cafe\xCC\x81")); /* composed, decomposed */
+    assert_true(holds("Cafe\xCC\x81", "caf\xC3\xA9"));
+    assert_true(holds("\xCF\x82", "\xCE\xA3")); /* a final sigma */
+    assert_false(holds("cafe", "caf\xC3\xA9"));
+    assert_true(holds("caf\xC3\xA9", "\xFF Cafe\xCC\x81\xFE"));
+}
+
 static void odd_bytes_stand_for_themselves(void **state)
 {
     (void)state;
@@ -73,6 +86,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_words_in_any_order),
         cmocka_unit_test(case_is_nothing_in_other_scripts_too),
+        cmocka_unit_test(however_it_is_written),
         cmocka_unit_test(odd_bytes_stand_for_themselves),
         cmocka_unit_test(limits),
     };

@@ -69,7 +69,8 @@ enum ledger_policy {
     LEDGER_POLICY_CONVERGENT = 5, /* dedup of equal chunks; default 1 */
     LEDGER_POLICY_COMMIT_MS = 6,  /* a new epoch after so long a use; default 24 h */
     LEDGER_POLICY_IDLE_MS = 7,    /* silent for longer: shown as such; default 30 days, 0: never */
-    LEDGER_POLICY_END = 8
+    LEDGER_POLICY_COMPRESS = 8,   /* words are packed where that saves a size; default 1 */
+    LEDGER_POLICY_END = 9
 };
 
 /* sentinels: count u8, count x (len u8 | ASCII host:port | SPKI pin 32). */

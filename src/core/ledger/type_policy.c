@@ -45,6 +45,7 @@ void ledger_policy_defaults(struct ledger *l)
     l->policy[LEDGER_POLICY_CONVERGENT] = 1;
     l->policy[LEDGER_POLICY_COMMIT_MS] = day_ms;
     l->policy[LEDGER_POLICY_IDLE_MS] = 30 * day_ms;
+    l->policy[LEDGER_POLICY_COMPRESS] = 1;
 }
 
 void ledger_policy_set(struct ledger *l, struct list policy)

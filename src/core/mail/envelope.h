@@ -34,6 +34,8 @@
 #define ENVELOPE_OVERHEAD (HINT_SIZE + XAEAD_NONCE + ENVELOPE_HEAD + SIGN_SIZE + AEAD_TAG)
 #define ENVELOPE_SEALED_MAX ((size_t)512 * 1024)
 #define ENVELOPE_CONTENT_MAX (ENVELOPE_SEALED_MAX - ENVELOPE_OVERHEAD)
+/* flags: the content is packed (core/feed/squeeze.h); also of private entries. */
+#define ENVELOPE_PACKED 1
 FIELDS_DECLARE(envelope, ENVELOPE_FIELDS);
 
 struct envelope_keys {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "core/mail/mail.h"
 
+#include "core/feed/squeeze.h"
 #include "core/mail/mail_inner.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
@@ -21,6 +22,7 @@ enum status mail_new(const uint8_t room[32], const uint8_t enclave_id[32], uint1
     m->restored_epoch = MAIL_NONE;
     m->head_dirty = true;
     buf_init(&m->plain, ENVELOPE_SEALED_MAX);
+    buf_init(&m->unpacked, ENVELOPE_CONTENT_MAX);
     *ret = m;
     return ST_OK;
 }
@@ -38,6 +40,7 @@ void mail_free(struct mail *m)
     if (!m) return;
     for (size_t i = 0; i < m->n_epochs; i++) epoch_free(m->epochs[i]);
     buf_free(&m->plain);
+    buf_free(&m->unpacked);
     free(m);
 }
 
@@ -241,6 +244,7 @@ enum status mail_make(struct mail *m, const struct mail_draft *draft,
     enum status st = hints_make(&c->hints, true, &n, hint, mk);
     if (st != ST_OK) return st;
     e->dirty = true;
+    struct buf packed = BUF_INIT;
     struct envelope v = {.kind = draft->kind,
                          .flags = draft->flags,
                          .time_ms = draft->time_ms,
@@ -251,8 +255,13 @@ enum status mail_make(struct mail *m, const struct mail_draft *draft,
     memcpy(v.uuid, draft->uuid, 16);
     memcpy(v.seen_chain, draft->seen_chain, 32);
     memcpy(v.prev_own, prev_own(m), 32);
+    if (draft->pack && squeeze_pack(ENVELOPE_OVERHEAD, draft->content, &packed)) {
+        v.flags |= ENVELOPE_PACKED;
+        v.content = buf_view(&packed);
+    }
     const struct envelope_keys keys = {m->room, m->enclave_id};
     st = envelope_seal(&keys, &v, hint, mk, nonce, id_seed, out);
+    buf_free(&packed);
     bytes_wipe(mk, sizeof mk);
     if (st != ST_OK) {
         hints_forget(&c->hints, n);

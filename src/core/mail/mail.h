@@ -37,10 +37,11 @@
 #define MAIL_NONE UINT64_MAX
 
 enum mail_kind {
-    MAIL_TEXT = 1,  /* UTF-8 */
-    MAIL_MARKS = 2, /* struct mail_marks */
-    MAIL_NOTE = 3,  /* core/mail/note.h */
-    MAIL_BUNDLE = 4 /* core/mail/bundle.h */
+    MAIL_TEXT = 1,   /* UTF-8 */
+    MAIL_MARKS = 2,  /* struct mail_marks */
+    MAIL_NOTE = 3,   /* core/mail/note.h */
+    MAIL_BUNDLE = 4, /* core/mail/bundle.h */
+    MAIL_HISTORY = 5 /* private only: rows of core/mail/history.h */
 };
 
 /* Entries of feed 1, from its first one on, whose words the author has here, and has read. */
@@ -83,6 +84,7 @@ struct mail_draft {
     uint64_t time_ms;
     uint64_t seen_count; /* feed 0 */
     uint8_t seen_chain[32];
+    bool pack; /* compress the content where that makes the entry smaller */
     struct bytes content;
 };
 

@@ -68,7 +68,7 @@ struct mail {
     size_t n_dropped;
     size_t n_stated; /* chains with a stated_at still to come */
     bool head_dirty;
-    struct buf plain; /* of the message taken last */
+    struct buf plain, unpacked; /* of the message taken last */
 };
 
 struct mail_epoch *mail_epoch_find(const struct mail *m, uint64_t epoch);

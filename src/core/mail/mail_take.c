@@ -2,6 +2,7 @@
 #include "core/mail/mail.h"
 
 #include "core/feed/pad.h"
+#include "core/feed/squeeze.h"
 #include "core/mail/mail_inner.h"
 #include "crypto/hash.h"
 
@@ -103,7 +104,14 @@ static enum status try_place(struct mail *m, struct bytes sealed, struct found *
     bytes_wipe(mk, sizeof mk);
     if (st != ST_OK) return st;
     if (f->v.epoch != f->epoch->epoch || f->v.leaf != f->chain->leaf) return ST_BAD_MESSAGE;
-    return envelope_verify(&keys, buf_view(&m->plain), f->chain->id);
+    st = envelope_verify(&keys, buf_view(&m->plain), f->chain->id);
+    /* With other flags it is of a newer kind, and its content not ours to read. */
+    if (st != ST_OK || f->v.flags != ENVELOPE_PACKED) return st;
+    buf_clear(&m->unpacked);
+    st = squeeze_open(ENVELOPE_OVERHEAD, f->v.content, ENVELOPE_CONTENT_MAX, &m->unpacked);
+    f->v.content = buf_view(&m->unpacked);
+    f->v.flags = 0;
+    return st;
 }
 
 /* Searches all chains, the newest epoch first. ST_NOT_FOUND: no hint of ours. */

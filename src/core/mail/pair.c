@@ -19,6 +19,7 @@ enum status pair_new(const uint8_t room[32], const uint8_t enclave_id[32], uint1
     p->restored = MAIL_NONE;
     p->head_dirty = true;
     buf_init(&p->plain, ENVELOPE_SEALED_MAX);
+    buf_init(&p->unpacked, PAIR_CONTENT_MAX);
     *ret = p;
     return ST_OK;
 }
@@ -37,6 +38,7 @@ void pair_free(struct pair *p)
     if (!p) return;
     for (size_t i = 0; i < p->n_peers; i++) peer_free(p->peers[i]);
     buf_free(&p->plain);
+    buf_free(&p->unpacked);
     secret_free(p);
 }
 

@@ -130,7 +130,7 @@ struct pair {
     bool fresh; /* an entry that nothing opens came since the last settle */
     bool head_dirty;
     uint64_t decaps; /* how often the KEM was asked: for tests */
-    struct buf plain;
+    struct buf plain, unpacked;
 };
 
 struct pair_epoch *pair_epoch_find(struct pair *p, uint64_t epoch);

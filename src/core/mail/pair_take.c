@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "core/mail/pair.h"
 
+#include "core/feed/squeeze.h"
 #include "core/mail/pair_inner.h"
 #include "crypto/hash.h"
 
@@ -124,7 +125,13 @@ static enum status try_open(struct pair *p, struct bytes sealed, struct found *f
     if (!f->peer || f->e.leaf != f->peer->leaf || f->e.epoch != f->epoch ||
         f->e.turn != (f->chain ? f->chain->turn : 0) || f->e.begun_epoch > f->epoch)
         return ST_BAD_MESSAGE;
-    return pair_entry_verify(&keys, sealed, buf_view(&p->plain), f->peer->id);
+    st = pair_entry_verify(&keys, sealed, buf_view(&p->plain), f->peer->id);
+    if (st != ST_OK || f->e.flags != ENVELOPE_PACKED) return st;
+    buf_clear(&p->unpacked);
+    st = squeeze_open(PAIR_OVERHEAD, f->e.content, PAIR_CONTENT_MAX, &p->unpacked);
+    f->e.content = buf_view(&p->unpacked);
+    f->e.flags = 0;
+    return st;
 }
 
 static bool find_chain(struct pair *p, const uint8_t *hint, struct found *f)
@@ -268,7 +275,8 @@ static enum status accept(struct pair *p, uint64_t index, struct found *f, struc
         ret->verdict = MAIL_LATE;
     else if (f->e.kind == PAIR_HELLO && f->e.flags == 0)
         ret->verdict = MAIL_AGAIN;
-    else if ((f->e.kind != MAIL_TEXT && f->e.kind != MAIL_NOTE) || f->e.flags != 0)
+    else if ((f->e.kind != MAIL_TEXT && f->e.kind != MAIL_NOTE && f->e.kind != MAIL_HISTORY) ||
+             f->e.flags != 0)
         ret->verdict = MAIL_NEWER;
     else
         ret->verdict = recent_add(f->peer, f->e.uuid) ? MAIL_MESSAGE : MAIL_AGAIN;

@@ -5,6 +5,7 @@
  */
 #include "core/mail/pair.h"
 
+#include "core/feed/squeeze.h"
 #include "core/mail/pair_inner.h"
 #include "crypto/hash.h"
 
@@ -277,6 +278,7 @@ enum status pair_make(struct pair *p, uint16_t leaf, const struct mail_draft *dr
 {
     uint8_t ct[KEM_CT], ss[KEM_SS] = {0}, hint[HINT_SIZE], mk[32] = {0};
     struct pair_entry e = {0};
+    struct buf packed = BUF_INIT;
     struct pair_peer *peer = pair_peer_find(p, leaf);
     const struct fresh f = fresh_of(random);
     uint64_t epoch = 0, n;
@@ -293,6 +295,10 @@ enum status pair_make(struct pair *p, uint16_t leaf, const struct mail_draft *dr
     peer->dirty = true;
     if (pair_sends(peer)) TRY(hints_make(&peer->send, false, &n, hint, mk));
     fill(p, peer, draft, epoch, &e);
+    if (draft->pack && squeeze_pack(PAIR_OVERHEAD, draft->content, &packed)) {
+        e.flags |= ENVELOPE_PACKED;
+        e.content = buf_view(&packed);
+    }
     const struct pair_keys keys = {p->room, p->enclave_id, peer->id, newest->secret,
                                    pair_sends(peer) ? mk : NULL};
     TRY(pair_entry_seal(&keys, &e, pair_sends(peer) ? hint : NULL, ct, ss, f.nonce, id_seed, out));
@@ -300,6 +306,7 @@ enum status pair_make(struct pair *p, uint16_t leaf, const struct mail_draft *dr
     pending_add(p, leaf, epoch, draft->uuid, BYTES(out->p + from, out->n - from));
     *ret_epoch = epoch;
 out:
+    buf_free(&packed);
     bytes_wipe(ss, sizeof ss);
     bytes_wipe(mk, sizeof mk);
     bytes_wipe(&e, sizeof e);

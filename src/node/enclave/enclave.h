@@ -508,6 +508,10 @@ enum status enclave_private_epoch(struct enclave *e) MUST_USE;
 void enclave_private_anew(struct enclave *e, uint16_t leaf); /* a member lost its keys */
 void enclave_post_tick(struct enclave *e, uint64_t now_ms);  /* receipts, messages that end */
 uint64_t enclave_post_next_ms(const struct enclave *e);
+uint64_t
+enclave_post_keeps_ms(const struct enclave *e); /* messages are kept so long; 0: for ever */
+void enclave_post_attached(struct enclave *e);  /* the sentinel's clock is known */
+void enclave_post_shred(struct enclave *e, struct keep_batch *b); /* what lies beside its spaces */
 /* Commits words; number: the one that done is told. */
 void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *done, void *arg,
                          uint64_t number);

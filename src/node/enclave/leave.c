@@ -49,6 +49,7 @@ void enclave_shred_then(struct enclave *e, const char *why, kv_done *done, void 
     keep_erase_space(&b, &e->s_doors);
     keep_erase_space(&b, &e->s_files);
     for (int f = 0; f < FEEDS; f++) keep_erase_space(&b, &e->feeds[f].space);
+    enclave_post_shred(e, &b);
     if (e->shelf != NULL) enclave_files_shred(e, &b);
     enclave_move(e, ENCLAVE_GONE);
     enclave_tell(e, "left", "", 0, why);

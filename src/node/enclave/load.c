@@ -246,7 +246,8 @@ void enclave_info(struct enclave *e, struct node_enclave_info *info)
                                        .ballot = "",
                                        .mode = "",
                                        .removed = e->removed_why,
-                                       .outbox = enclave_mail_waiting(e)};
+                                       .outbox = enclave_mail_waiting(e),
+                                       .keep_ms = enclave_post_keeps_ms(e)};
     hex_encode(BYTES_OF(e->enclave_id), info->id);
     if (e->group != NULL && ledger_started(group_ledger(e->group))) count_members(e, info);
     if (e->next_message > e->read_upto + 1) info->unread = e->next_message - 1 - e->read_upto;

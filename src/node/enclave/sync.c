@@ -456,6 +456,7 @@ static void attached(struct enclave *e, const struct room_attached *in)
     e->subscribed = false;
     e->sentinel_ms = in->time_ms;
     e->sentinel_at_ms = env_mono_ms(e->node->ports.env);
+    enclave_post_attached(e);
     bytes_wipe(e->drop_voted, sizeof e->drop_voted);
     memset(e->given, 0, sizeof e->given);
     e->standing_door = false;

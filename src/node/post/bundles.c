@@ -53,7 +53,7 @@ enum status post_bundle_get(struct enclave *e, uint64_t number, struct post_bund
     if (post_unsaved_bundle(e->post, number, &row, &ret->last)) {
         buf_init(&ret->row, KV_VALUE_MAX);
         buf_bytes(&ret->row, row);
-        return read_bundle(ret);
+        return row.n == 0 ? ST_NOT_FOUND : read_bundle(ret); /* empty: it is about to go */
     }
     enum status st = post_bundle_from(e, number, ret);
     return st == ST_OK && ret->first > number ? ST_NOT_FOUND : st;
@@ -132,6 +132,32 @@ bool post_bundle_blank(struct enclave *e, uint64_t number, struct keep_batch *b)
     }
     post_bundle_free(&p);
     return there;
+}
+
+size_t post_bundle_forget(struct enclave *e, uint64_t number, uint64_t *ret_last,
+                          struct keep_batch *b)
+{
+    struct post_bundle p;
+    struct bytes text;
+    bool there = post_bundle_get(e, number, &p) == ST_OK;
+    if (there) {
+        struct cursor c = cursor_of(p.head.content);
+        for (uint64_t n = p.first; bundle_next(&c, &text); n++) {
+            uint8_t uuid[16];
+            if (text.n > 0) continue;
+            bundle_uuid_of(p.head.uuid, (size_t)(n - p.first), uuid); /* it has a row of its own */
+            keep_erase(b, &e->s_messages, n);
+            keep_erase(b, &e->s_uuids, post_key(p.head.leaf, uuid));
+            post_remember(e, n, 0, p.head.leaf, uuid, BYTES_NONE, NULL, p.head.leaf);
+        }
+        keep_erase(b, &e->s_bundles, p.last);
+        keep_erase(b, &e->s_uuids, post_key(p.head.leaf, p.head.uuid));
+        post_remember(e, p.last, p.count, p.head.leaf, p.head.uuid, BYTES_NONE, NULL, p.head.leaf);
+        post_keep_numbers(e, b);
+        *ret_last = p.last;
+    }
+    post_bundle_free(&p);
+    return there ? p.count : 0;
 }
 
 void post_bundle_words(struct bytes row, char *ret, size_t room)

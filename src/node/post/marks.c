@@ -176,7 +176,9 @@ uint64_t enclave_post_next_ms(const struct enclave *e)
     const struct post *p = e->post;
     uint64_t next = UINT64_MAX, end = UINT64_MAX;
     if (p == NULL) return next;
-    if (p->marks_at_ms != 0 && e->attached && enclave_in(e)) next = p->marks_at_ms;
+    if (p->kept.keep_ms != 0) next = p->sweep_at_ms;
+    if (p->marks_at_ms != 0 && e->attached && enclave_in(e) && p->marks_at_ms < next)
+        next = p->marks_at_ms;
     for (size_t i = 0; i < p->n_ends; i++)
         if (p->ends[i].at_ms < end) end = p->ends[i].at_ms;
     if (end == UINT64_MAX) return next;
@@ -194,6 +196,7 @@ void enclave_post_tick(struct enclave *e, uint64_t now_ms)
         say_marks(
             e); /* what is newer, or cannot go now, is planned when the feeds are read again */
     }
+    if (p->kept.keep_ms != 0 && now_ms >= p->sweep_at_ms) post_sweep(e, now_ms);
     uint64_t wall = env_wall_ms(e->node->ports.env);
     for (size_t i = 0; i < p->n_ends; i++) {
         if (p->ends[i].at_ms > wall) continue;

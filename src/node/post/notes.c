@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Words that speak of other words: answers, edits, taking back, reactions; and what is said with a file,
  * a name or an end. */
+#include "node/post/archive.h"
 #include "node/post/post.h"
 
 #include "core/files/tree.h"
@@ -104,6 +105,15 @@ void post_forget_acts(struct enclave *e, uint16_t leaf, const uint8_t uuid[16], 
             keep_erase(b, &e->s_acts, post_key(group_leaf(e->group), o->uuid));
 }
 
+/* A message that is not here may lie in what somebody shared, or in an imported file. */
+static void change_apart(struct enclave *e, uint16_t by, uint64_t time_ms, const struct note *note,
+                         struct keep_batch *b)
+{
+    const struct ledger_leaf *leaf = ledger_leaf(group_ledger(e->group), by);
+    if (leaf != NULL && (note->act == NOTE_EDIT || note->act == NOTE_UNSAY))
+        archive_change(e->node, e->enclave_id, leaf->id, note->of_uuid, note->text, time_ms, b);
+}
+
 /* ST_NOT_FOUND: the message is not here (a newcomer's first words may speak of older ones). */
 static enum status apply(struct enclave *e, uint16_t by, uint16_t with, uint64_t time_ms,
                          const struct note *note, struct keep_batch *b)
@@ -115,6 +125,7 @@ static enum status apply(struct enclave *e, uint16_t by, uint16_t with, uint64_t
     if (note->of_leaf != of) return ST_DENIED;
     buf_init(&row, KV_VALUE_MAX);
     enum status st = post_find(e, of, note->of_uuid, &row, &m, &number);
+    if (st == ST_NOT_FOUND && with == POST_ALL) change_apart(e, by, time_ms, note, b);
     if (st == ST_OK && ((m.state & POST_UNSAID) != 0 || !between(&m, by, with))) st = ST_NOT_FOUND;
     if (st != ST_OK) {
         buf_free(&row);
@@ -323,10 +334,11 @@ enum status node_send_lines(struct node *n, const char *name, struct bytes text,
     return ST_OK;
 }
 
-static void put_act(struct enclave *e, const struct outgoing *o, struct keep_batch *b)
+void post_put_act(struct enclave *e, const struct outgoing *o, struct keep_batch *b)
 {
     struct buf row;
-    struct act_row a = {.to = o->to, .time_ms = o->time_ms, .content = buf_view(&o->content)};
+    struct act_row a = {
+        .kind = o->kind, .to = o->to, .time_ms = o->time_ms, .content = buf_view(&o->content)};
     memcpy(a.uuid, o->uuid, 16);
     buf_init(&row, KV_VALUE_MAX);
     if (fields_encode(&act_row_fields, &a, &row) == ST_OK)
@@ -372,7 +384,7 @@ static enum status act(struct node *n, const char *name, uint64_t number, struct
         /* An older edit that turned out late would take the place of this one. */
         if (note->act == NOTE_EDIT)
             post_forget_acts(e, note->of_leaf, note->of_uuid, 1U << NOTE_EDIT, &b);
-        put_act(e, o, &b);
+        post_put_act(e, o, &b);
         enclave_mail_commit(e, &b, done, arg, number);
     }
     note->mentions = (struct list){NULL, 0}; /* they lie here */

@@ -159,6 +159,8 @@ static enum status seal(struct enclave *e, struct outgoing *o)
     struct mail_draft d = {.kind = o->kind,
                            .time_ms = o->time_ms,
                            .seen_count = seen.count,
+                           .pack =
+                               ledger_policy(group_ledger(e->group), LEDGER_POLICY_COMPRESS) != 0,
                            .content = buf_view(&o->content)};
     o->epoch = TO_BE_MADE;
     o->ready = false;
@@ -295,7 +297,7 @@ size_t enclave_mail_waiting(const struct enclave *e)
 {
     size_t n = 0;
     for (const struct outgoing *o = e->out_first; o != NULL; o = o->next)
-        n += o->kind != MAIL_MARKS;
+        n += o->kind != MAIL_MARKS && o->kind != PAIR_HELLO;
     return n;
 }
 
@@ -570,7 +572,7 @@ void post_say_again(struct enclave *e, const uint8_t uuid[16])
                 ST_OK &&
             fields_decode(&act_row_fields, buf_view(&row), &a) == ST_OK &&
             memcmp(a.uuid, uuid, 16) == 0 &&
-            post_outgoing(e, MAIL_NOTE, a.to, uuid, 0, a.time_ms, a.content, &o) != ST_OK)
+            post_outgoing(e, a.kind, a.to, uuid, 0, a.time_ms, a.content, &o) != ST_OK)
             o = NULL;
     }
     if (o != NULL) {
@@ -682,6 +684,7 @@ enum status enclave_mail_load(struct enclave *e)
     if (st == ST_NOT_FOUND) st = ST_OK;
     if (st == ST_OK) st = keep_last(&e->node->keep, &e->s_bundles, &last);
     if (st == ST_OK && last >= e->next_message) e->next_message = last + 1;
+    if (e->post->kept.next_message > e->next_message) e->next_message = e->post->kept.next_message;
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 

@@ -12,7 +12,7 @@
 #define ENCLAVE_NODE_POST_H
 
 #include "core/mail/bundle.h"
-#include "core/mail/note.h"
+#include "core/mail/history.h"
 #include "node/enclave/enclave.h"
 
 #define POST_ACT_KEEP_MS (UINT64_C(15) * 86400 * 1000) /* an own act may be late for so long */
@@ -88,12 +88,21 @@ struct post_bundle {
     X(M, VAR32, content, 524288, 0)
 FIELDS_DECLARE(outbox_row, OUTBOX_ROW_FIELDS);
 
-/* An own note that is no message: made again from here if it turns out late. */
+/* Row POST_KEPT of the marks space: how long messages are kept here (0: for ever), and the number of the
+ * next message as it was when one was dropped: it may have been the last. */
+#define POST_KEPT UINT64_C(0x30000)
+#define KEPT_ROW_FIELDS(X, M) \
+    X(M, U64, keep_ms, 0, 0)  \
+    X(M, U64, next_message, 0, 0)
+FIELDS_DECLARE(kept_row, KEPT_ROW_FIELDS);
+
+/* An own note, or older words shared, that is no message: made again from here if it turns out late. */
 #define ACT_ROW_FIELDS(X, M) \
     X(M, FIX, uuid, 16, 0)   \
+    X(M, U8, kind, 0, 0)     \
     X(M, U16, to, 0, 0)      \
     X(M, U64, time_ms, 0, 0) \
-    X(M, TAIL, content, NOTE_TEXT_MAX + NOTE_PATH_MAX + 256, 0)
+    X(M, TAIL, content, HISTORY_BATCH_MAX, 0)
 FIELDS_DECLARE(act_row, ACT_ROW_FIELDS);
 
 /* Row POST_MARKS_OWN of the marks space; the others, by leaf, are struct mail_marks. */
@@ -119,6 +128,15 @@ struct post {
     struct marks_row own;
     bool anew[LEDGER_EVER_MAX];     /* began anew: what it has not confirmed is made again */
     uint64_t lost[LEDGER_EVER_MAX]; /* places gone past, told with its next message */
+    struct kept_row kept;
+    struct {
+        uint64_t commit; /* that brings them to the disk; 0: nothing is to be told */
+        uint16_t by;
+        size_t n;
+    } shared;             /* older words that came, to be told of */
+    uint64_t sweep_at_ms; /* monotonic: what is too old is looked for then; 0: now */
+    uint64_t sweep_from;  /* number to go on from */
+    bool sweep_waited;    /* for the sentinel's clock, long enough */
     bool read;            /* feed 1, to its head, since the start: private words may be made */
     uint64_t marks_at_ms; /* monotonic: our next receipt may go; 0: none waits */
     uint64_t marks_sent_ms;
@@ -141,11 +159,21 @@ enum status post_find(struct enclave *e, uint16_t leaf, const uint8_t uuid[16], 
 bool post_known(struct enclave *e, uint16_t leaf, const uint8_t uuid[16]);
 void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
                struct keep_batch *b);
+/* The same without an event. */
+void post_forget(struct enclave *e, uint64_t number, const struct message_row *m,
+                 struct keep_batch *b);
+void post_put_kept(struct enclave *e, struct keep_batch *b);
+/* Messages from number `from` on that are on disk and not about to go, ascending; false stops. */
+typedef bool post_visit(void *arg, uint64_t number, const struct message_row *m);
+enum status post_each(struct enclave *e, uint64_t from, post_visit *visit, void *arg) MUST_USE;
 /* Commit `commit` of words is on disk. */
 void post_settled(struct enclave *e, uint64_t commit);
 /* A row is on its way to the disk; count as in struct post_unsaved. */
 void post_remember(struct enclave *e, uint64_t number, size_t count, uint16_t leaf,
                    const uint8_t uuid[16], struct bytes row, const char *kind, uint16_t by);
+bool post_going(const struct post *p, uint64_t number); /* its row is about to be erased */
+/* No number is given twice, also when the last message is gone. */
+void post_keep_numbers(struct enclave *e, struct keep_batch *b);
 bool post_unsaved_bundle(const struct post *p, uint64_t number, struct bytes *ret_row,
                          uint64_t *ret_last);
 /* Space key of an author's uuid. */
@@ -183,6 +211,9 @@ enum status post_bundle_member(struct enclave *e, uint64_t number, struct buf *r
                                struct message_row *ret) MUST_USE;
 /* Empties a message's text, which has a row of its own from now on; false: it is in no bundle. */
 bool post_bundle_blank(struct enclave *e, uint64_t number, struct keep_batch *b);
+/* Erases a whole bundle without an event; so many messages, 0: number is in none. */
+size_t post_bundle_forget(struct enclave *e, uint64_t number, uint64_t *ret_last,
+                          struct keep_batch *b);
 void post_bundle_words(struct bytes row, char *ret, size_t room); /* for its event */
 void post_show_bundle(struct enclave *e, const struct mail_message *m, uint64_t index, bool own,
                       struct keep_batch *b);
@@ -225,6 +256,20 @@ bool post_names(struct bytes text, const char *nick); /* @nick is in it */
 enum status post_say_line(struct enclave *e, struct bytes text, struct keep_batch *b) MUST_USE;
 size_t post_mentioned(const struct enclave *e, struct bytes text,
                       uint8_t ret[2 * NOTE_MENTIONS_MAX]);
+
+/* What was put by post_outgoing can be made again. */
+void post_put_act(struct enclave *e, const struct outgoing *o, struct keep_batch *b);
+
+/* ---- retention.c ---- */
+
+/* Drops what is older than this machine keeps, a part at a time. */
+void post_sweep(struct enclave *e, uint64_t now_ms);
+
+/* ---- share.c ---- */
+
+/* Older words that a member shares with us. */
+void post_shared(struct enclave *e, const struct mail_message *m, struct keep_batch *b);
+void post_shared_settled(struct enclave *e, uint64_t commit);
 
 /* ---- marks.c ---- */
 

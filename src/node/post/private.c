@@ -135,7 +135,9 @@ static void took(struct enclave *e, const struct pair_message *p, uint64_t index
     case MAIL_MESSAGE:
         group_use(e->group, p->epoch);
         /* Made again for a peer that had it: shown once. */
-        if (!post_known(e, p->leaf, p->uuid))
+        if (p->kind == MAIL_HISTORY)
+            post_shared(e, &m, b);
+        else if (!post_known(e, p->leaf, p->uuid))
             post_show(e, &m, index, group_leaf(e->group), false, b);
         memcpy(claim.chain, p->seen_chain, 32);
         if (group_check_seen(e->group, p->leaf, &claim) == ST_PENDING) enclave_recheck(e);

@@ -11,6 +11,7 @@
 
 FIELDS_DEFINE(message_row, MESSAGE_ROW_FIELDS);
 FIELDS_DEFINE(act_row, ACT_ROW_FIELDS);
+FIELDS_DEFINE(kept_row, KEPT_ROW_FIELDS);
 
 #define ROW_VERSION 2
 
@@ -39,6 +40,12 @@ static struct post_unsaved *unsaved_of(const struct post *p, uint64_t number)
     for (struct post_unsaved *u = p->oldest; u != NULL; u = u->next)
         if (u->number == number && u->count == 0) found = u;
     return found;
+}
+
+bool post_going(const struct post *p, uint64_t number)
+{
+    const struct post_unsaved *u = unsaved_of(p, number);
+    return u != NULL && u->row.n == 0;
 }
 
 bool post_unsaved_bundle(const struct post *p, uint64_t number, struct bytes *ret_row,
@@ -153,19 +160,47 @@ bool post_known(struct enclave *e, uint16_t leaf, const uint8_t uuid[16])
     return st == ST_OK;
 }
 
-void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
-               struct keep_batch *b)
+void post_put_kept(struct enclave *e, struct keep_batch *b)
+{
+    struct buf row = BUF_INIT;
+    if (fields_encode(&kept_row_fields, &e->post->kept, &row) == ST_OK)
+        keep_put(b, &e->s_marks, POST_KEPT, buf_view(&row));
+    buf_free(&row);
+}
+
+static void drop(struct enclave *e, uint64_t number, const struct message_row *m, const char *kind,
+                 struct keep_batch *b)
 {
     if (post_bundle_blank(e, number, b)) {
         struct message_row gone = *m;
         gone.state = POST_GONE;
         gone.text = gone.path = gone.signs = BYTES_NONE;
-        post_put(e, number, &gone, "gone", m->leaf, b);
+        post_put(e, number, &gone, kind, m->leaf, b);
         return;
     }
     keep_erase(b, &e->s_messages, number);
     keep_erase(b, &e->s_uuids, post_key(m->leaf, m->uuid));
-    post_remember(e, number, 0, m->leaf, m->uuid, BYTES_NONE, "gone", m->leaf);
+    post_remember(e, number, 0, m->leaf, m->uuid, BYTES_NONE, kind, m->leaf);
+    post_keep_numbers(e, b);
+}
+
+void post_keep_numbers(struct enclave *e, struct keep_batch *b)
+{
+    if (e->post->kept.next_message == e->next_message) return;
+    e->post->kept.next_message = e->next_message;
+    post_put_kept(e, b);
+}
+
+void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
+               struct keep_batch *b)
+{
+    drop(e, number, m, "gone", b);
+}
+
+void post_forget(struct enclave *e, uint64_t number, const struct message_row *m,
+                 struct keep_batch *b)
+{
+    drop(e, number, m, NULL, b);
 }
 
 static void tell(struct enclave *e, const struct post_unsaved *u)
@@ -196,6 +231,7 @@ static void forget_oldest(struct post *p)
 
 void post_settled(struct enclave *e, uint64_t commit)
 {
+    if (!e->removed && e->post != NULL) post_shared_settled(e, commit);
     while (!e->removed && e->post != NULL && e->post->oldest != NULL &&
            e->post->oldest->commit <= commit) {
         if (e->post->oldest->kind != NULL) tell(e, e->post->oldest);
@@ -212,6 +248,8 @@ static bool on_mark(void *arg, uint64_t n, struct bytes plain)
     struct marks_row own;
     if (n < LEDGER_EVER_MAX && fields_decode(&mail_marks_fields, plain, &m) == ST_OK)
         e->post->marks[n] = m;
+    if (n == POST_KEPT && fields_decode(&kept_row_fields, plain, &e->post->kept) != ST_OK)
+        e->post->kept = (struct kept_row){.keep_ms = 0};
     if (n == POST_MARKS_OWN && fields_decode(&marks_row_fields, plain, &own) == ST_OK)
         e->post->own = own;
     if (n >= POST_MARKS_ANEW && n < POST_MARKS_ANEW + LEDGER_EVER_MAX)

@@ -14,13 +14,7 @@
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
 
-enum setting_kind {
-    SETTING_BALLOT,
-    SETTING_MODE,
-    SETTING_TIME,
-    SETTING_HISTORY,
-    SETTING_SENTINELS
-};
+enum setting_kind { SETTING_BALLOT, SETTING_MODE, SETTING_TIME, SETTING_CHOICE, SETTING_SENTINELS };
 
 struct setting {
     const char *key;
@@ -38,8 +32,10 @@ static const struct setting settings[] = {
      "tor"},
     {"deadline", SETTING_TIME, LEDGER_POLICY_EXPIRE_MS, HOUR_MS, 90 * DAY_MS, false,
      "how long a vote is open at least before it may be declared expired"},
-    {"history", SETTING_HISTORY, LEDGER_POLICY_NO_HISTORY, 0, 0, false,
-     "whether newcomers get the keys of older files: yes or no"},
+    {"compression", SETTING_CHOICE, LEDGER_POLICY_COMPRESS, 0, 0, false,
+     "whether words are compressed where that saves a size class: on or off"},
+    {"history", SETTING_CHOICE, LEDGER_POLICY_NO_HISTORY, 0, 0, false,
+     "whether newcomers get the keys of older files and may be shown older words: yes or no"},
     {"idle", SETTING_TIME, LEDGER_POLICY_IDLE_MS, DAY_MS, 3650 * DAY_MS, true,
      "who is silent for longer is shown as such, for the others to remove: a time, or never"},
     {"rekey", SETTING_TIME, LEDGER_POLICY_COMMIT_MS, HOUR_MS, 90 * DAY_MS, false,
@@ -73,6 +69,12 @@ static void time_text(uint64_t ms, char *out, size_t room)
         snprintf(out, room, "%" PRIu64 "m", ms / MINUTE_MS);
 }
 
+static const char *choice_text(enum ledger_policy policy, bool set)
+{
+    if (policy == LEDGER_POLICY_NO_HISTORY) return set ? "no" : "yes";
+    return set ? "on" : "off";
+}
+
 static const char *mode_text(uint8_t mode)
 {
     return mode == LEDGER_RELAY ? "relay" : mode == LEDGER_TOR ? "tor" : "direct";
@@ -98,8 +100,8 @@ static void value_text(const struct ledger *l, const struct setting *s, char *ou
     case SETTING_BALLOT: snprintf(out, room, "%s", ballot_kind(ledger_ballot_kind(l))->name); break;
     case SETTING_MODE: snprintf(out, room, "%s", mode_text(ledger_mode(l))); break;
     case SETTING_TIME: time_text(ledger_policy(l, s->policy), out, room); break;
-    case SETTING_HISTORY:
-        snprintf(out, room, "%s", ledger_policy(l, s->policy) != 0 ? "no" : "yes");
+    case SETTING_CHOICE:
+        snprintf(out, room, "%s", choice_text(s->policy, ledger_policy(l, s->policy) != 0));
         break;
     case SETTING_SENTINELS: {
         size_t n = ledger_sentinels(l, &list);
@@ -148,8 +150,8 @@ static bool change_text(const struct propose_policy *p, const struct setting *s,
     for (size_t i = 0; i < p->policy.n; i++) {
         const uint8_t *item = list_at(p->policy, i, LEDGER_POLICY_ITEM);
         if (item[0] != s->policy) continue;
-        if (s->kind == SETTING_HISTORY)
-            snprintf(out, room, "%s", get_u64(item + 1) != 0 ? "no" : "yes");
+        if (s->kind == SETTING_CHOICE)
+            snprintf(out, room, "%s", choice_text(s->policy, get_u64(item + 1) != 0));
         else
             time_text(get_u64(item + 1), out, room);
         return true;
@@ -253,9 +255,11 @@ static enum status read_change(const char *key, const char *value, struct intent
             st = read_time(s, value, &number);
             return st == ST_OK ? put_item(p, (uint8_t)s->policy, number) : st;
         }
-        if (s->kind == SETTING_HISTORY) {
-            if (strcmp(value, "no") != 0 && strcmp(value, "yes") != 0) return st;
-            return put_item(p, (uint8_t)s->policy, strcmp(value, "no") == 0);
+        if (s->kind == SETTING_CHOICE) {
+            for (number = 0; number < 2; number++)
+                if (strcmp(value, choice_text(s->policy, number != 0)) == 0)
+                    return put_item(p, (uint8_t)s->policy, number);
+            return st;
         }
         if (s->kind == SETTING_BALLOT) {
             p->ballot_kind = strcmp(value, "open") == 0 ? BALLOT_OPEN : BALLOT_SECRET;
