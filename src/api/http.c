@@ -67,6 +67,10 @@ struct http_exchange {
     enum phase phase;
     bool head_sent;
     bool all_sent; /* before the body was taken: the rest of it is dropped */
+    /* The connection ends with the answer to a request with a body: lws (4.1) goes round for ever over what
+     * comes together with one. */
+    bool last_one;
+    bool unread; /* what comes behind it is left where it is */
     int status;
     char method[8];
     char type[64];
@@ -179,6 +183,7 @@ void http_answer(struct http_exchange *x, int status, const char *content_type, 
         x->status = 503;
         buf_clear(&x->out);
     }
+    if (x->unread) lws_rx_flow_control(x->wsi, 1); /* else nothing is written either */
     lws_callback_on_writable(x->wsi);
 }
 
@@ -243,12 +248,15 @@ static int send_head(struct http_exchange *x)
     bool stream = x->phase == STREAMING || x->phase == STREAM_ENDED;
     static const uint8_t no_store[] = "no-store";
     static const uint8_t no_sniff[] = "nosniff";
+    static const uint8_t close_after[] = "close";
     if (lws_add_http_common_headers(x->wsi, (unsigned)x->status, x->type,
                                     stream ? LWS_ILLEGAL_HTTP_CONTENT_LEN : x->out.n, &p, end) ||
         lws_add_http_header_by_token(x->wsi, WSI_TOKEN_HTTP_CACHE_CONTROL, no_store,
                                      (int)sizeof no_store - 1, &p, end) ||
         lws_add_http_header_by_name(x->wsi, (const uint8_t *)"x-content-type-options:", no_sniff,
                                     (int)sizeof no_sniff - 1, &p, end) ||
+        (x->last_one && lws_add_http_header_by_token(x->wsi, WSI_TOKEN_CONNECTION, close_after,
+                                                     (int)sizeof close_after - 1, &p, end)) ||
         lws_finalize_write_http_header(x->wsi, start, &p, end))
         return -1;
     x->head_sent = true;
@@ -285,7 +293,7 @@ static int writeable(struct lws *wsi, struct connection *c)
         if (send_piece(x, !stream, &last) != 0) return -1;
     } while (!last && x->sent < x->out.n && !lws_send_pipe_choked(wsi));
     if (last) {
-        bool close = x->phase == STREAM_ENDED;
+        bool close = x->phase == STREAM_ENDED || x->last_one;
         detach(c);
         return close || lws_http_transaction_completed(wsi) ? -1 : 0;
     }
@@ -421,6 +429,10 @@ static int hand_over(struct lws *wsi, struct connection *c)
     lws_set_timeout(x->wsi, NO_PENDING_TIMEOUT, 0);
     x->http->handler(x->http->arg, x);
     if (x->phase == WITH_HANDLER || x->phase == STREAMING) watch_begin(x);
+    if (x->phase == WITH_HANDLER && x->last_one) {
+        x->unread = true; /* what comes behind it */
+        lws_rx_flow_control(wsi, 0);
+    }
     if (x->phase != ANSWERED) return 0;
     /* At once: lws closes when it reads the end of a client that has closed its half, whatever
      * still waits to be written. */
@@ -456,6 +468,7 @@ static int request(struct http *h, struct lws *wsi, struct connection *c, struct
     int refused = refuse(x, wsi, &why);
     if (header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof text))
         x->body_expected = (size_t)strtoull(text, NULL, 10);
+    x->last_one = x->body_expected > 0 || strcmp(x->method, "GET") != 0;
     if (refused == 0 && (x->path.bad || x->arguments.bad)) {
         refused = 413;
         why = "the request is larger than allowed";
@@ -515,9 +528,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_HTTP_BODY: return take_body(c, BYTES(in, n));
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         if (c->x != NULL && c->x->phase == TAKING_BODY) return hand_over(wsi, c);
-        if (c->x == NULL || !c->x->all_sent) return 0;
-        detach(c);
-        return lws_http_transaction_completed(wsi) ? -1 : 0;
+        return c->x != NULL && c->x->all_sent ? -1 : 0;
     case LWS_CALLBACK_HTTP_WRITEABLE: return writeable(wsi, c);
     case LWS_CALLBACK_CLOSED_HTTP:
         if (c != NULL) detach(c);

@@ -227,6 +227,52 @@ static void requests_come_and_keep_alive(void **state)
     buf_free(&out);
 }
 
+/* Sends it in one piece; how many answers come, at most `want` are waited for. */
+static unsigned answers_to(struct server *s, struct bytes all, unsigned want)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    char text[16384];
+    size_t n = 0;
+    unsigned found = 0;
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", s->socket);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(send(fd, all.p, all.n, MSG_NOSIGNAL), (ssize_t)all.n);
+    while (found < want && n < sizeof text - 1) {
+        ssize_t got = recv(fd, text + n, sizeof text - 1 - n, 0);
+        if (got <= 0) break;
+        n += (size_t)got;
+        text[n] = '\0';
+        found = 0;
+        for (const char *p = text; (p = strstr(p, "HTTP/1.1 200")) != NULL; p++) found++;
+    }
+    close(fd);
+    return found;
+}
+
+/* What comes in one piece: requests without a body are answered one after the other; one with a body is the
+ * last of its connection, and nothing behind it keeps the server from the others, nor busy. */
+static void requests_on_each_others_heels(void **state)
+{
+    struct server *s = *state;
+    static const char get[] = "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    static const char *const posts[] = {
+        "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi",
+        "POST /late HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi"};
+    struct buf many = BUF_INIT, out = BUF_INIT;
+    for (size_t kind = 0; kind < 3; kind++) {
+        buf_clear(&many);
+        for (unsigned i = 0; i < 7; i++) buf_str(&many, kind == 2 ? get : posts[kind]);
+        unsigned want = kind == 2 ? 7 : 1;
+        assert_int_equal(answers_to(s, buf_view(&many), want), want);
+        CURL *c = client(s);
+        assert_int_equal(ask(c, "http://localhost/x", &out), 200);
+        curl_easy_cleanup(c);
+    }
+    buf_free(&many);
+    buf_free(&out);
+}
+
 static void bodies_have_a_limit(void **state)
 {
     struct server *s = *state;
@@ -399,10 +445,14 @@ static void second_server_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_come_and_keep_alive), cmocka_unit_test(bodies_have_a_limit),
-        cmocka_unit_test(strangers_are_refused),        cmocka_unit_test(token_is_asked_for),
-        cmocka_unit_test(streams_flow_and_end),         cmocka_unit_test(garbage_is_survived),
+        cmocka_unit_test(requests_come_and_keep_alive),
+        cmocka_unit_test(bodies_have_a_limit),
+        cmocka_unit_test(strangers_are_refused),
+        cmocka_unit_test(token_is_asked_for),
+        cmocka_unit_test(streams_flow_and_end),
+        cmocka_unit_test(garbage_is_survived),
         cmocka_unit_test(second_server_is_told),
+        cmocka_unit_test(requests_on_each_others_heels),
     };
     return !!cmocka_run_group_tests(tests, setup, teardown);
 }
