@@ -97,6 +97,10 @@ struct post {
     bool read;            /* feed 1, to its head, since the start: private words may be made */
     uint64_t marks_at_ms; /* monotonic: our next receipt may go; 0: none waits */
     uint64_t marks_sent_ms;
+    struct early_entry *early; /* not in the feed yet, oldest first: early.h */
+    size_t n_early;
+    uint64_t next_early;
+    size_t linked; /* members */
 };
 
 /* ---- rows.c ---- */
@@ -118,6 +122,8 @@ void post_drop(struct enclave *e, uint64_t number, const struct message_row *m,
                struct keep_batch *b);
 /* Commit `commit` of words is on disk. */
 void post_settled(struct enclave *e, uint64_t commit);
+/* More than five minutes between what its author says and when it came. */
+bool post_odd_time(uint64_t time_ms, uint64_t arrived_ms);
 /* Space key of an author's uuid. */
 uint64_t post_key(uint16_t leaf, const uint8_t uuid[16]);
 
@@ -137,6 +143,10 @@ void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, 
                bool own, struct keep_batch *b);
 /* An own message, or note, by its uuid, is made again. */
 void post_say_again(struct enclave *e, const uint8_t uuid[16]);
+
+/* ---- early.c ---- */
+
+void early_free(struct enclave *e);
 
 /* ---- private.c ---- */
 

@@ -205,6 +205,7 @@ void post_free(struct enclave *e)
     struct post *p = e->post;
     if (p == NULL) return;
     while (p->oldest != NULL) forget_oldest(p);
+    early_free(e);
     free(p->ends);
     free(p);
     e->post = NULL;
@@ -230,6 +231,12 @@ static size_t signs_of(const struct enclave *e, struct bytes signs,
         ret[n++] = (struct node_sign){enclave_nick(e, leaf), sign};
     }
     return n;
+}
+
+bool post_odd_time(uint64_t time_ms, uint64_t arrived_ms)
+{
+    uint64_t off = time_ms > arrived_ms ? time_ms - arrived_ms : arrived_ms - time_ms;
+    return off > ODD_TIME_MS;
 }
 
 static bool on_message_row(void *arg, uint64_t n, struct bytes plain)
@@ -259,9 +266,7 @@ static bool on_message_row(void *arg, uint64_t n, struct bytes plain)
                              .signs = signs};
     m.n_signs = signs_of(l->e, row.signs, signs);
     if (m.own) post_count(l->e, row.index, row.to, &m);
-    uint64_t off =
-        row.time_ms > row.arrived_ms ? row.time_ms - row.arrived_ms : row.arrived_ms - row.time_ms;
-    m.odd_time = off > ODD_TIME_MS;
+    m.odd_time = post_odd_time(row.time_ms, row.arrived_ms);
     hex_encode(BYTES_OF(row.uuid), hex);
     snprintf(m.uuid, sizeof m.uuid, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
              hex + 20);
