@@ -124,13 +124,20 @@ void early_free(struct enclave *e)
     while (e->post != NULL && e->post->early != NULL) drop(e, &e->post->early);
 }
 
-static void tell(struct enclave *e, const char *kind, const struct early_entry *x)
+static void tell(struct enclave *e, bool arrives, const struct early_entry *x)
 {
     char text[NODE_REASON_MAX];
+    const char *who = enclave_nick(e, x->leaf);
     struct bytes what = x->text.n > 0 ? buf_view(&x->text) : buf_view(&x->path);
-    snprintf(text, sizeof text, x->text.n > 0 ? "%.*s" : "[file %.*s]",
-             (int)(what.n < 200 ? what.n : 200), (const char *)what.p);
-    enclave_tell(e, kind, enclave_nick(e, x->leaf), x->number, text);
+    int n = (int)(what.n < 150 ? what.n : 150);
+    if (arrives)
+        snprintf(text, sizeof text, x->text.n > 0 ? "%.*s" : "[file %.*s]", n,
+                 (const char *)what.p);
+    else
+        snprintf(text, sizeof text,
+                 "what %s said is not in the room yet, and only you may have it: %.*s", who, n,
+                 (const char *)what.p);
+    enclave_tell(e, arrives ? "early" : "unsettled", who, x->number, text);
 }
 
 /* Full, or the place or the message is taken already. */
@@ -195,7 +202,7 @@ static void keep(struct enclave *e, struct bytes sealed, const struct mail_messa
     while (*at != NULL) at = &(*at)->next;
     *at = x;
     e->post->n_early++;
-    tell(e, "early", x);
+    tell(e, true, x);
 }
 
 void enclave_early_frame(struct enclave *e, uint16_t leaf, struct bytes payload)
@@ -215,7 +222,7 @@ void early_settles(struct enclave *e, const struct mail_message *m)
         struct early_entry *x = *at;
         bool same = x->leaf == m->leaf && memcmp(x->uuid, m->uuid, 16) == 0;
         bool lost = x->leaf == m->leaf && x->epoch == m->epoch && x->n == m->n && !same;
-        if (lost && !x->told) tell(e, "unsettled", x);
+        if (lost && !x->told) tell(e, false, x);
         if (same || lost)
             drop(e, at);
         else
@@ -243,7 +250,7 @@ void enclave_early_tick(struct enclave *e, uint64_t now_ms)
         struct early_entry *x = *at;
         if (!x->told && now_ms >= x->since_ms + EARLY_WAIT_MS) {
             x->told = true;
-            tell(e, "unsettled", x);
+            tell(e, false, x);
         }
         if (now_ms >= x->since_ms + EARLY_KEEP_MS)
             drop(e, at);
