@@ -166,5 +166,5 @@ int main(void)
         cmocka_unit_test(it_is_bounded_and_comes_to_an_end),
         cmocka_unit_test(the_frame_has_one_form),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

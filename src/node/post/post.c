@@ -145,8 +145,8 @@ void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *don
     *t = (struct telling){.e = e, .commit = commit, .done = done, .arg = arg, .number = number};
     t->promise.epoch = MAIL_NONE;
     if (e->mail != NULL) mail_promised(e->mail, &t->promise);
+    early_offer(e); /* what needs not wait for this commit */
     enclave_commit(e, b, on_told, t);
-    early_offer(e);
 }
 
 /* ---- out ---- */
