@@ -185,6 +185,12 @@ static bool add_message(void *arg, const struct node_message *m)
     return true;
 }
 
+static bool add_early(void *arg, const struct node_message *m)
+{
+    json_array_append_new(arg, json_message(m));
+    return true;
+}
+
 /* The last ones lie at the end: those before are not read. Numbers may be missing (dropped messages), so it
  * goes back until there are enough. */
 static enum status read_last(struct call *c, const char *name, struct page *p)
@@ -222,6 +228,11 @@ void api_handle_read(struct call *c)
     if (last == 0) json_array_clear(p.messages);
     json_object_set_new(o, "messages", p.messages);
     json_set_bool(o, "more", p.more && !p.newest);
+    if (call_flag(c, "early")) {
+        json_t *early = json_array();
+        (void)!node_early(c->api->o.node, name, add_early, early);
+        json_object_set_new(o, "early", early);
+    }
     call_answer(c, o);
 }
 

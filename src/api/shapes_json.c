@@ -172,6 +172,7 @@ json_t *json_message(const struct node_message *m)
     json_set_text(o, "nick", m->nick);
     json_set_bool(o, "own", m->own);
     json_set_bool(o, "sent", m->sent);
+    json_set_bool(o, "settled", !m->unsettled);
     json_set_time(o, "time", m->time_ms);
     json_set_bool(o, "odd_time", m->odd_time);
     json_set_name(o, "text", m->text);

@@ -14,6 +14,7 @@
 #define ENCLAVE_CLI_CHAT_H
 
 #include "cli/cli.h"
+#include "cli/early.h"
 #include "cli/talk/complete.h"
 
 #define CHAT_JOBS_MAX 8
@@ -106,6 +107,7 @@ struct chat {
     char day[16];       /* of the message shown last */
     uint64_t next;      /* number of the first message not shown yet */
     uint64_t shown_own; /* number of the message sent last */
+    struct early_shown early;
     enum chat_question question;
     char *question_text; /* what would be broadcast */
     struct broadcast *question_to;

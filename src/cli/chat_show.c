@@ -60,8 +60,9 @@ static int read_page(struct chat *ch, const char *name, uint64_t value)
 {
     char text[24];
     snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-    struct enclave_param params[] = {{name, text, 0}, {"enclave", ch->name, 0}};
-    return cli_call(ch->c, "read", params, 2);
+    struct enclave_param params[] = {
+        {name, text, 0}, {"enclave", ch->name, 0}, {"early", "true", 0}};
+    return cli_call(ch->c, "read", params, 3);
 }
 
 /* The messages of the last answer, `unread` of them marked as such; what we typed ourselves here is
@@ -78,8 +79,16 @@ static void show_page(struct chat *ch, uint64_t unread)
         uint64_t number = cli_number(m, "number");
         if (unread > 0 && n - i == unread)
             chat_show_line(ch, STYLE_WARN, "-- %llu unread --", (unsigned long long)unread);
-        if (!(ch->typed_here && cli_bool(m, "own") && number == ch->shown_own)) show_message(ch, m);
+        bool typed = ch->typed_here && cli_bool(m, "own") && number == ch->shown_own;
+        if (!early_was(&ch->early, cli_text(m, "uuid")) && !typed) show_message(ch, m);
         ch->next = number + 1;
+    }
+    json_decref(list);
+    /* What is not in the room yet, on its way. */
+    list = json_incref(json_object_get(ch->c->doc, "early"));
+    json_array_foreach(list, i, m)
+    {
+        if (early_shown(&ch->early, cli_text(m, "uuid"))) show_message(ch, m);
     }
     json_decref(list);
 }
@@ -135,9 +144,16 @@ void chat_show_event(struct chat *ch, const json_t *e)
         enum cli_style style;
         const char *next;
     } shown[] = {
-        {"proposal", STYLE_WARN, "/votes"}, {"vote", STYLE_DIM, ""}, {"member", STYLE_DIM, ""},
-        {"epoch", STYLE_DIM, ""},           {"file", STYLE_DIM, ""}, {"sentinel", STYLE_DIM, ""},
-        {"warning", STYLE_WARN, ""},        {"join", STYLE_DIM, ""}, {"left", STYLE_BAD, "/quit"},
+        {"proposal", STYLE_WARN, "/votes"},
+        {"vote", STYLE_DIM, ""},
+        {"member", STYLE_DIM, ""},
+        {"epoch", STYLE_DIM, ""},
+        {"file", STYLE_DIM, ""},
+        {"sentinel", STYLE_DIM, ""},
+        {"unsettled", STYLE_WARN, ""},
+        {"warning", STYLE_WARN, ""},
+        {"join", STYLE_DIM, ""},
+        {"left", STYLE_BAD, "/quit"},
     };
     char text[1024];
     if (strcmp(cli_text(e, "enclave"), ch->name) != 0) return;

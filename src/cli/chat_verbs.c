@@ -43,7 +43,7 @@ static void on_item(struct chat *ch, const struct chat_item *item, bool *ret_rea
     const char *kind = cli_text(item->doc, "kind");
     switch (item->news) {
     case NEWS_EVENT:
-        *ret_read = *ret_read || strcmp(kind, "message") == 0;
+        *ret_read = *ret_read || strcmp(kind, "message") == 0 || strcmp(kind, "early") == 0;
         *ret_learn = *ret_learn || strcmp(kind, "member") == 0 || strcmp(kind, "proposal") == 0 ||
                      strcmp(kind, "vote") == 0;
         chat_show_event(ch, item->doc);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Words: send, read, events. */
 #include "cli/cli.h"
+#include "cli/early.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -154,7 +155,10 @@ void cli_message(const struct cli *c, const json_t *m, const char *when, bool li
         printf("\n");
     }
     char number[24];
-    snprintf(number, sizeof number, " #%llu ", (unsigned long long)cli_number(m, "number"));
+    if (cli_number(m, "number") > 0)
+        snprintf(number, sizeof number, " #%llu ", (unsigned long long)cli_number(m, "number"));
+    else
+        snprintf(number, sizeof number, " ... "); /* it has no place in the room yet */
     cli_put(c, STYLE_DIM, when, false);
     if (cli_bool(m, "odd_time")) cli_put(c, STYLE_WARN, "?", false);
     cli_put(c, STYLE_DIM, one_line ? " " : number, false);
@@ -179,8 +183,9 @@ static int mark(struct cli *c, uint64_t number)
     return code == 0 ? 0 : cli_problem(c);
 }
 
-/* Prints the messages of the last answer; lines: a JSON object each. Returns the last number. */
-static uint64_t show_all(struct cli *c, bool lines)
+/* Prints the messages of the last answer but those shown early; lines: a JSON object each. Returns the last
+ * number. */
+static uint64_t show_all(struct cli *c, bool lines, struct early_shown *early)
 {
     uint64_t last = 0;
     size_t i;
@@ -188,6 +193,7 @@ static uint64_t show_all(struct cli *c, bool lines)
     json_array_foreach(json_object_get(c->doc, "messages"), i, m)
     {
         last = cli_number(m, "number");
+        if (early != NULL && early_was(early, cli_text(m, "uuid"))) continue;
         if (!lines) {
             char when[24];
             cli_time(cli_text(m, "time"), when);
@@ -198,24 +204,31 @@ static uint64_t show_all(struct cli *c, bool lines)
         if (dump != NULL) puts(dump);
         free(dump);
     }
+    json_array_foreach(json_object_get(c->doc, "early"), i, m)
+    {
+        char when[24];
+        if (early == NULL || !early_shown(early, cli_text(m, "uuid"))) continue;
+        cli_time(cli_text(m, "time"), when);
+        cli_message(c, m, when, false, false);
+    }
     fflush(stdout);
     return last;
 }
 
 /* Everything from number `from` on, page by page. */
-static int show_from(struct cli *c, uint64_t *from)
+static int show_from(struct cli *c, uint64_t *from, struct early_shown *early)
 {
     for (;;) {
         char text[24];
         snprintf(text, sizeof text, "%llu", (unsigned long long)*from);
-        struct enclave_param params[] = {{"from", text, 0},
-                                         {"enclave", cli_param(c, "enclave"), 0}};
+        struct enclave_param params[] = {
+            {"from", text, 0}, {"enclave", cli_param(c, "enclave"), 0}, {"early", "true", 0}};
         const char *name = getenv("ENCLAVE_NAME");
         if (params[1].value == NULL && name != NULL && *name != '\0') params[1].value = name;
-        int code = cli_call(c, "read", params, 2);
+        int code = cli_call(c, "read", params, c->json ? 2 : 3);
         if (code != 0) return cli_problem(c);
         bool more = cli_bool(c->doc, "more");
-        uint64_t last = show_all(c, c->json);
+        uint64_t last = show_all(c, c->json, early);
         if (last == 0) return 0;
         *from = last + 1;
         code = mark(c, last);
@@ -223,8 +236,19 @@ static int show_from(struct cli *c, uint64_t *from)
     }
 }
 
+static void tell_unsettled(struct cli *c, const json_t *e)
+{
+    if (c->json || strcmp(cli_text(e, "kind"), "unsettled") != 0) return;
+    cli_put(c, STYLE_WARN, cli_text(e, "text"), false);
+    printf("\n");
+    fflush(stdout);
+}
+
 static int follow(struct cli *c, uint64_t event, uint64_t from)
 {
+    struct early_shown early = {.n = 0};
+    int begin = show_from(c, &from, &early); /* what is here early already */
+    if (begin != 0) return begin;
     while (!cli_timed_out(c)) {
         int code = cli_wait_event(c, &event, c->deadline_ms != 0 ? 1000 : 30000);
         if (code == 13 && cli_timed_out(c)) return 0;
@@ -232,9 +256,13 @@ static int follow(struct cli *c, uint64_t event, uint64_t from)
         bool any = cli_bool(c->doc, "missed");
         size_t i;
         json_t *e;
-        json_array_foreach(json_object_get(c->doc, "events"), i, e) any =
-            any || strcmp(cli_text(e, "kind"), "message") == 0;
-        if (any) code = show_from(c, &from);
+        json_array_foreach(json_object_get(c->doc, "events"), i, e)
+        {
+            const char *kind = cli_text(e, "kind");
+            any = any || strcmp(kind, "message") == 0 || strcmp(kind, "early") == 0;
+            tell_unsettled(c, e);
+        }
+        if (any) code = show_from(c, &from, &early);
         if (code != 0) return code;
     }
     return 0;
@@ -271,7 +299,7 @@ int verb_read(struct cli *c)
         number = cli_number(json_array_get(list, json_array_size(list) - 1), "number");
         cli_print_json(c);
     } else {
-        number = show_all(c, c->json);
+        number = show_all(c, c->json, NULL);
         if (empty && !following) cli_note(c, "Nothing was said yet.");
     }
     code = mark(c, number);
@@ -299,7 +327,7 @@ int verb_search(struct cli *c)
         if (c->json)
             json_array_extend(all, json_object_get(c->doc, "messages"));
         else
-            show_all(c, false);
+            show_all(c, false, NULL);
         uint64_t next = cli_number(c->doc, "next");
         if (next == 0) break;
         snprintf(from, sizeof from, "%llu", (unsigned long long)next);

@@ -87,7 +87,7 @@ void node_tick(struct node *n);
 
 struct node_event {
     const char *
-        kind; /* "message", "sent", "edit", "unsaid", "reaction", "receipt", "gone", "history", "proposal", "vote", "member", "epoch", "file", "transfer",
+        kind; /* "message", "early", "unsettled", "sent", "edit", "unsaid", "reaction", "receipt", "gone", "history", "proposal", "vote", "member", "epoch", "file", "transfer",
                          "sentinel", "warning", "join", "left", "kit", "peer" */
     const char *enclave;
     const char *text; /* one plain line */
@@ -449,7 +449,8 @@ struct node_message {
     uint64_t number; /* local, ascending in order of arrival, from 1 */
     const char *nick;
     bool own;
-    bool sent; /* own: acknowledged by the sentinel */
+    bool sent;      /* own: acknowledged by the sentinel */
+    bool unsettled; /* handed over by its author, not in the feed yet: it has no number */
     uint64_t time_ms;
     bool odd_time; /* more than 5 minutes off when it came */
     struct bytes text;
@@ -473,6 +474,10 @@ typedef bool node_message_visit(void *arg, const struct node_message *m); /* fal
 /* Messages from number `from` on. */
 enum status node_messages(struct node *n, const char *enclave, uint64_t from,
                           node_message_visit *visit, void *arg) MUST_USE;
+/* What members handed over before it is in the feed, in order of arrival. In memory only: each is told by
+ * an event "early", and is either a message soon, or told by an event "unsettled" after a minute. */
+enum status node_early(struct node *n, const char *enclave, node_message_visit *visit,
+                       void *arg) MUST_USE;
 /* The newest number so far; 0: none. */
 enum status node_last_message(struct node *n, const char *enclave, uint64_t *ret) MUST_USE;
 /* Everything up to number is read: what `unread` counts from. */

@@ -210,8 +210,10 @@ static const struct op_param p_react[] = {
     POSITIONAL("sign", OP_TEXT, 0, "SIGN", "an emoji or a few letters; none takes yours away"),
     ENCLAVE};
 static const struct op_param p_read[] = {
-    ENCLAVE, OPTION("last", NULL, OP_NUMBER, 0, 'n', "N", "only the last N messages"),
+    ENCLAVE,
+    OPTION("last", NULL, OP_NUMBER, 0, 'n', "N", "only the last N messages"),
     OPTION("from", NULL, OP_NUMBER, 0, 0, "N", "messages from number N on"),
+    FLAG("early", OP_ONLY_API, 0, "also what members handed over before it is settled"),
     FLAG("follow", OP_ONLY_CLI, 'f', "go on and show new ones as they come"),
     FLAG("keep", OP_ONLY_CLI, 0, "do not mark them as read")};
 static const struct op_param p_search[] = {
@@ -599,7 +601,11 @@ static const struct operation rows[] = {
      ROWS(x_message), 0},
     {"read", "read", WORDS, "read what was said", "GET", "/v1/enclaves/{enclave}/messages",
      ROWS(p_read), &shape_messages,
-     "Shows what is unread (or the last 20 messages if nothing is) and marks it as read.",
+     "Shows what is unread (or the last 20 messages if nothing is) and marks it as read. With "
+     "--follow "
+     "what a linked member says is shown when it comes, before the sentinel has it, with ... for "
+     "its "
+     "number, and not again when it has one. With --json only what is settled is shown.",
      "enclave read\n"
      "enclave read --follow",
      ROWS(x_name), 0},

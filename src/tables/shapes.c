@@ -242,6 +242,7 @@ static const struct op_field f_message[] = {
     TEXT("nick", "who wrote it"),
     BOOL("own", "you wrote it"),
     BOOL("sent", "own: the sentinel has it"),
+    BOOL("settled", "it has its place in the room; false: in `early` only, number is 0"),
     TIME("time", "as the writer says"),
     BOOL("odd_time", "that was more than 5 minutes off"),
     TEXT("text", "the message"),
@@ -267,6 +268,7 @@ SHAPE(message, "Message", f_message);
 
 static const struct op_field f_messages[] = {
     LIST("messages", message, "in order of arrival"),
+    LIST("early", message, "with early: what has no place in the room yet, in order of arrival"),
     BOOL("more", "there are more than one answer holds: ask again from the next number"),
 };
 SHAPE(messages, "Messages", f_messages);

@@ -64,7 +64,8 @@ class Follower:
 
 def talking(w):
     """answers, mentions, receipts, signs, edits, what is taken back and what ends, for everybody"""
-    ada, bob, eve = lib.found(w, w.sentinel(), "ada", "bob", "eve", name="choir")
+    sentinel = w.sentinel()
+    ada, bob, eve = lib.found(w, sentinel, "ada", "bob", "eve", name="choir")
     follow = Follower(w, bob)
     dinner = "Dinner at eight, @bob"
     ada("send", dinner)
@@ -114,12 +115,51 @@ def talking(w):
     ada("put", w.path / "map.txt", code=(OK, PARTIAL))
     ada("send", "--file", "map.txt")
     expect(follow.next("")["file"] == "map.txt" and "[file map.txt]" in shown(ada), shown(ada))
+    handed_over(w, sentinel, ada, bob, follow)
     follow.end()
     private(w, ada, bob, eve)
     finding(ada, bob, eve)
     slips(ada, bob)
     by_lines(ada, bob)
     history(w, ada, bob, eve)
+
+
+def handed_over(w, sentinel, ada, bob, settled):
+    """While the sentinel stands still a word goes over the link between the two, not yet settled, and is shown
+    once."""
+    screen = w.spawn([w.program("enclave"), "--home", bob.home, "read", "--follow", "--keep"], stdout=subprocess.PIPE)
+
+    def line(text):
+        got = screen.stdout.readline().decode()
+        expect(got.rstrip().endswith("ada: " + text), f"{text!r} was expected: {got!r}")
+        return got
+
+    ada("send", "Do you hear me?")
+    settled.next("Do you hear me?")
+    while "Do you hear me?" not in (got := screen.stdout.readline().decode()):
+        expect(got, "the screen went dark")
+    ada.until("a link to bob", lambda: any(m["nick"] == "bob" and m["path"] == "direct"
+                                           for m in ada("members")["members"]))
+    sentinel.child.send_signal(signal.SIGSTOP)
+    try:
+        for text in ("The sentinel sleeps", "and we talk"):
+            ada("send", text)
+            expect(" ... " in line(text), "it has a number already")
+            expect(message(bob, text) is None, "it is settled already")
+            expect(not message(ada, text)["sent"], "the sentinel has it already")
+    finally:
+        sentinel.child.send_signal(signal.SIGCONT)
+    for text in ("The sentinel sleeps", "and we talk"):
+        settled.next(text)
+        sees(ada, text, lambda m: m["sent"])
+    ada("send", "Good morning")
+    line("Good morning")
+    settled.next("Good morning")
+    texts = [m["text"] for m in all_of(bob)]
+    expect(texts.count("The sentinel sleeps") == 1 and texts.count("and we talk") == 1, f"{texts}")
+    screen.terminate()
+    screen.wait(10)
+    screen.stdout.close()
 
 
 def private(w, ada, bob, eve):

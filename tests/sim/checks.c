@@ -217,6 +217,7 @@ static bool on_message(void *arg, const struct node_message *m)
     if (sscanf(text, "w%u ", &number) != 1 || number >= s->n_messages)
         sim_fail(s, "m%u shows words that nobody said: %.30s", p->i, text);
     if (++p->shown[number] > 1) sim_fail(s, "m%u shows w%u twice", p->i, number);
+    early_seen(p, number, m->uuid);
     p->read_upto = m->number;
     return true;
 }

@@ -276,6 +276,7 @@ static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers c
                                                     [CHECK_FLOODS] = "knocks heard after a flood",
                                                     [CHECK_AMID] = "knocks heard amid a flood",
                                                     [CHECK_SHORT] = "feeds shown short",
+                                                    [CHECK_EARLY] = "words seen early",
                                                     [CHECK_INTRUDERS] = "odd seats that attached"};
 
 /* What is looked for comes a hundred times as often as it would. */
@@ -472,6 +473,9 @@ void sim_start(struct sim *s, uint64_t seed, unsigned steps, unsigned people, bo
     }
     s->heads = sim_alloc(SIM_HEADS_MAX * sizeof s->heads[0]);
     vnet_init(&s->net, &s->time, rng_next(&s->rng));
+    s->early_rng.state = s->seed;
+    s->net.tap = early_tap;
+    s->net.tap_arg = s;
     vsentinel_init(&s->sentinel, SIM_PEOPLE_MAX, &s->net, rng_next(&s->rng), NULL, NULL);
     machine_init(&s->stranger, SIM_PEOPLE_MAX + 1, "stranger", &s->time, rng_next(&s->rng), NULL,
                  NULL);
@@ -488,6 +492,7 @@ void sim_end(struct sim *s)
     if (s->sentinel.m.up) vsentinel_crash(&s->sentinel);
     vtime_end(&s->time);
     vnet_free(&s->net);
+    early_end(s);
     vsentinel_free(&s->sentinel);
     for (unsigned i = 0; i < s->n_files; i++) free(s->files[i].bytes);
     heads_forget(s);

@@ -20,6 +20,7 @@ static void on_event(void *arg, const struct node_event *e)
     if (strstr(e->text, "older seat list")) p->told_old_seats = true;
     sim_trace(p->sim, "  m%u [%s] %s", p->i, e->kind, e->text);
     if (strcmp(e->kind, "proposal") == 0) mutants_hear(p);
+    if (strcmp(e->kind, "early") == 0) early_look(p);
 }
 
 void person_init(struct sim *s, unsigned i, uint64_t offer)
@@ -40,6 +41,7 @@ void person_init(struct sim *s, unsigned i, uint64_t offer)
     rng_bytes(&s->rng, p->mk, 32);
     rng_bytes(&s->rng, p->rk, 32);
     p->shown = sim_alloc(SIM_MESSAGES_MAX);
+    p->eye = sim_alloc(SIM_MESSAGES_MAX * sizeof *p->eye);
     if (i == s->clock_of) p->m.skew_ms = s->clock_skew;
 }
 
@@ -101,6 +103,7 @@ void person_free(struct person *p)
     buf_free(&p->verdict);
     buf_free(&p->leaving);
     free(p->shown);
+    free(p->eye);
 }
 
 struct op *op_new(struct person *p, unsigned kind, uint64_t number)

@@ -62,6 +62,7 @@ enum sim_check {
     CHECK_FLOODS,    /* a knock behind a flood of junk */
     CHECK_AMID,      /* a knock in the midst of one */
     CHECK_SHORT,     /* a member who was shown a feed without its newest entries */
+    CHECK_EARLY,     /* words seen before they were settled */
     CHECK_INTRUDERS, /* an odd seat that attached, and what became of it */
     SIM_CHECKS
 };
@@ -202,7 +203,8 @@ struct person {
     uint8_t place[32];     /* of its disk: another one after some of the restores */
     bool noticed;          /* the last restore changed it: nothing excuses what was known */
     uint64_t read_upto;
-    uint8_t *shown; /* by message: how often */
+    uint8_t *shown;  /* by message: how often */
+    char (*eye)[37]; /* by message: the uuid under which it was seen, in all lives */
     uint64_t head_count;
     char head[17];
     unsigned outbox;
@@ -231,6 +233,8 @@ struct sim {
     struct rng rng;
     struct vtime time;
     struct vnet net;
+    struct rng early_rng;
+    struct buf early_held, early_last; /* frames */
     struct vsentinel sentinel;
     uint64_t sentinel_wake_ms;
     struct person people[SIM_PEOPLE_MAX];
@@ -454,5 +458,12 @@ bool check_quiet(struct sim *s); /* nothing is left to do */
 uint64_t
 held_by_vote_ms(const struct sim *s); /* so long nobody can begin an epoch; 0: somebody can */
 bool excused(const struct person *p); /* lost by a restored backup, and says so */
+
+/* early.c */
+unsigned early_tap(void *arg, unsigned from, uint8_t type, struct bytes payload,
+                   struct buf *ret_more);
+void early_look(struct person *p); /* something came early */
+void early_seen(struct person *p, unsigned number, const char *uuid);
+void early_end(struct sim *s);
 
 #endif

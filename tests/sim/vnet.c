@@ -466,6 +466,16 @@ static void op_unlisten(void *ctx, struct link_listener *s)
     free(s);
 }
 
+static void put(struct link *l, uint8_t type, struct bytes payload)
+{
+    if (l->is_pipe) {
+        vpipe_put(l, type, payload);
+    } else {
+        l->flying += payload.n + 5;
+        transmit(l, type, payload, false);
+    }
+}
+
 enum status vnet_send(struct link *l, uint8_t type, struct bytes payload)
 {
     if (payload.n + 5 > LINK_FRAME_MAX) return ST_TOO_BIG;
@@ -474,12 +484,14 @@ enum status vnet_send(struct link *l, uint8_t type, struct bytes payload)
         l->want_writable = true;
         return ST_BUSY;
     }
-    if (l->is_pipe) {
-        vpipe_put(l, type, payload);
-    } else {
-        l->flying += payload.n + 5;
-        transmit(l, type, payload, false);
-    }
+    struct vnet *n = l->net;
+    struct buf more = BUF_INIT;
+    unsigned copies = 1;
+    if (n->tap && !bytes_zero(BYTES_OF(l->peer.id)))
+        copies = n->tap(n->tap_arg, l->m->index, type, payload, &more);
+    for (unsigned i = 0; i < copies; i++) put(l, type, payload);
+    if (more.n) put(l, type, buf_view(&more));
+    buf_free(&more);
     return ST_OK;
 }
 

@@ -62,6 +62,10 @@ struct vnet {
     /* The last VNET_DIALS of dials diallings, in a ring. */
     struct vnet_dial log[VNET_DIALS];
     size_t dials;
+    /* May lose (0) or double (2) a frame between members, and send another one behind it. NULL: 1. */
+    unsigned (*tap)(void *arg, unsigned from, uint8_t type, struct bytes payload,
+                    struct buf *ret_more);
+    void *tap_arg;
     bool proxy_dead; /* whoever dials through a proxy gets ST_PROXY; else a route changes nothing */
 };
 

@@ -78,6 +78,13 @@ static void watch_mail(struct sim *s, unsigned caller, struct bytes sealed, cons
     w->n_hints++;
 }
 
+void watch_early(struct sim *s, unsigned caller, struct bytes sealed)
+{
+    uint8_t hash[32];
+    sha256(sealed, hash);
+    watch_mail(s, caller, sealed, hash);
+}
+
 static void watch_ballot(struct sim *s, unsigned caller, const struct entry0 *e,
                          const struct group *g, const uint8_t hash[32])
 {

@@ -64,6 +64,8 @@ struct watch {
 };
 
 /* true: a ballot of its caller's, for the vote with the hash. */
+/* A frame that hands an entry over early. */
+void watch_early(struct sim *s, unsigned caller, struct bytes sealed);
 bool watch_append(struct sim *s, unsigned caller, const struct room_append *msg,
                   uint8_t ret_vote[32]);
 void watch_ill(struct sim *s, struct bytes sealed);

@@ -368,6 +368,19 @@ enum status node_react(struct node *n, const char *enclave, uint64_t number, str
     return node_edit(n, enclave, number, sign, done, arg);
 }
 
+enum status node_early(struct node *n, const char *enclave, node_message_visit *visit, void *arg)
+{
+    (void)n;
+    (void)enclave;
+    struct node_message m = {.nick = "eve",
+                             .unsettled = true,
+                             .text = BYTES_LIT("soon"),
+                             .uuid = "8f14e45f-ceea-467f-a123-000000000001",
+                             .time_ms = 1700000000000};
+    visit(arg, &m);
+    return ST_OK;
+}
+
 enum status node_last_message(struct node *n, const char *enclave, uint64_t *ret)
 {
     if (!fake_known(n, enclave)) return ST_NOT_FOUND;

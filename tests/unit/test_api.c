@@ -582,6 +582,9 @@ static void messages_come_in_pages(void **state)
     json_decref(o);
     enclave_answer_free(a);
     ask(w, 0, "read", last, 1, "{\"messages\":[{\"number\":2499,");
+    const struct enclave_param early[] = {{"last", "0", 0}, {"early", "true", 0}};
+    ask(w, 0, "read", early, 2, "\"early\":[{\"number\":0,\"nick\":\"eve\"");
+    ask(w, 0, "read", early, 2, "\"settled\":false");
     ask(w, 0, "read", last, 1, "\"text\":\"a%FFb\",\"text_encoded\":true");
 }
 

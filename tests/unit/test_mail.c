@@ -642,6 +642,128 @@ static void made_again_replaces(void **state)
     world_end(&w);
 }
 
+/* Everything that is saved of a reader, whether it changed or not. */
+static void state_of(struct mail *m, uint8_t ret[32])
+{
+    struct buf all = BUF_INIT;
+    uint64_t row;
+    mail_ahead(m, 0);
+    while (mail_dirty(m, &row)) assert_int_equal(mail_save(m, row, &all), ST_OK);
+    buf_clear(&all);
+    for (row = 0; row < 2; row++) assert_int_equal(mail_save(m, row, &all), ST_OK);
+    sha256(buf_view(&all), ret);
+    buf_free(&all);
+}
+
+static void a_look_changes_nothing(void **state)
+{
+    (void)state;
+    static struct world w;
+    world_start(&w);
+    struct mail_message msg;
+    struct mail_made made;
+    struct buf entry[3] = {BUF_INIT, BUF_INIT, BUF_INIT}, forged = BUF_INIT;
+    uint8_t before[32], after[32];
+    uint64_t row;
+    const char *const words[] = {"one", "two", "three"};
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(make(&w, 0, words[i], (uint8_t)(i + 1), &entry[i], &made), ST_OK);
+    state_of(w.m[1], before);
+    /* In any order, any number of times. */
+    for (unsigned i = 0; i < 6; i++) {
+        unsigned which = (5 - i) % 3;
+        assert_int_equal(mail_peek(w.m[1], 0, buf_view(&entry[which]), &msg), ST_OK);
+        assert_int_equal(msg.verdict, MAIL_MESSAGE);
+        assert_int_equal(msg.n, which);
+        assert_true(bytes_same(msg.content, bytes_str(words[which])));
+    }
+    /* Not over the link of another, not our own, not to who is outside, and no altered byte. */
+    assert_int_equal(mail_peek(w.m[1], 2, buf_view(&entry[0]), &msg), ST_NOT_FOUND);
+    assert_int_equal(mail_peek(w.m[0], 0, buf_view(&entry[0]), &msg), ST_NOT_FOUND);
+    assert_int_equal(mail_peek(w.m[3], 0, buf_view(&entry[0]), &msg), ST_NOT_FOUND);
+    for (size_t at = 0; at < entry[0].n; at += 17) {
+        buf_clear(&forged);
+        buf_bytes(&forged, buf_view(&entry[0]));
+        forged.p[at] ^= 1;
+        assert_int_not_equal(mail_peek(w.m[1], 0, buf_view(&forged), &msg), ST_OK);
+        assert_int_equal(msg.content.n, 0);
+    }
+    assert_int_not_equal(mail_peek(w.m[1], 0, BYTES(entry[0].p, 100), &msg), ST_OK);
+    /* A member, who knows everybody's chains, writes in another's name. */
+    struct mail_leaf leaves[4];
+    roster(0, 7, leaves);
+    uint8_t hint[8], mk[32], seed[32], nonce[24] = {9};
+    hints_hint(leaves[0].secret, hint);
+    hints_mk(leaves[0].secret, mk);
+    seed_of(1, seed);
+    struct envelope v = {.kind = 1, .content = BYTES_LIT("false")};
+    const struct envelope_keys k = {ROOM, ENCLAVE};
+    buf_clear(&forged);
+    assert_int_equal(envelope_seal(&k, &v, hint, mk, nonce, seed, &forged), ST_OK);
+    assert_int_equal(mail_peek(w.m[1], 0, buf_view(&forged), &msg), ST_BAD_SIGNATURE);
+    assert_false(mail_dirty(w.m[1], &row));
+    state_of(w.m[1], after);
+    assert_memory_equal(before, after, 32);
+    /* Shown before, in the feed or under this uuid: nothing. */
+    for (unsigned i = 0; i < 3; i++) append(&w, &entry[i]);
+    assert_int_equal(read_at(&w, 1, 0, &msg), MAIL_MESSAGE);
+    assert_int_equal(mail_peek(w.m[1], 0, buf_view(&w.feed.entry[0]), &msg), ST_NOT_FOUND);
+    assert_int_equal(read_all(&w, 1), 2);
+    assert_int_equal(make(&w, 0, "two", 2, &entry[0], &made), ST_OK);
+    assert_int_equal(mail_peek(w.m[1], 0, buf_view(&entry[0]), &msg), ST_EXISTS);
+    /* Of an epoch that is over: it would not count. */
+    open_epoch(w.m[1], 1, 7, 0);
+    open_epoch(w.m[1], 2, 7, 1);
+    assert_int_equal(make(&w, 0, "late", 9, &forged, &made), ST_OK);
+    assert_int_equal(mail_peek(w.m[1], 0, buf_view(&entry[0]), &msg), ST_DENIED);
+    buf_free(&entry[0]);
+    buf_free(&forged);
+    world_end(&w);
+}
+
+static void numbers_ahead_are_never_used_again(void **state)
+{
+    (void)state;
+    static struct world w;
+    world_start(&w);
+    struct mail_message msg;
+    struct mail_made made = say(&w, 0, "one", 1);
+    struct mail_promise promise;
+    struct buf lost = BUF_INIT;
+    uint64_t row;
+    assert_false(mail_spent(w.m[0], made.epoch, made.n));
+    mail_ahead(w.m[0], 1000); /* at most MAIL_AHEAD */
+    restart(&w, 0);           /* what it says is on the disk */
+    mail_ahead(w.m[0], MAIL_AHEAD);
+    made = say(&w, 0, "two", 2);
+    assert_int_equal(made.n, 1 + MAIL_AHEAD); /* the life before may have used up to there */
+    while (mail_dirty(w.m[0], &row)) assert_int_equal(mail_save(w.m[0], row, &lost), ST_OK);
+    buf_clear(&lost);
+    mail_promised(w.m[0], &promise);
+    assert_false(mail_spent(w.m[0], made.epoch, made.n)); /* only once that is on the disk */
+    mail_kept(w.m[0], &promise);
+    for (unsigned i = 0; i < MAIL_AHEAD; i++) {
+        made = say(&w, 0, "more", 0);
+        assert_true(mail_spent(w.m[0], made.epoch, made.n));
+    }
+    made = say(&w, 0, "one too many", 0);
+    assert_false(mail_spent(w.m[0], made.epoch, made.n));
+    assert_false(mail_spent(w.m[0], made.epoch + 1, 0));
+    /* Numbers that were never used are no loss to who read all before; to who did not, they are. */
+    assert_int_equal(read_at(&w, 1, 0, &msg), MAIL_MESSAGE);
+    assert_int_equal(read_at(&w, 1, 1, &msg), MAIL_MESSAGE);
+    assert_int_equal(msg.skipped, 0);
+    assert_false(msg.gap);
+    assert_int_equal(read_all(&w, 1), MAIL_AHEAD + 1);
+    assert_int_equal(mail_head(w.m[1], 0, 0, made.n + 1, w.feed.n), ST_OK);
+    assert_int_equal(mail_lost(w.m[1], 0), 0);
+    assert_int_equal(read_at(&w, 2, 1, &msg), MAIL_MESSAGE);
+    assert_true(msg.gap);
+    assert_int_equal(msg.skipped, 1 + MAIL_AHEAD);
+    buf_free(&lost);
+    world_end(&w);
+}
+
 static void limits_hold(void **state)
 {
     (void)state;
@@ -698,6 +820,8 @@ int main(void)
         cmocka_unit_test(restart_keeps_everything),
         cmocka_unit_test(uuids_show_once),
         cmocka_unit_test(made_again_replaces),
+        cmocka_unit_test(a_look_changes_nothing),
+        cmocka_unit_test(numbers_ahead_are_never_used_again),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(fields_survive_mutation),
     };

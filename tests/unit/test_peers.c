@@ -23,6 +23,8 @@ struct link {
     void *arg;
     struct link_pipe pipe;
     bool closed;
+    uint8_t sent[8]; /* types of frames */
+    size_t n_sent;
 };
 
 struct world {
@@ -118,7 +120,7 @@ static enum status listen_on(void *ctx, const char *address, const struct link_g
 
 static enum status send_frame(struct link *l, uint8_t type, struct bytes payload)
 {
-    (void)type;
+    if (l->n_sent < sizeof l->sent) l->sent[l->n_sent++] = type;
     if (payload.n >= 4) memcpy(l->w->last_req, payload.p, 4);
     return ST_OK;
 }
@@ -404,6 +406,95 @@ static void who_is_turned_away_comes_back_slowly(void **state)
     end(&w);
 }
 
+static struct link *open_link(struct world *w, uint16_t leaf, bool dialled)
+{
+    struct link_peer who = {.id = {0}};
+    void *arg = NULL;
+    struct link *l;
+    memset(who.id, 0x10 + leaf, 32);
+    if (dialled) {
+        l = &w->links[w->n - 1];
+    } else {
+        l = take(w, NULL, NULL);
+        l->events = w->gate->accept(w->gate->arg, l, &arg);
+        l->arg = arg;
+    }
+    l->events->opened(l->arg, l, &who);
+    return l;
+}
+
+static void a_quiet_link_is_asked_whether_it_lives(void **state)
+{
+    (void)state;
+    struct world w;
+    const uint8_t number[8] = {0, 0, 0, 0, 0, 0, 0, 9};
+    begin(&w, true);
+    tell_address(&w, 1);
+    peers_want(w.peers, 1);
+    struct link *l = open_link(&w, 1, true);
+    assert_int_equal(peers_send(w.peers, 1, 0x12, BYTES_LIT("now")), ST_OK);
+    assert_int_equal(l->n_sent, 1); /* heard of just now */
+    w.now += PEERS_FRESH_MS;
+    assert_int_equal(peers_send(w.peers, 1, 0x12, BYTES_LIT("later")), ST_OK);
+    assert_int_equal(l->n_sent, 3);
+    assert_int_equal(l->sent[1], PEERS_CHECK);
+    assert_int_equal(l->sent[2], 0x12); /* nothing waits for the answer */
+    assert_true(peers_next_ms(w.peers) <= w.now + PEERS_CHECK_MS);
+    l->events->frame(l->arg, l, PEERS_CHECKED, BYTES_OF(number));
+    w.now += PEERS_CHECK_MS;
+    peers_tick(w.peers, w.now);
+    assert_true(peers_linked(w.peers, 1));
+    /* It is asked itself: the same number goes back, and that is no use of the link. */
+    l->events->frame(l->arg, l, PEERS_CHECK, BYTES_OF(number));
+    assert_int_equal(l->sent[3], PEERS_CHECKED);
+    assert_int_equal(l->n_sent, 4);
+    /* No answer: let go of, and reached anew when somebody wants it. */
+    w.now += PEERS_FRESH_MS;
+    assert_int_equal(peers_send(w.peers, 1, 0x12, BYTES_LIT("hello?")), ST_OK);
+    w.now += PEERS_CHECK_MS - 1;
+    peers_tick(w.peers, w.now);
+    assert_false(l->closed);
+    w.now++;
+    peers_tick(w.peers, w.now);
+    assert_true(l->closed);
+    assert_false(peers_linked(w.peers, 1));
+    assert_int_equal(peers_send(w.peers, 1, 0x12, BYTES_LIT("gone")), ST_UNREACHABLE);
+    settle(&w);
+    unsigned before = w.dialled;
+    peers_want(w.peers, 1);
+    assert_int_equal(w.dialled, before + 1);
+    end(&w);
+}
+
+static void of_two_links_that_crossed_both_take_the_same(void **state)
+{
+    (void)state;
+    for (unsigned first = 0; first < 2; first++) {
+        struct world w;
+        begin(&w, true);
+        tell_address(&w, 1);
+        peers_want(w.peers, 1);
+        struct link *ours = &w.links[w.n - 1], *theirs;
+        if (first == 0) open_link(&w, 1, true);
+        theirs = open_link(&w, 1, false);
+        assert_int_equal(peers_send(w.peers, 1, 0x12, BYTES_LIT("words")), ST_OK);
+        if (first == 0) { /* we are leaf 0: ours */
+            assert_int_equal(ours->n_sent, 1);
+            assert_int_equal(theirs->n_sent, 0);
+            assert_false(theirs->closed);
+        } else { /* ours was not open yet: it is given up */
+            assert_true(ours->closed);
+            assert_int_equal(theirs->n_sent, 1);
+        }
+        /* Idle for long enough, both end. */
+        w.now += PEERS_IDLE_MS;
+        peers_tick(w.peers, w.now);
+        assert_true(ours->closed && theirs->closed);
+        assert_false(peers_linked(w.peers, 1));
+        end(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +504,8 @@ int main(void)
         cmocka_unit_test(no_gate_is_asked_after_the_end),
         cmocka_unit_test(every_request_is_answered_at_the_end),
         cmocka_unit_test(who_is_turned_away_comes_back_slowly),
+        cmocka_unit_test(a_quiet_link_is_asked_whether_it_lives),
+        cmocka_unit_test(of_two_links_that_crossed_both_take_the_same),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ enum status mail_new(const uint8_t room[32], const uint8_t enclave_id[32], uint1
     memcpy(m->room, room, 32);
     memcpy(m->enclave_id, enclave_id, 32);
     m->own_leaf = own_leaf;
-    m->restored_epoch = MAIL_NONE;
+    m->restored_epoch = m->kept.epoch = MAIL_NONE;
     m->head_dirty = true;
     buf_init(&m->plain, ENVELOPE_SEALED_MAX);
     buf_init(&m->unpacked, ENVELOPE_CONTENT_MAX);
@@ -241,7 +241,11 @@ enum status mail_make(struct mail *m, const struct mail_draft *draft,
     uint8_t hint[HINT_SIZE], mk[32];
     uint64_t n = 0;
     size_t from = out->n;
-    enum status st = hints_make(&c->hints, true, &n, hint, mk);
+    /* Words of a life before this one may have left under these numbers and be on no disk of ours. */
+    enum status st = hints_step(&c->hints, e->used);
+    if (st != ST_OK) return st;
+    e->used = 0;
+    st = hints_make(&c->hints, true, &n, hint, mk);
     if (st != ST_OK) return st;
     e->dirty = true;
     struct buf packed = BUF_INIT;

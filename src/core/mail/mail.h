@@ -161,6 +161,27 @@ enum status mail_head(struct mail *m, uint16_t leaf, uint64_t epoch, uint64_t ne
 /* Messages of this leaf known to be lost: stated by a HEAD up to which we have read. */
 uint64_t mail_lost(const struct mail *m, uint16_t leaf);
 
+/* ---- handed over early ----
+ * An entry may leave for members before its own commit is on disk if a commit that is says that its
+ * number counts as used: no number is ever used twice. */
+
+#define MAIL_AHEAD 16 /* below HINTS_WINDOW: readers find what comes behind a crash at once */
+
+struct mail_promise { /* own numbers of this epoch below `below` count as used */
+    uint64_t epoch, below;
+};
+/* So many numbers from the next one on count as used in rows saved from now on; 0 at the start. */
+void mail_ahead(struct mail *m, unsigned n);
+/* What the rows saved last say; goes to mail_kept when they are on disk. */
+void mail_promised(const struct mail *m, struct mail_promise *ret);
+void mail_kept(struct mail *m, const struct mail_promise *p);
+bool mail_spent(const struct mail *m, uint64_t epoch, uint64_t n);
+/* A member's entry that is not in the feed yet, as far as we know: the same checks as mail_take, the
+ * author must be this leaf, and nothing is changed or spent. ST_NOT_FOUND: no hint of its; ST_EXISTS: shown before;
+ * ST_VERSION: newer; ST_DENIED: it would not count; else why it is forged. */
+enum status mail_peek(struct mail *m, uint16_t leaf, struct bytes sealed,
+                      struct mail_message *ret) MUST_USE;
+
 /* ---- state ----
  * Rows: 0 the reader's own, e + 1 epoch e. The node seals them. */
 

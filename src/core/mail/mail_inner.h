@@ -35,6 +35,8 @@ struct mail_epoch {
     struct mail_chain *chains;
     size_t n;
     uint8_t *secrets; /* guarded, HINTS_SECRETS each */
+    uint64_t spent;   /* own numbers below it count as used in the row saved last */
+    uint64_t used;    /* at the start: those below it may be used already; 0: none */
     struct mail_trace trace[MAIL_TRACE_MAX];
     size_t n_trace;
     bool dirty;
@@ -68,9 +70,24 @@ struct mail {
     size_t n_dropped;
     size_t n_stated; /* chains with a stated_at still to come */
     bool head_dirty;
+    unsigned ahead;             /* mail_ahead */
+    struct mail_promise kept;   /* on disk */
     struct buf plain, unpacked; /* of the message taken last */
 };
 
+/* What an entry opened with. */
+struct mail_found {
+    struct mail_epoch *epoch;
+    struct mail_chain *chain;
+    struct hints_place place;
+    struct envelope v;
+};
+
+/* Tries one place; ST_OK: it opens, belongs there and is signed. Only m->plain changes. */
+enum status mail_try_place(struct mail *m, struct bytes sealed, struct mail_found *f);
+void mail_describe(const struct mail_found *f, struct mail_message *ret);
+/* This uuid of this leaf was shown before. */
+bool mail_recent(const struct mail *m, uint16_t leaf, const uint8_t uuid[16]);
 struct mail_epoch *mail_epoch_find(const struct mail *m, uint64_t epoch);
 struct mail_epoch *mail_epoch_newest(const struct mail *m);
 struct mail_chain *mail_chain_find(const struct mail_epoch *e, uint16_t leaf);

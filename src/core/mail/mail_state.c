@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 bool mail_dirty(const struct mail *m, uint64_t *ret_row)
 {
@@ -81,9 +81,21 @@ bad:
     return ST_INTEGRITY;
 }
 
-static void save_epoch(const struct mail_epoch *e, struct buf *out)
+/* The own numbers that count as used: never fewer than the row before said. */
+static void promise(const struct mail *m, struct mail_epoch *e)
 {
+    const struct mail_chain *own = mail_chain_find(e, m->own_leaf);
+    bool newest = m->epochs[m->n_epochs - 1] == e;
+    if (own == NULL) return;
+    uint64_t below = own->hints.next + (newest ? m->ahead : 0);
+    if (below > e->spent) e->spent = below;
+}
+
+static void save_epoch(const struct mail *m, struct mail_epoch *e, struct buf *out)
+{
+    promise(m, e);
     buf_u8(out, STATE_VERSION);
+    buf_u64(out, e->spent);
     buf_u64(out, e->opened_at);
     buf_u64(out, e->replaced_ms);
     buf_u16(out, (uint16_t)e->n);
@@ -121,7 +133,7 @@ static enum status load_epoch(struct mail *m, uint64_t epoch, struct cursor *c)
 {
     struct mail_epoch *e = NULL;
     if (cursor_u8(c) != STATE_VERSION) return ST_VERSION;
-    uint64_t opened_at = cursor_u64(c), replaced_ms = cursor_u64(c);
+    uint64_t spent = cursor_u64(c), opened_at = cursor_u64(c), replaced_ms = cursor_u64(c);
     size_t n = cursor_u16(c);
     if (c->bad || n == 0 || n > MAIL_LEAVES_MAX || mail_epoch_find(m, epoch) ||
         m->n_epochs == MAIL_EPOCHS_MAX)
@@ -129,6 +141,7 @@ static enum status load_epoch(struct mail *m, uint64_t epoch, struct cursor *c)
     enum status st = mail_epoch_insert(m, epoch, n, &e);
     if (st != ST_OK) return st;
     e->opened_at = opened_at;
+    e->spent = e->used = spent;
     e->replaced_ms = replaced_ms;
     e->dirty = false;
     for (size_t i = 0; i < n && st == ST_OK; i++) st = load_chain(m, e, i, c);
@@ -160,7 +173,7 @@ enum status mail_save(struct mail *m, uint64_t row, struct buf *out)
         }
     struct mail_epoch *e = mail_epoch_find(m, row - 1);
     if (!e) return ST_OK;
-    save_epoch(e, out);
+    save_epoch(m, e, out);
     e->dirty = false;
     return buf_status(out);
 }

@@ -85,16 +85,7 @@ static void unknown_add(struct mail *m, uint64_t index)
     m->head_dirty = true;
 }
 
-/* What a message opened with. */
-struct found {
-    struct mail_epoch *epoch;
-    struct mail_chain *chain;
-    struct hints_place place;
-    struct envelope v;
-};
-
-/* Tries one place; ST_OK: it opens, belongs there and is signed. */
-static enum status try_place(struct mail *m, struct bytes sealed, struct found *f)
+enum status mail_try_place(struct mail *m, struct bytes sealed, struct mail_found *f)
 {
     const struct envelope_keys keys = {m->room, m->enclave_id};
     uint8_t mk[32];
@@ -115,7 +106,7 @@ static enum status try_place(struct mail *m, struct bytes sealed, struct found *
 }
 
 /* Searches all chains, the newest epoch first. ST_NOT_FOUND: no hint of ours. */
-static enum status search(struct mail *m, struct bytes sealed, struct found *f)
+static enum status search(struct mail *m, struct bytes sealed, struct mail_found *f)
 {
     enum status worst = ST_NOT_FOUND;
     if (!pad_is_class(sealed.n)) return ST_NOT_FOUND;
@@ -129,7 +120,7 @@ static enum status search(struct mail *m, struct bytes sealed, struct found *f)
                 f->epoch = e;
                 f->chain = chain;
                 f->place = place;
-                worst = try_place(m, sealed, f);
+                worst = mail_try_place(m, sealed, f);
                 if (worst == ST_OK || worst == ST_NO_MEMORY) return worst;
                 const struct hints_place after = place;
                 st = hints_find(&chain->hints, sealed.p, &after, &place);
@@ -158,13 +149,19 @@ static uint64_t recent_key(uint16_t leaf, const uint8_t uuid[16])
     return get_u64(hash);
 }
 
-/* Remembers a message of somebody; false if it was there already. */
-static bool recent_add(struct mail *m, uint16_t leaf, const uint8_t uuid[16])
+bool mail_recent(const struct mail *m, uint16_t leaf, const uint8_t uuid[16])
 {
     uint64_t key = recent_key(leaf, uuid);
     for (size_t i = 0; i < m->n_recent; i++)
-        if (m->recent[i] == key) return false;
-    m->recent[m->recent_at] = key;
+        if (m->recent[i] == key) return true;
+    return false;
+}
+
+/* Remembers a message of somebody; false if it was there already. */
+static bool recent_add(struct mail *m, uint16_t leaf, const uint8_t uuid[16])
+{
+    if (mail_recent(m, leaf, uuid)) return false;
+    m->recent[m->recent_at] = recent_key(leaf, uuid);
     m->recent_at = (m->recent_at + 1) % MAIL_RECENT;
     if (m->n_recent < MAIL_RECENT) m->n_recent++;
     m->head_dirty = true;
@@ -172,7 +169,7 @@ static bool recent_add(struct mail *m, uint16_t leaf, const uint8_t uuid[16])
 }
 
 /* Whether these very bytes were made here and waited to be seen; they wait no more. */
-static bool own_seen(struct mail *m, const struct found *f, const uint8_t hash[32])
+static bool own_seen(struct mail *m, const struct mail_found *f, const uint8_t hash[32])
 {
     for (size_t i = 0; i < m->n_pending; i++) {
         const struct mail_pending *p = &m->pending[i];
@@ -186,7 +183,7 @@ static bool own_seen(struct mail *m, const struct found *f, const uint8_t hash[3
     return false;
 }
 
-static enum mail_verdict judge_own_entry(struct mail *m, uint64_t index, const struct found *f,
+static enum mail_verdict judge_own_entry(struct mail *m, uint64_t index, const struct mail_found *f,
                                          const uint8_t hash[32])
 {
     /* Also when a number that waits here was used for other words: by us, after the backup. */
@@ -207,7 +204,7 @@ static enum mail_verdict judge_own_entry(struct mail *m, uint64_t index, const s
     return MAIL_OWN;
 }
 
-static enum mail_verdict judge(struct mail *m, uint64_t index, const struct found *f,
+static enum mail_verdict judge(struct mail *m, uint64_t index, const struct mail_found *f,
                                const uint8_t hash[32])
 {
     if (f->chain->leaf == m->own_leaf) return judge_own_entry(m, index, f, hash);
@@ -218,7 +215,7 @@ static enum mail_verdict judge(struct mail *m, uint64_t index, const struct foun
     return recent_add(m, f->v.leaf, f->v.uuid) ? MAIL_MESSAGE : MAIL_AGAIN;
 }
 
-static void describe(const struct found *f, struct mail_message *ret)
+void mail_describe(const struct mail_found *f, struct mail_message *ret)
 {
     ret->leaf = f->chain->leaf;
     memcpy(ret->id, f->chain->id, 32);
@@ -234,7 +231,7 @@ static void describe(const struct found *f, struct mail_message *ret)
 }
 
 /* Spends the place and keeps what the sender's next entry is compared with. */
-static enum status accept(struct mail *m, uint64_t index, struct bytes sealed, struct found *f,
+static enum status accept(struct mail *m, uint64_t index, struct bytes sealed, struct mail_found *f,
                           struct mail_message *ret)
 {
     uint8_t hash[32];
@@ -243,10 +240,14 @@ static enum status accept(struct mail *m, uint64_t index, struct bytes sealed, s
     enum status st = hints_spend(&f->chain->hints, &f->place);
     if (st != ST_OK) return st;
     sha256(sealed, hash);
-    describe(f, ret);
-    if (!f->place.skipped) {
+    mail_describe(f, ret);
+    /* It names the entry of its author that we had last: the numbers between were never used. */
+    bool follows = last != NULL && memcmp(last, f->v.prev_own, 32) == 0;
+    if (!f->place.skipped && follows && f->chain->leaf != m->own_leaf) {
+        for (uint64_t n = before; n < f->place.n; n++) hints_forget(&f->chain->hints, n);
+    } else if (!f->place.skipped) {
         ret->skipped = f->place.n - before;
-        ret->gap = ret->skipped > 0 || (last && memcmp(last, f->v.prev_own, 32) != 0);
+        ret->gap = ret->skipped > 0 || (last != NULL && !follows);
     }
     ret->verdict = judge(m, index, f, hash);
     if (!f->place.skipped || f->chain->leaf == m->own_leaf) {
@@ -260,7 +261,7 @@ static enum status accept(struct mail *m, uint64_t index, struct bytes sealed, s
 
 enum status mail_take(struct mail *m, uint64_t index, struct bytes sealed, struct mail_message *ret)
 {
-    struct found f = {0};
+    struct mail_found f = {0};
     memset(ret, 0, sizeof *ret);
     ret->verdict = MAIL_UNKNOWN;
     size_t kept = unknown_at(m, index);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/enclave/enclave.h"
+#include "node/post/early.h"
 
 #include "core/door/revoke.h"
 
@@ -342,12 +343,16 @@ static void on_peer(void *arg, uint16_t leaf, bool up)
 {
     struct enclave *e = arg;
     if (e->shelf != NULL) enclave_files_peer(e, leaf, up);
+    enclave_early_peer(e, leaf, up);
 }
 
 static void on_peer_frame(void *arg, uint16_t leaf, uint8_t type, struct bytes payload)
 {
     struct enclave *e = arg;
-    if (e->shelf != NULL) enclave_files_frame(e, leaf, type, payload);
+    if (type == EARLY_FRAME)
+        enclave_early_frame(e, leaf, payload);
+    else if (e->shelf != NULL)
+        enclave_files_frame(e, leaf, type, payload);
 }
 
 static void on_peer_writable(void *arg, uint16_t leaf)
@@ -499,6 +504,7 @@ uint64_t enclave_next_ms(const struct enclave *e)
         next = earlier(next, e->seats_again_ms);
     if (e->mail_again_ms != 0) next = earlier(next, e->mail_again_ms);
     next = earlier(next, enclave_post_next_ms(e));
+    next = earlier(next, enclave_early_next_ms(e));
     if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
     if (e->rejoin != NULL && e->commits == 0 && !e->posting) return 0;
     return earlier(next, enclave_rehome_next_ms(e));
@@ -517,6 +523,7 @@ void enclave_tick(struct enclave *e, uint64_t now_ms)
         enclave_mail_send(e);
     }
     enclave_post_tick(e, now_ms);
+    enclave_early_tick(e, now_ms);
     if (e->group != NULL) {
         enclave_write(e);
         e->intents_dirty = false;

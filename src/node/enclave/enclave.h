@@ -165,12 +165,14 @@ struct outgoing { /* mail on its way to feed 1 */
     uint64_t number; /* of the message; 0: it is none */
     uint8_t uuid[16];
     uint64_t epoch;
+    uint64_t n; /* place in our chain, of a word to all */
     uint64_t time_ms;
     struct buf sealed;
     struct buf content;
     uint64_t again_ms;
     uint64_t commit; /* of words: the one that brings these bytes to the disk */
     bool ready;      /* on disk */
+    bool early;      /* handed over to those who were linked */
     bool flying;     /* APPEND sent on this connection */
     bool over;       /* seen in the feed: freed with its reply */
     struct enclave *owner;
@@ -512,6 +514,11 @@ uint64_t
 enclave_post_keeps_ms(const struct enclave *e); /* messages are kept so long; 0: for ever */
 void enclave_post_attached(struct enclave *e);  /* the sentinel's clock is known */
 void enclave_post_shred(struct enclave *e, struct keep_batch *b); /* what lies beside its spaces */
+/* early.c: an entry that a linked member hands over before it is in the feed; a link came or went. */
+void enclave_early_frame(struct enclave *e, uint16_t leaf, struct bytes payload);
+void enclave_early_peer(struct enclave *e, uint16_t leaf, bool up);
+void enclave_early_tick(struct enclave *e, uint64_t now_ms);
+uint64_t enclave_early_next_ms(const struct enclave *e);
 /* Commits words; number: the one that done is told. */
 void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *done, void *arg,
                          uint64_t number);

@@ -115,7 +115,7 @@ struct peers_link *peers_link_new(struct peers *p, bool direct)
     if (pl == NULL) return NULL;
     pl->owner = p;
     pl->direct = direct;
-    pl->born_ms = pl->used_ms = env_mono_ms(p->env);
+    pl->born_ms = pl->used_ms = pl->heard_ms = env_mono_ms(p->env);
     p->links[p->n_links++] = pl;
     return pl;
 }
@@ -188,12 +188,21 @@ static const struct link_events *on_accept(void *arg, struct link *l, void **ret
 
 static void attempt_failed(struct peers *p, struct peer *peer);
 
-/* A direct link is better than a circuit; else the younger one stays in use. */
+/* One link is used both ways. Direct is better than a circuit; of two that crossed both ends take the one
+ * that the lower leaf dialled; else the younger. What is not taken runs out of use. */
+static bool better(const struct peers *p, const struct peer *peer, const struct peers_link *old,
+                   const struct peers_link *pl)
+{
+    bool we_are_lower = p->leaf < peer->member.leaf;
+    if (old->direct != pl->direct) return pl->direct;
+    return old->dialled == pl->dialled || pl->dialled == we_are_lower;
+}
+
 static void use_link(struct peers *p, struct peer *peer, struct peers_link *pl)
 {
     struct peers_link *old = peer->link;
     if (peer->attempt == pl) peer->attempt = NULL;
-    if (old != NULL && old->direct && !pl->direct) return;
+    if (old != NULL && !better(p, peer, old, pl)) return;
     peer->link = pl;
     peer->failures = 0;
     if (peer->attempt == NULL || pl->direct) {
@@ -236,7 +245,7 @@ static void on_opened(void *arg, struct link *l, const struct link_peer *who)
     pl->open = true;
     pl->known = true;
     pl->leaf = peer->member.leaf;
-    pl->used_ms = env_mono_ms(p->env);
+    pl->used_ms = pl->heard_ms = env_mono_ms(p->env);
     use_link(p, peer, pl);
     limit_links(p, peer);
 }
@@ -246,6 +255,7 @@ static void on_frame(void *arg, struct link *l, uint8_t type, struct bytes paylo
     struct peers_link *pl = arg;
     (void)l;
     if (pl->owner == NULL || !pl->open) return;
+    if (peers_check_frame(pl, type, payload)) return;
     pl->used_ms = env_mono_ms(pl->owner->env);
     pl->owner->penv.frame(pl->owner->penv.arg, pl->leaf, type, payload);
 }
@@ -298,7 +308,7 @@ static bool dial_address(struct peers *p, struct peer *peer)
     struct peers_link *pl = peers_link_new(p, true);
     if (pl == NULL) return false;
     peers_sni(p, peer->member.leaf, sni);
-    pl->known = true;
+    pl->known = pl->dialled = true;
     pl->leaf = peer->member.leaf;
     enum status st = p->penv.route == NULL ? ST_OK : p->penv.route(p->penv.arg, &route, &routed);
     if (st == ST_OK)
@@ -319,7 +329,7 @@ static bool dial_circuit(struct peers *p, struct peer *peer)
     if (!p->attached || !peer->present) return false;
     struct peers_link *pl = peers_link_new(p, false);
     if (pl == NULL) return false;
-    pl->known = true;
+    pl->known = pl->dialled = true;
     pl->leaf = peer->member.leaf;
     if (peers_circuit_dial(p, peer, pl) != ST_OK) {
         unlist(pl);
@@ -460,6 +470,7 @@ enum status peers_send(struct peers *p, uint16_t leaf, uint8_t type, struct byte
 {
     struct peer *peer = peers_find(p, leaf);
     if (peer == NULL || peer->link == NULL) return ST_UNREACHABLE;
+    peers_check_before(peer->link);
     peer->link->used_ms = env_mono_ms(p->env);
     return p->port.ops->send(peer->link->link, type, payload);
 }
@@ -467,7 +478,9 @@ enum status peers_send(struct peers *p, uint16_t leaf, uint8_t type, struct byte
 void peers_pause(struct peers *p, uint16_t leaf, bool stop)
 {
     const struct peer *peer = find(p, leaf);
-    if (peer != NULL && peer->link != NULL) p->port.ops->pause(peer->link->link, stop);
+    if (peer == NULL || peer->link == NULL) return;
+    peers_check_paused(peer->link, stop);
+    p->port.ops->pause(peer->link->link, stop);
 }
 
 void peers_drop(struct peers *p, uint16_t leaf)
@@ -504,6 +517,8 @@ bool peers_gave_up(const struct peers *p, uint16_t leaf)
 
 static uint64_t link_ends_ms(const struct peers *p, const struct peers_link *pl)
 {
+    uint64_t dead = peers_check_ends_ms(pl);
+    if (dead != UINT64_MAX) return dead;
     if (pl->known && pl->open && p->penv.busy(p->penv.arg, pl->leaf)) return UINT64_MAX;
     uint64_t idle = pl->used_ms + PEERS_IDLE_MS, old = pl->born_ms + PEERS_LIFE_MS;
     return pl->open && old < idle ? old : idle;

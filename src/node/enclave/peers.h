@@ -26,10 +26,15 @@
 #define PEERS_LINKS_LEAF 8  /* of one member: above it its oldest goes */
 #define PEERS_CIRCUITS_MAX 256
 #define PEERS_IDLE_MS 30000
+#define PEERS_FRESH_MS 5000    /* a link heard of within so long is not asked whether it lives */
+#define PEERS_CHECK_MS 10000   /* no answer in so long: it is dead */
 #define PEERS_ANNOUNCE_MS 1000 /* between two announcements to all */
 #define PEERS_LIFE_MS 600000   /* a link is renewed after so long (design.md 3) */
 #define PEERS_RENEW_MS 60000   /* after a membership change, drawn; idle links only */
 #define PEERS_TRY_MS 12000     /* one way of reaching a peer may take */
+
+/* Frames of ours on a link: PEERS_CHECK number u64, and the same number back. */
+enum { PEERS_CHECK = 0x10, PEERS_CHECKED = 0x11 };
 
 struct peers;
 

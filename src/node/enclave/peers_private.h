@@ -27,10 +27,14 @@ struct peers_link {
     struct link *link;
     bool open;
     bool direct;
+    bool dialled; /* by us */
+    bool paused;
     uint16_t leaf;
     bool known;
     uint64_t born_ms;
-    uint64_t used_ms;
+    uint64_t used_ms;  /* by what is said over it */
+    uint64_t heard_ms; /* the other side */
+    uint64_t check_ms; /* asked then whether it lives; 0: no answer is due */
     struct peers_circuit *circuit;
 };
 
@@ -81,6 +85,13 @@ struct peer *peers_find(struct peers *p, uint16_t leaf);
 struct peers_link *peers_link_new(struct peers *p, bool direct);
 void peers_link_drop(struct peers_link *pl); /* closes; its memory goes with its closed event */
 void peers_sni(struct peers *p, uint16_t leaf, char ret[SNI_TEXT + 1]);
+
+/* peers_check.c */
+void peers_check_before(struct peers_link *pl); /* something is about to be sent */
+/* Something came; true: it was for us. */
+bool peers_check_frame(struct peers_link *pl, uint8_t type, struct bytes payload);
+void peers_check_paused(struct peers_link *pl, bool stop);
+uint64_t peers_check_ends_ms(const struct peers_link *pl); /* then it is dead */
 
 /* peers_circuit.c */
 enum status peers_circuit_dial(struct peers *p, struct peer *peer, struct peers_link *pl);

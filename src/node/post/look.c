@@ -107,6 +107,12 @@ static size_t signs_of(const struct enclave *e, struct bytes signs,
     return n;
 }
 
+bool post_odd_time(uint64_t time_ms, uint64_t arrived_ms)
+{
+    uint64_t off = time_ms > arrived_ms ? time_ms - arrived_ms : arrived_ms - time_ms;
+    return off > ODD_TIME_MS;
+}
+
 static bool show(void *arg, uint64_t n, const struct message_row *row)
 {
     struct looking *l = arg;
@@ -133,9 +139,7 @@ static bool show(void *arg, uint64_t n, const struct message_row *row)
                              .signs = signs};
     m.n_signs = signs_of(l->e, row->signs, signs);
     if (m.own) post_count(l->e, row->index, row->to, &m);
-    uint64_t off = row->time_ms > row->arrived_ms ? row->time_ms - row->arrived_ms
-                                                  : row->arrived_ms - row->time_ms;
-    m.odd_time = off > ODD_TIME_MS;
+    m.odd_time = post_odd_time(row->time_ms, row->arrived_ms);
     hex_encode(BYTES_OF(row->uuid), hex);
     snprintf(m.uuid, sizeof m.uuid, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
              hex + 20);

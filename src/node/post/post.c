@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Words: out of the owner's mouth into the outbox, from there to feed 1; out of feed 1 into the
  * rows that `read` shows. One commit, then the wire. */
-#include "node/post/post.h"
+#include "node/post/early.h"
 
 #include "base/encode.h"
 
@@ -104,6 +104,7 @@ void enclave_mail_rows(struct enclave *e, struct keep_batch *b)
 struct telling {
     struct enclave *e;
     uint64_t commit;
+    struct mail_promise promise; /* what it says about own numbers */
     node_done *done;
     void *arg;
     uint64_t number;
@@ -122,6 +123,7 @@ static void on_told(void *arg, enum status st)
     struct telling *t = arg;
     struct enclave *e = t->e;
     if (st == ST_OK) post_settled(e, t->commit);
+    if (st == ST_OK && e->mail != NULL) mail_kept(e->mail, &t->promise);
     if (t->done != NULL)
         node_finish(t->done, t->arg, st,
                     st != ST_OK ? "not said: the disk did not take it" : told_text(e),
@@ -129,6 +131,7 @@ static void on_told(void *arg, enum status st)
     if (st == ST_OK && !e->removed) {
         for (struct outgoing *o = e->out_first; o != NULL; o = o->next)
             if (o->commit <= t->commit && o->sealed.n > 0) o->ready = true;
+        early_offer(e);
         if (e->retake_due && enclave_synced(e, FEED_LEDGER) && enclave_synced(e, FEED_MAIL))
             enclave_mail_settle(e);
         enclave_mail_send(e);
@@ -145,7 +148,10 @@ void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *don
         enclave_commit(e, b, NULL, NULL);
         return;
     }
-    *t = (struct telling){e, commit, done, arg, number};
+    *t = (struct telling){.e = e, .commit = commit, .done = done, .arg = arg, .number = number};
+    t->promise.epoch = MAIL_NONE;
+    if (e->mail != NULL) mail_promised(e->mail, &t->promise);
+    early_offer(e); /* what needs not wait for this commit */
     enclave_commit(e, b, on_told, t);
 }
 
@@ -154,7 +160,7 @@ void enclave_mail_commit(struct enclave *e, struct keep_batch *b, node_done *don
 static enum status seal(struct enclave *e, struct outgoing *o)
 {
     uint8_t nonce[XAEAD_NONCE];
-    struct mail_made made;
+    struct mail_made made = {0};
     struct seen seen = group_seen(e->group);
     struct mail_draft d = {.kind = o->kind,
                            .time_ms = o->time_ms,
@@ -163,7 +169,7 @@ static enum status seal(struct enclave *e, struct outgoing *o)
                                ledger_policy(group_ledger(e->group), LEDGER_POLICY_COMPRESS) != 0,
                            .content = buf_view(&o->content)};
     o->epoch = TO_BE_MADE;
-    o->ready = false;
+    o->ready = o->early = false;
     buf_clear(&o->sealed);
     if (e->mail == NULL || enclave_keys_shared(e)) return ST_OK;
     memcpy(d.uuid, o->uuid, 16);
@@ -176,7 +182,10 @@ static enum status seal(struct enclave *e, struct outgoing *o)
         env_random(e->node->ports.env, nonce, sizeof nonce);
         st = mail_make(e->mail, &d, e->keys->id_seed, nonce, &o->sealed, &made);
     }
-    if (st == ST_OK) o->epoch = made.epoch;
+    if (st == ST_OK) {
+        o->epoch = made.epoch;
+        o->n = made.n;
+    }
     if (st == ST_CONFLICT || st == ST_NOT_FOUND) st = ST_OK; /* made when a new epoch comes */
     return st;
 }
@@ -443,6 +452,7 @@ static void took(struct enclave *e, const struct mail_message *m, uint64_t index
                  struct keep_batch *b)
 {
     struct seen claim = {.count = m->seen_count};
+    if (m->verdict == MAIL_MESSAGE || m->verdict == MAIL_AGAIN) early_settles(e, m);
     memcpy(claim.chain, m->seen_chain, 32);
     switch (m->verdict) {
     case MAIL_MESSAGE:

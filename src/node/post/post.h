@@ -140,6 +140,10 @@ struct post {
     bool read;            /* feed 1, to its head, since the start: private words may be made */
     uint64_t marks_at_ms; /* monotonic: our next receipt may go; 0: none waits */
     uint64_t marks_sent_ms;
+    struct early_entry *early; /* not in the feed yet, oldest first: early.h */
+    size_t n_early;
+    uint64_t next_early;
+    size_t linked; /* members */
 };
 
 /* ---- rows.c ---- */
@@ -176,6 +180,8 @@ bool post_going(const struct post *p, uint64_t number); /* its row is about to b
 void post_keep_numbers(struct enclave *e, struct keep_batch *b);
 bool post_unsaved_bundle(const struct post *p, uint64_t number, struct bytes *ret_row,
                          uint64_t *ret_last);
+/* More than five minutes between what its author says and when it came. */
+bool post_odd_time(uint64_t time_ms, uint64_t arrived_ms);
 /* Space key of an author's uuid. */
 uint64_t post_key(uint16_t leaf, const uint8_t uuid[16]);
 
@@ -223,6 +229,9 @@ enum status post_bundle_content(struct enclave *e, uint64_t number, struct buf *
                                 struct message_row *ret) MUST_USE;
 /* Each line that is not empty is a message to all. ST_USAGE: there is none; ST_TOO_BIG: nothing is said. */
 enum status post_say_lines(struct enclave *e, struct bytes text, struct keep_batch *b) MUST_USE;
+/* ---- early.c ---- */
+
+void early_free(struct enclave *e);
 
 /* ---- private.c ---- */
 

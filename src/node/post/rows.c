@@ -283,6 +283,7 @@ void post_free(struct enclave *e)
     struct post *p = e->post;
     if (p == NULL) return;
     while (p->oldest != NULL) forget_oldest(p);
+    early_free(e);
     free(p->ends);
     free(p);
     e->post = NULL;
