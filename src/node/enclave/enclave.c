@@ -55,6 +55,8 @@ static struct enclave *allocate(struct node *n)
     e->next_message = 1;
     e->next_door = 1;
     for (int f = 0; f < FEEDS; f++) e->resend[f] = UINT64_MAX;
+    e->start1 = UINT64_MAX;
+    e->kept.told = UINT64_MAX;
     return e;
 }
 

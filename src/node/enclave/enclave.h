@@ -88,6 +88,7 @@ struct enclave_feed {
     struct seen seen; /* what we have: count and chain after */
     uint64_t head;    /* what the sentinel has, as far as we know */
     bool reading;
+    uint64_t on_disk;        /* of these; feed 1 only */
     bool stuck;              /* altered or forked: not read on */
     struct keep_space space; /* n = index, value = chain after 32 | sealed */
 };
@@ -168,6 +169,7 @@ struct outgoing { /* mail on its way to feed 1 */
     struct buf sealed;
     struct buf content;
     uint64_t again_ms;
+    uint64_t below;  /* taken at this place + 1 of the feed, on this connection; 0: not */
     uint64_t commit; /* of words: the one that brings these bytes to the disk */
     bool ready;      /* on disk */
     bool flying;     /* APPEND sent on this connection */
@@ -183,6 +185,17 @@ struct evidence {
     uint64_t at;        /* asked for */
     uint64_t last;      /* entries that both have */
     unsigned tries;
+};
+
+/* What the sentinel is told that we have of feed 1: kept.c. */
+struct mail_kept {
+    struct {
+        uint64_t commit, count, bytes;
+    } mark[2];      /* entries that a commit on its way brings to the disk; commit 0: none */
+    uint64_t bytes; /* of entries taken since the start */
+    uint64_t disk_bytes;
+    uint64_t told, told_bytes; /* on this connection; told UINT64_MAX: nothing yet */
+    uint64_t room_bytes;       /* how much the sentinel keeps of feed 1 */
 };
 
 struct shelf; /* node/shelf: the files of an enclave */
@@ -235,8 +248,10 @@ struct enclave {
     struct peers *peers;
     struct shelf *shelf;
     struct enclave_feed feeds[FEEDS];
+    struct mail_kept kept;
     uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
     bool resending;
+    uint64_t start1;       /* feed 1 is empty there: given back from here on; UINT64_MAX */
     uint64_t given[FEEDS]; /* entries that the sentinel said on this connection that it has */
     struct evidence evidence;
     uint64_t read0_ms; /* when feed 0 was last asked for because of a stranger */
@@ -385,6 +400,15 @@ void enclave_subscribe(struct enclave *e);
 /* Somebody's words show that the ledger has more than we were shown: asks again, not too often. */
 void enclave_recheck(struct enclave *e);
 void enclave_attach(struct enclave *e);
+
+/* ---- kept.c: which entries of feed 1 are on this disk ---- */
+void enclave_kept_taken(struct enclave *e);                    /* the words' commit just begun */
+void enclave_kept_settled(struct enclave *e, uint64_t commit); /* that one is on disk */
+/* Tells the sentinel what it may let go of as far as we are concerned: once a connection, then each time
+ * that a 64th of what it keeps has come. */
+void enclave_kept_tell(struct enclave *e);
+/* The first entry that is given to a room which has lost all: the rest fits below half of feed 1. */
+uint64_t enclave_kept_start(struct enclave *e);
 
 /* ---- news.c: what the ledger's events lead to ---- */
 void enclave_news(struct enclave *e);

@@ -73,6 +73,7 @@ static enum status load_feed_head(struct enclave *e, uint8_t feed)
     if (st == ST_OK) st = enclave_kept(e, feed, last, NULL, f->seen.chain);
     if (st == ST_OK) f->seen.count = last + 1;
     f->head = f->seen.count;
+    if (feed == FEED_MAIL) f->on_disk = f->seen.count;
     return st;
 }
 

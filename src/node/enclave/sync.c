@@ -58,6 +58,7 @@ static void keep_entry(struct enclave *e, uint8_t feed, struct bytes sealed)
     buf_bytes(&row, sealed);
     keep_put(e->batch, &f->space, f->seen.count, buf_view(&row));
     f->seen.count++;
+    if (feed == FEED_MAIL) e->kept.bytes += sealed.n;
     buf_free(&row);
 }
 
@@ -129,6 +130,7 @@ static void end_taking(struct enclave *e)
     enclave_put_group(e, b);
     enclave_mail_rows(e, b);
     enclave_mail_commit(e, b, NULL, NULL, 0);
+    enclave_kept_taken(e);
 }
 
 /* ---- reading ---- */
@@ -201,7 +203,8 @@ static void read_feed(struct enclave *e, uint8_t feed)
     struct room_read msg = {.feed = feed,
                             .from = e->feeds[feed].seen.count,
                             .max = 1024,
-                            .max_bytes = ENCLAVE_READ_BYTES};
+                            .max_bytes = ENCLAVE_READ_BYTES,
+                            .have = e->feeds[feed].on_disk};
     e->feeds[feed].reading =
         uplink_request(&e->up, ROOM_READ, &room_read_fields, &msg, asked[feed], e) == ST_OK;
 }
@@ -283,6 +286,8 @@ enum status enclave_append(struct enclave *e, uint8_t feed, bool expect, uint64_
 {
     struct room_append msg = {
         .feed = feed, .flags = expect ? ROOM_APPEND_EXPECT : 0, .sealed = sealed};
+    if (feed == FEED_MAIL && expect && index > 0 && index == e->start1)
+        msg.flags |= ROOM_APPEND_START;
     if (expect) {
         msg.index = index;
         memcpy(msg.chain, chain, 32);
@@ -296,6 +301,7 @@ static void check_feed(struct enclave *e, uint8_t feed, const struct room_head *
 {
     struct enclave_feed *f = &e->feeds[feed];
     e->resend[feed] = UINT64_MAX;
+    if (feed == FEED_MAIL) e->start1 = UINT64_MAX;
     f->head = head->count;
     if (f->stuck && feed == FEED_LEDGER) enclave_evidence(e, head->count);
     if (f->stuck) return;
@@ -317,6 +323,8 @@ static void check_feed(struct enclave *e, uint8_t feed, const struct room_head *
         forked(e, feed);
     else if (head->count < f->seen.count)
         e->resend[feed] = head->count;
+    if (feed == FEED_MAIL && head->count == 0 && e->resend[feed] == 0)
+        e->resend[feed] = e->start1 = enclave_kept_start(e);
 }
 
 static void check_heads(struct enclave *e, const struct room_attached *in)
@@ -431,6 +439,7 @@ static void on_subscribed(void *arg, enum status st, struct bytes body)
         if (e->peers != NULL) peers_attached(e->peers);
         enclave_knocks_ask(e);
         enclave_tell(e, "sentinel", "", 0, "connected to the sentinel");
+        enclave_kept_tell(e);
     }
     enclave_pump(e);
 }
@@ -465,6 +474,8 @@ static void attached(struct enclave *e, const struct room_attached *in)
     trouble_that_stays(e);
     e->attached = true;
     e->subscribed = false;
+    e->kept.told = UINT64_MAX;
+    e->kept.room_bytes = in->mail_bytes;
     e->sentinel_ms = in->time_ms;
     e->sentinel_at_ms = env_mono_ms(e->node->ports.env);
     bytes_wipe(e->drop_voted, sizeof e->drop_voted);

@@ -44,13 +44,6 @@ static void list(struct enclave *e, struct outgoing *o)
     e->out_last = o;
 }
 
-static bool listed(const struct enclave *e, const struct outgoing *what)
-{
-    for (const struct outgoing *o = e->out_first; o != NULL; o = o->next)
-        if (o == what) return true;
-    return false;
-}
-
 static struct outgoing *find_uuid(const struct enclave *e, const uint8_t uuid[16])
 {
     for (struct outgoing *o = e->out_first; o != NULL; o = o->next)
@@ -114,6 +107,7 @@ static void on_told(void *arg, enum status st)
     struct telling *t = arg;
     struct enclave *e = t->e;
     if (st == ST_OK) post_settled(e, t->commit);
+    if (st == ST_OK) enclave_kept_settled(e, t->commit);
     if (t->done != NULL)
         node_finish(t->done, t->arg, st,
                     st != ST_OK   ? "not said: the disk did not take it"
@@ -156,6 +150,7 @@ static enum status seal(struct enclave *e, struct outgoing *o)
                            .content = buf_view(&o->content)};
     o->epoch = TO_BE_MADE;
     o->ready = false;
+    o->below = 0;
     buf_clear(&o->sealed);
     if (e->mail == NULL || enclave_keys_shared(e)) return ST_OK;
     memcpy(d.uuid, o->uuid, 16);
@@ -185,23 +180,24 @@ static void on_appended(void *arg, enum status st, struct bytes body)
     }
     if (st == ST_CLOSED || e->removed) return;
     if (st == ST_OK && fields_decode(&room_spot_fields, body, &spot) == ST_OK) {
+        o->below = spot.index + 1;
         /* Taking it frees o: the bytes must outlive that. */
         struct buf sealed = o->sealed;
         o->sealed = BUF_INIT;
         buf_bytes(&o->sealed, buf_view(&sealed));
         enclave_appended(e, FEED_MAIL, spot.index, buf_view(&sealed));
         buf_free(&sealed);
-        /* In the feed and read, and yet not known as ours: never sent again as it is. */
-        if (listed(e, o) && !o->flying && e->feeds[FEED_MAIL].seen.count > spot.index) {
-            o->epoch = TO_BE_MADE;
-            o->again_ms = e->mail_again_ms = env_mono_ms(e->node->ports.env) + POST_AGAIN_MS;
-        }
         return;
     }
     o->again_ms = env_mono_ms(e->node->ports.env) + (st == ST_BUSY ? POST_BUSY_MS : POST_AGAIN_MS);
     e->mail_again_ms = o->again_ms;
-    enclave_trouble(e, "the sentinel does not take a message now (%s): kept, tried again",
-                    status_text(st));
+    if (st == ST_QUOTA)
+        enclave_trouble(
+            e, "the mail of this enclave is full until all members have read it, or 14 days: "
+               "what you say is kept and goes out by itself when there is room");
+    else
+        enclave_trouble(e, "the sentinel does not take a message now (%s): kept, tried again",
+                        status_text(st));
 }
 
 /* Whom it was for is a member no more. */
@@ -265,8 +261,16 @@ void enclave_mail_send(struct enclave *e)
     size_t flying = 0;
     e->mail_again_ms = 0;
     for (struct outgoing *o = e->out_first; o != NULL; o = o->next) flying += o->flying;
-    for (struct outgoing *o = e->out_first; o != NULL && flying < ENCLAVE_OUTBOX_FLY; o = o->next) {
+    struct outgoing *next;
+    for (struct outgoing *o = e->out_first; o != NULL && flying < ENCLAVE_OUTBOX_FLY; o = next) {
+        next = o->next; /* what cannot be delivered any more is freed */
         if (o->flying) continue;
+        if (o->below != 0 && e->feeds[FEED_MAIL].seen.count >= o->below) {
+            /* In the feed and read, and yet not known as ours: never sent again as it is. */
+            o->below = 0;
+            o->epoch = TO_BE_MADE;
+            o->again_ms = now + POST_AGAIN_MS;
+        }
         if (now < o->again_ms) {
             /* Those behind it wait too: readers look only so far ahead for who comes early. */
             e->mail_again_ms = o->again_ms;
@@ -276,7 +280,8 @@ void enclave_mail_send(struct enclave *e)
             if (o->ready || o->sealed.n == 0) remake(e, o);
             continue;
         }
-        if (!o->ready) continue;
+        /* Taken, and not shown yet: sent again and again it would fill the feed. */
+        if (!o->ready || o->below != 0) continue;
         if (enclave_append(e, FEED_MAIL, false, 0, NULL, buf_view(&o->sealed), on_appended, o) !=
             ST_OK)
             return;
@@ -295,7 +300,10 @@ size_t enclave_mail_waiting(const struct enclave *e)
 
 void enclave_mail_down(struct enclave *e)
 {
-    for (struct outgoing *o = e->out_first; o != NULL; o = o->next) o->flying = false;
+    for (struct outgoing *o = e->out_first; o != NULL; o = o->next) {
+        o->flying = false;
+        o->below = 0;
+    }
 }
 
 enum status post_outgoing(struct enclave *e, uint8_t kind, uint16_t to, const uint8_t uuid[16],
