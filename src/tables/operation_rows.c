@@ -184,9 +184,11 @@ static const struct op_param p_react[] = {
     POSITIONAL("sign", OP_TEXT, 0, "SIGN", "an emoji or a few letters; none takes yours away"),
     ENCLAVE};
 static const struct op_param p_read[] = {
-    ENCLAVE, OPTION("last", NULL, OP_NUMBER, 0, 'n', "N", "only the last N messages"),
+    ENCLAVE,
+    OPTION("last", NULL, OP_NUMBER, 0, 'n', "N", "only the last N messages"),
     OPTION("from", NULL, OP_NUMBER, 0, 0, "N", "messages from number N on"),
     FLAG("follow", OP_ONLY_CLI, 'f', "go on and show new ones as they come"),
+    FLAG("muted", OP_ONLY_CLI, 0, "also what was muted because its writer was flooding"),
     FLAG("keep", OP_ONLY_CLI, 0, "do not mark them as read")};
 static const struct op_param p_search[] = {
     POSITIONAL("words", OP_TEXT, OP_REQUIRED | OP_REST, "WORDS", "what to look for"), ENCLAVE,
@@ -484,9 +486,14 @@ static const struct operation rows[] = {
      ROWS(x_message), 0},
     {"read", "read", WORDS, "read what was said", "GET", "/v1/enclaves/{enclave}/messages",
      ROWS(p_read), &shape_messages,
-     "Shows what is unread (or the last 20 messages if nothing is) and marks it as read.",
+     "Shows what is unread (or the last 20 messages if nothing is) and marks it as read. Of a "
+     "member "
+     "that says too much in an hour (messages.mute_messages, messages.mute_mb) the rest is kept "
+     "and "
+     "shown with --muted only, until it says less.",
      "enclave read\n"
-     "enclave read --follow",
+     "enclave read --follow\n"
+     "enclave read --last 500 --muted",
      ROWS(x_name), 0},
     {"search", "search", WORDS, "find messages by their words", "GET",
      "/v1/enclaves/{enclave}/messages/search", ROWS(p_search), &shape_search,

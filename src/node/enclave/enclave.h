@@ -509,6 +509,7 @@ void enclave_mail_retake(struct enclave *e);
 void enclave_mail_rows(struct enclave *e, struct keep_batch *b);
 void enclave_mail_send(struct enclave *e); /* outbox */
 void enclave_mail_down(struct enclave *e);
+const char *post_flooding(struct enclave *e); /* who is muted, in words; "": nobody */
 size_t
 enclave_mail_waiting(const struct enclave *e); /* words and what is said about them; no receipts */
 void enclave_mail_free(struct enclave *e);

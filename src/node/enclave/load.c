@@ -232,16 +232,17 @@ static void count_members(struct enclave *e, struct node_enclave_info *info)
 void enclave_info(struct enclave *e, struct node_enclave_info *info)
 {
     bool joining = e->phase == ENCLAVE_KNOCKING || e->phase == ENCLAVE_WAITING;
-    *info = (struct node_enclave_info){.name = e->name,
-                                       .state = state_of(e),
-                                       .nick = e->nick,
-                                       .sentinel = e->address,
-                                       .online = e->attached || (joining && uplink_up(&e->up)),
-                                       .trouble = e->trouble,
-                                       .ballot = "",
-                                       .mode = "",
-                                       .removed = e->removed_why,
-                                       .outbox = enclave_mail_waiting(e)};
+    *info =
+        (struct node_enclave_info){.name = e->name,
+                                   .state = state_of(e),
+                                   .nick = e->nick,
+                                   .sentinel = e->address,
+                                   .online = e->attached || (joining && uplink_up(&e->up)),
+                                   .trouble = e->trouble[0] != '\0' ? e->trouble : post_flooding(e),
+                                   .ballot = "",
+                                   .mode = "",
+                                   .removed = e->removed_why,
+                                   .outbox = enclave_mail_waiting(e)};
     hex_encode(BYTES_OF(e->enclave_id), info->id);
     if (e->group != NULL && ledger_started(group_ledger(e->group))) count_members(e, info);
     if (e->next_message > e->read_upto + 1) info->unread = e->next_message - 1 - e->read_upto;

@@ -377,8 +377,8 @@ void post_arrived(struct enclave *e, const uint8_t uuid[16], uint64_t index, str
         free_outgoing(o);
 }
 
-void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, uint16_t to,
-               bool own, struct keep_batch *b)
+static void show(struct enclave *e, const struct mail_message *m, uint64_t index, uint16_t to,
+                 bool own, struct keep_batch *b)
 {
     uint64_t now = env_wall_ms(e->node->ports.env);
     struct message_row row = {.leaf = m->leaf,
@@ -393,6 +393,7 @@ void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, 
                               .text = m->content};
     struct note note;
     memcpy(row.uuid, m->uuid, 16);
+    if (e->post->hush) row.state |= POST_MUTED;
     if (m->kind == MAIL_NOTE) {
         struct buf of_row;
         struct message_row of;
@@ -417,6 +418,14 @@ void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, 
     if (to == POST_ALL) e->post->lost[m->leaf] = 0;
     post_put(e, e->next_message++, &row, "message", m->leaf, b);
     if (!own) post_here(e, index, b);
+}
+
+void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, uint16_t to,
+               bool own, struct keep_batch *b)
+{
+    e->post->hush = !own && post_mute(e, m->leaf, m->time_ms, m->content.n);
+    show(e, m, index, to, own, b);
+    e->post->hush = false;
 }
 
 void post_late(struct enclave *e, const uint8_t uuid[16], struct keep_batch *b)
@@ -528,6 +537,7 @@ void enclave_mail_settle(struct enclave *e)
     e->retake_due = false;
     if (retake) enclave_mail_retake(e);
     e->post->read = true;
+    e->post->synced_ms = env_wall_ms(e->node->ports.env);
     group_feeds_read(e->group);
     post_private_settle(e);
 }

@@ -22,6 +22,7 @@
 enum post_state {
     POST_UNSAID = 1,   /* taken back by its author: the text is gone */
     POST_MENTIONS = 2, /* names us */
+    POST_MUTED = 8,    /* its author was flooding: kept, not told */
     POST_ANSWERS = 4   /* reply: its number; 0: a message that we do not have */
 };
 
@@ -86,7 +87,20 @@ struct post_end {
     uint64_t number, at_ms;
 };
 
+/* How much an author has said lately: levels rise with each message and fall by the limit in an hour; in
+ * message-milliseconds and byte-milliseconds. Not kept over a restart. */
+struct post_voice {
+    uint64_t messages, bytes;
+    uint64_t at_ms;
+    uint64_t hidden; /* since it is muted */
+    bool muted;
+};
+
 struct post {
+    struct post_voice voices[LEDGER_EVER_MAX]; /* by leaf */
+    uint64_t synced_ms; /* wall clock: feed 1 was last read to its head; 0: not since the start */
+    bool hush;          /* rows that are put tell nothing: their author is muted */
+    char flooding[NODE_REASON_MAX];
     struct post_unsaved *oldest, *newest; /* rows that were put, in order */
     struct post_end *ends;                /* messages that are dropped one day, in no order */
     size_t n_ends, ends_room;
@@ -151,6 +165,12 @@ void post_private_rows(struct enclave *e, struct keep_batch *b);
 void post_private_settle(struct enclave *e);
 /* A new epoch: what was late, and who is to hear that we begin anew. */
 void post_private_turn(struct enclave *e);
+
+/* ---- mute.c ---- */
+
+/* Counts a word of an author; true: it is flooding, nothing of this one is told. */
+bool post_mute(struct enclave *e, uint16_t leaf, uint64_t time_ms, size_t bytes);
+uint64_t post_muted(const struct enclave *e, uint16_t leaf); /* hidden so far; 0: it is not muted */
 
 /* ---- notes.c ---- */
 

@@ -50,7 +50,7 @@ static void remember(struct enclave *e, uint64_t number, const struct message_ro
                                .commit = e->mail_commits + 1, /* the one that this batch becomes */
                                .leaf = m->leaf,
                                .by = by,
-                               .kind = kind};
+                               .kind = e->post->hush ? NULL : kind};
     memcpy(u->uuid, m->uuid, 16);
     buf_bytes(&u->row, row);
     if (e->post->newest == NULL)
@@ -250,6 +250,7 @@ static bool on_message_row(void *arg, uint64_t n, struct bytes plain)
                              .private_word = row.to != POST_ALL,
                              .to = row.to != POST_ALL && row.own ? enclave_nick(l->e, row.to) : "",
                              .unsaid = (row.state & POST_UNSAID) != 0,
+                             .muted = (row.state & POST_MUTED) != 0,
                              .mentions_us = (row.state & POST_MENTIONS) != 0,
                              .answers = (row.state & POST_ANSWERS) != 0,
                              .reply = row.reply,
