@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/enclave/enclave.h"
+#include "node/enclave/handover.h"
 
 #include "core/door/revoke.h"
 
@@ -92,6 +93,8 @@ void enclave_spaces(struct enclave *e)
     e->s_marks = keep_space(k, "marks", tag);
     e->s_ends = keep_space(k, "ends", tag);
     e->s_pair = keep_space(k, "pair", tag);
+    e->s_missing = keep_space(k, "missing", tag);
+    e->s_days = keep_space(k, "days", tag);
     e->s_doors = keep_space(k, "doors", tag);
     e->s_files = keep_space(k, "files", tag);
     for (uint8_t f = 0; f < FEEDS; f++) {
@@ -326,19 +329,21 @@ static uint64_t unix_s_of(void *arg)
 static bool busy_of(void *arg, uint16_t leaf)
 {
     struct enclave *e = arg;
-    return e->shelf != NULL && enclave_files_busy(e, leaf);
+    return handover_busy(e, leaf) || (e->shelf != NULL && enclave_files_busy(e, leaf));
 }
 
 static void on_peer(void *arg, uint16_t leaf, bool up)
 {
     struct enclave *e = arg;
     if (e->shelf != NULL) enclave_files_peer(e, leaf, up);
+    handover_peer(e, leaf, up);
 }
 
 static void on_peer_frame(void *arg, uint16_t leaf, uint8_t type, struct bytes payload)
 {
     struct enclave *e = arg;
-    if (e->shelf != NULL) enclave_files_frame(e, leaf, type, payload);
+    if (!handover_frame(e, leaf, type, payload) && e->shelf != NULL)
+        enclave_files_frame(e, leaf, type, payload);
 }
 
 static void on_peer_writable(void *arg, uint16_t leaf)
@@ -458,6 +463,7 @@ void enclave_free(struct enclave *e)
     enclave_files_free(e);
     peers_free(e->peers);
     enclave_mail_free(e);
+    handover_free(e);
     while (e->n_knocks > 0) enclave_knock_drop(e, e->knocks[0]);
     for (size_t i = 0; i < e->n_doors; i++) enclave_door_free(e->doors[i]);
     buf_free(&e->draft.sealed);
@@ -490,6 +496,8 @@ uint64_t enclave_next_ms(const struct enclave *e)
         next = earlier(next, e->seats_again_ms);
     if (e->mail_again_ms != 0) next = earlier(next, e->mail_again_ms);
     next = earlier(next, enclave_post_next_ms(e));
+    next = earlier(next, handover_next_ms(e));
+    next = earlier(next, enclave_kept_next_ms(e));
     if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
     if (e->rejoin != NULL && e->commits == 0 && !e->posting) return 0;
     return earlier(next, enclave_rehome_next_ms(e));
@@ -508,6 +516,8 @@ void enclave_tick(struct enclave *e, uint64_t now_ms)
         enclave_mail_send(e);
     }
     enclave_post_tick(e, now_ms);
+    handover_tick(e, now_ms);
+    enclave_kept_tick(e, now_ms);
     if (e->group != NULL) {
         enclave_write(e);
         e->intents_dirty = false;

@@ -26,6 +26,7 @@
 #define POST_ALL UINT16_MAX    /* to: everybody */
 #define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
+#define ENCLAVE_KEPT_DAYS 60 /* sealed entries of feed 1, for whoever asks */
 #define ENCLAVE_OPS_MAX 4096 /* feed-2 entries waiting to be appended */
 #define ENCLAVE_LOST_TEXT                                                                     \
     "this machine lost the thread of the keys (an old backup?): it has asked the others for " \
@@ -195,10 +196,14 @@ struct mail_kept {
     uint64_t bytes; /* of entries taken since the start */
     uint64_t disk_bytes;
     uint64_t told, told_bytes; /* on this connection; told UINT64_MAX: nothing yet */
-    uint64_t room_bytes;       /* how much the sentinel keeps of feed 1 */
+    uint64_t day;      /* of the newest mark in s_days: n = day, value = index of its first entry */
+    uint64_t asked_ms; /* monotonic */
+    uint64_t first;    /* what it still keeps begins there, as it last said */
+    uint64_t room_bytes; /* how much the sentinel keeps of feed 1 */
 };
 
-struct shelf; /* node/shelf: the files of an enclave */
+struct handover; /* handover.h: entries of feed 1 that are asked of other members */
+struct shelf;    /* node/shelf: the files of an enclave */
 
 struct enclave {
     struct node *node;
@@ -231,6 +236,7 @@ struct enclave {
     struct keep_space s_state; /* the group, cut into rows of ENCLAVE_STATE_ROW */
     struct keep_space s_mail, s_outbox, s_messages, s_doors, s_files;
     struct keep_space s_uuids, s_acts, s_marks, s_ends, s_pair; /* of words: node/post/post.h */
+    struct keep_space s_missing, s_days;                        /* handover.h, kept.c */
 
     struct uplink up;
     struct link_peer server; /* of this connection */
@@ -249,7 +255,8 @@ struct enclave {
     struct shelf *shelf;
     struct enclave_feed feeds[FEEDS];
     struct mail_kept kept;
-    uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
+    struct handover *handover; /* NULL: nothing is missing */
+    uint64_t resend[FEEDS];    /* an older database: entries from here on are given back */
     bool resending;
     uint64_t start1;       /* feed 1 is empty there: given back from here on; UINT64_MAX */
     uint64_t given[FEEDS]; /* entries that the sentinel said on this connection that it has */
@@ -402,11 +409,16 @@ void enclave_recheck(struct enclave *e);
 void enclave_attach(struct enclave *e);
 
 /* ---- kept.c: which entries of feed 1 are on this disk ---- */
+enum status enclave_kept_load(struct enclave *e) MUST_USE;
+/* An entry of feed 1 is put into the open batch; what was put ENCLAVE_KEPT_DAYS ago goes. */
+void enclave_kept_entry(struct enclave *e, size_t bytes);
 void enclave_kept_taken(struct enclave *e);                    /* the words' commit just begun */
 void enclave_kept_settled(struct enclave *e, uint64_t commit); /* that one is on disk */
 /* Tells the sentinel what it may let go of as far as we are concerned: once a connection, then each time
  * that a 64th of what it keeps has come. */
 void enclave_kept_tell(struct enclave *e);
+void enclave_kept_tick(struct enclave *e, uint64_t now_ms); /* now and then also without that */
+uint64_t enclave_kept_next_ms(const struct enclave *e);
 /* The first entry that is given to a room which has lost all: the rest fits below half of feed 1. */
 uint64_t enclave_kept_start(struct enclave *e);
 
@@ -504,6 +516,9 @@ enum status enclave_mail_begin(struct enclave *e) MUST_USE; /* does nothing if i
 enum status enclave_mail_load(struct enclave *e) MUST_USE;
 void enclave_mail_entry(struct enclave *e, uint64_t index, struct bytes sealed,
                         struct keep_batch *b);
+/* One that the sentinel let go of, handed over by a member. */
+void enclave_mail_missed(struct enclave *e, uint64_t index, struct bytes sealed,
+                         struct keep_batch *b);
 void enclave_mail_settle(struct enclave *e);
 void enclave_mail_retake(struct enclave *e);
 void enclave_mail_rows(struct enclave *e, struct keep_batch *b);

@@ -1,8 +1,47 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Which entries of feed 1 are on this disk: said to the sentinel, which lets go only of what all have. */
-#include "node/enclave/enclave.h"
+#include "node/post/post.h"
 
+#define TOLD_EVERY_MS UINT64_C(21600000) /* what it has let go of is looked at as often */
 #define TOLD_PARTS 64 /* of what the sentinel keeps: so much may come before it is told again */
+
+#define DAY_MS UINT64_C(86400000)
+
+enum status enclave_kept_load(struct enclave *e)
+{
+    enum status st = keep_last(&e->node->keep, &e->s_days, &e->kept.day);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+struct old_days {
+    uint64_t before; /* day */
+    uint64_t below;  /* entries */
+};
+
+static bool on_day(void *arg, uint64_t day, struct bytes plain)
+{
+    struct old_days *old = arg;
+    if (day >= old->before) return false;
+    if (plain.n == 8) old->below = get_u64(plain.p);
+    return true;
+}
+
+void enclave_kept_entry(struct enclave *e, size_t bytes)
+{
+    uint64_t day = env_wall_ms(e->node->ports.env) / DAY_MS;
+    uint8_t index[8];
+    e->kept.bytes += bytes;
+    if (day <= e->kept.day) return;
+    e->kept.day = day;
+    put_u64(index, e->feeds[FEED_MAIL].seen.count);
+    keep_put(e->batch, &e->s_days, day, BYTES_OF(index));
+    if (day < ENCLAVE_KEPT_DAYS) return;
+    /* The first entry of the first day that is still kept. */
+    struct old_days old = {.before = day - ENCLAVE_KEPT_DAYS + 1};
+    if (keep_scan(&e->node->keep, &e->s_days, 0, on_day, &old) != ST_OK || old.below == 0) return;
+    keep_erase_below(e->batch, &e->feeds[FEED_MAIL].space, old.below);
+    keep_erase_below(e->batch, &e->s_days, old.before - 1);
+}
 
 void enclave_kept_taken(struct enclave *e)
 {
@@ -31,22 +70,47 @@ void enclave_kept_settled(struct enclave *e, uint64_t commit)
 
 static void told(void *arg, enum status st, struct bytes body)
 {
-    (void)arg;
-    (void)st;
-    (void)body;
+    struct enclave *e = arg;
+    struct room_reading in;
+    if (st != ST_OK || e->removed || fields_decode(&room_reading_fields, body, &in) != ST_OK)
+        return;
+    e->kept.first = in.first;
+    if (e->post != NULL && enclave_synced(e, FEED_MAIL)) post_offer(e);
+}
+
+static bool may_tell(const struct enclave *e)
+{
+    const struct enclave_feed *f = &e->feeds[FEED_MAIL];
+    return e->subscribed && !e->removed && !e->halted && !f->stuck && f->on_disk > 0;
+}
+
+static void tell(struct enclave *e)
+{
+    struct mail_kept *k = &e->kept;
+    uint64_t count = e->feeds[FEED_MAIL].on_disk;
+    struct room_read msg = {.feed = FEED_MAIL, .from = count, .have = count};
+    if (uplink_request(&e->up, ROOM_READ, &room_read_fields, &msg, told, e) != ST_OK) return;
+    k->told = count;
+    k->told_bytes = k->disk_bytes;
+    k->asked_ms = env_mono_ms(e->node->ports.env);
 }
 
 void enclave_kept_tell(struct enclave *e)
 {
     struct mail_kept *k = &e->kept;
-    const struct enclave_feed *f = &e->feeds[FEED_MAIL];
-    struct room_read msg = {.feed = FEED_MAIL, .from = f->on_disk, .have = f->on_disk};
-    if (!e->subscribed || e->removed || e->halted || f->stuck || f->on_disk == 0) return;
-    if (k->told == f->on_disk) return;
+    if (!may_tell(e) || k->told == e->feeds[FEED_MAIL].on_disk) return;
     if (k->told != UINT64_MAX && k->disk_bytes - k->told_bytes < k->room_bytes / TOLD_PARTS) return;
-    if (uplink_request(&e->up, ROOM_READ, &room_read_fields, &msg, told, e) != ST_OK) return;
-    k->told = f->on_disk;
-    k->told_bytes = k->disk_bytes;
+    tell(e);
+}
+
+void enclave_kept_tick(struct enclave *e, uint64_t now_ms)
+{
+    if (may_tell(e) && now_ms >= e->kept.asked_ms + TOLD_EVERY_MS) tell(e);
+}
+
+uint64_t enclave_kept_next_ms(const struct enclave *e)
+{
+    return may_tell(e) ? e->kept.asked_ms + TOLD_EVERY_MS : UINT64_MAX;
 }
 
 uint64_t enclave_kept_start(struct enclave *e)

@@ -2,6 +2,7 @@
 /* An enclave out of its rows: the record, the ledger replayed from its sealed entries by the rule
  * of a newcomer, then words and files. And what `status` shows of it. */
 #include "node/enclave/enclave.h"
+#include "node/enclave/handover.h"
 
 #include "base/encode.h"
 #include "core/door/safety.h"
@@ -142,6 +143,8 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
     if (e->group != NULL && group_in(e->group)) {
         TRY(enclave_mail_load(e));
         TRY(enclave_epochs(e));
+        TRY(handover_load(e));
+        TRY(enclave_kept_load(e));
         TRY(enclave_doors_load(e));
         TRY(enclave_peers_start(e));
         TRY(enclave_shelf_load(e));

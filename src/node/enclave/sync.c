@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Attach, the four feeds, and what to do when the sentinel has less than we do (protocol.md 12). */
 #include "node/enclave/enclave.h"
+#include "node/enclave/handover.h"
 
 #include "core/feed/chain.h"
 
@@ -57,8 +58,8 @@ static void keep_entry(struct enclave *e, uint8_t feed, struct bytes sealed)
     buf_raw(&row, f->seen.chain, 32);
     buf_bytes(&row, sealed);
     keep_put(e->batch, &f->space, f->seen.count, buf_view(&row));
+    if (feed == FEED_MAIL) enclave_kept_entry(e, sealed.n);
     f->seen.count++;
-    if (feed == FEED_MAIL) e->kept.bytes += sealed.n;
     buf_free(&row);
 }
 
@@ -140,6 +141,20 @@ struct reading {
     uint8_t feed;
 };
 
+/* A newcomer misses nothing from before it came in: it has no keys for that. */
+static void missing(struct enclave *e, const struct room_reading *in, struct keep_batch *b)
+{
+    const struct enclave_feed *f = &e->feeds[FEED_MAIL];
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_leaf *own = ledger_leaf(l, group_leaf(e->group));
+    if (e->mail == NULL || own == NULL || !group_in(e->group)) return;
+    uint64_t from = ledger_epoch_seen(l, own->epoch_in, FEED_MAIL);
+    bool known = f->seen.count >= from;
+    if (known) from = f->seen.count;
+    if (from < in->start)
+        handover_missing(e, from, known ? f->seen.chain : NULL, in->start, in->chain, b);
+}
+
 static void asked_feed(struct enclave *e, uint8_t feed, enum status st, struct bytes body)
 {
     struct enclave_feed *f = &e->feeds[feed];
@@ -155,12 +170,14 @@ static void asked_feed(struct enclave *e, uint8_t feed, enum status st, struct b
         return;
     }
     uint64_t was = f->seen.count;
+    if (feed == FEED_MAIL) e->kept.first = in.first;
     begin_taking(e, &batch);
     if (in.start > f->seen.count && (feed == FEED_LEDGER || feed == FEED_FILES)) {
         /* Nothing of these is ever let go of but by a TRIM of the members: entries are kept from us. */
         forked(e, feed);
     } else if (in.start > f->seen.count) {
-        /* What lies between was let go by age or size: shown as lost, never silently. */
+        /* What lies between was let go by age: asked of the others, lost if nobody has it. */
+        if (feed == FEED_MAIL) missing(e, &in, &batch);
         f->seen.count = in.start;
         memcpy(f->seen.chain, in.chain, 32);
         if (feed == FEED_MAIL && e->mail != NULL && mail_skip_to(e->mail, in.start) != ST_OK)
@@ -301,7 +318,10 @@ static void check_feed(struct enclave *e, uint8_t feed, const struct room_head *
 {
     struct enclave_feed *f = &e->feeds[feed];
     e->resend[feed] = UINT64_MAX;
-    if (feed == FEED_MAIL) e->start1 = UINT64_MAX;
+    if (feed == FEED_MAIL) {
+        e->start1 = UINT64_MAX;
+        e->kept.first = head->first;
+    }
     f->head = head->count;
     if (f->stuck && feed == FEED_LEDGER) enclave_evidence(e, head->count);
     if (f->stuck) return;

@@ -4,6 +4,7 @@
 #include "node/post/post.h"
 
 #include "base/encode.h"
+#include "node/enclave/handover.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -355,6 +356,7 @@ static void landed(struct enclave *e, uint64_t number, uint64_t index, struct ke
     if (post_get(e, number, &row, &m) == ST_OK) {
         m.sent = 1;
         m.index = index;
+        if (index < e->post->offer_low) e->post->offer_low = index;
         if (m.lasts_s > 0 && m.ends_ms == 0) {
             m.ends_ms = env_wall_ms(e->node->ports.env) + (uint64_t)m.lasts_s * 1000;
             post_ends(e, number, m.ends_ms, b);
@@ -443,12 +445,14 @@ static void took(struct enclave *e, const struct mail_message *m, uint64_t index
     memcpy(claim.chain, m->seen_chain, 32);
     switch (m->verdict) {
     case MAIL_MESSAGE:
-        if (m->gap) e->post->lost[m->leaf] += m->skipped;
+        /* Not lost while others are asked for it. */
+        if (m->gap && !handover_open(e)) e->post->lost[m->leaf] += m->skipped;
         if (m->kind == MAIL_MARKS) {
             post_marked(e, m->leaf, m->content, b);
         } else {
             group_use(e->group, m->epoch);
-            post_show(e, m, index, POST_ALL, false, b);
+            /* Offered again long after: shown once. */
+            if (!post_known(e, m->leaf, m->uuid)) post_show(e, m, index, POST_ALL, false, b);
         }
         /* A fork comes as an event; a ledger longer than ours was kept from us. */
         if (group_check_seen(e->group, m->leaf, &claim) == ST_PENDING) enclave_recheck(e);
@@ -487,6 +491,17 @@ void enclave_mail_entry(struct enclave *e, uint64_t index, struct bytes sealed,
     if (e->mail == NULL) return;
     if (index > mail_next_index(e->mail) && mail_skip_to(e->mail, index) != ST_OK) return;
     if (mail_take(e->mail, index, sealed, &m) != ST_OK) return;
+    if (m.verdict == MAIL_UNKNOWN)
+        post_private_take(e, index, sealed, b);
+    else
+        took(e, &m, index, b);
+}
+
+void enclave_mail_missed(struct enclave *e, uint64_t index, struct bytes sealed,
+                         struct keep_batch *b)
+{
+    struct mail_message m;
+    if (e->mail == NULL || mail_take_missed(e->mail, index, sealed, &m) != ST_OK) return;
     if (m.verdict == MAIL_UNKNOWN)
         post_private_take(e, index, sealed, b);
     else
@@ -540,6 +555,7 @@ void enclave_mail_settle(struct enclave *e)
     e->post->synced_ms = env_wall_ms(e->node->ports.env);
     group_feeds_read(e->group);
     post_private_settle(e);
+    post_offer(e);
 }
 
 /* What turned out late is made again from its row: a message, or a note about one. */

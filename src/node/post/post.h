@@ -18,6 +18,8 @@
 #define POST_MARKS_EVERY_MS 60000 /* receipts lie in the feed so often at most */
 #define POST_MARKS_SOON_MS 3000   /* the first goes out within so long, at a random moment */
 #define POST_NO_INDEX UINT64_MAX
+#define POST_OFFER_MS (UINT64_C(14) * 86400 * 1000)
+#define POST_OFFER_MAX 64 /* said again in one go */
 
 enum post_state {
     POST_UNSAID = 1,   /* taken back by its author: the text is gone */
@@ -99,6 +101,7 @@ struct post_voice {
 struct post {
     struct post_voice voices[LEDGER_EVER_MAX]; /* by leaf */
     uint64_t synced_ms; /* wall clock: feed 1 was last read to its head; 0: not since the start */
+    uint64_t offer_low; /* no own word below it that somebody may miss; 0: not looked at yet */
     bool hush;          /* rows that are put tell nothing: their author is muted */
     char flooding[NODE_REASON_MAX];
     struct post_unsaved *oldest, *newest; /* rows that were put, in order */
@@ -165,6 +168,11 @@ void post_private_rows(struct enclave *e, struct keep_batch *b);
 void post_private_settle(struct enclave *e);
 /* A new epoch: what was late, and who is to hear that we begin anew. */
 void post_private_turn(struct enclave *e);
+
+/* ---- offer.c ---- */
+
+/* Own words that the sentinel kept no longer before all had them are said again, for POST_OFFER_MS. */
+void post_offer(struct enclave *e);
 
 /* ---- mute.c ---- */
 
