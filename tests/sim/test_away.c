@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "core/feed/chain.h"
 #include "crypto/secret.h"
 #include "sim/world.h"
 
@@ -211,6 +212,48 @@ static void for_fourteen_days(void **state)
     finish(w);
 }
 
+/* The sentinel has lost all of feed 1, which is more than half of what it keeps. */
+static void a_feed_that_was_lost_begins_anew(void **state)
+{
+    (void)state;
+    struct world *w = two();
+    struct room_store store = room_sqlite_port(w->sentinel.branch[0].db);
+    struct room_feed_row empty = {0};
+    uint8_t room[32];
+    memcpy(room, room_of(&w->people[0])->room, 32);
+    crash(w, &w->people[1]);
+    for (unsigned i = 0; i < 20; i++) say(w, &w->people[0], i);
+    pass(w, 1000);
+    uint64_t count = room_of(&w->people[0])->feeds[FEED_MAIL].seen.count;
+    crash(w, &w->people[0]);
+    vsentinel_crash(&w->sentinel);
+    chain_start(room, FEED_MAIL, empty.chain);
+    memcpy(empty.first_chain, empty.chain, 32);
+    assert_int_equal(store.ops->begin(store.ctx), ST_OK);
+    assert_int_equal(store.ops->entries_drop(store.ctx, room, FEED_MAIL, count), ST_OK);
+    assert_int_equal(store.ops->feed_put(store.ctx, room, FEED_MAIL, &empty), ST_OK);
+    assert_int_equal(store.ops->commit(store.ctx), ST_OK);
+    w->sentinel.limits.feed_bytes[FEED_MAIL] = 16 * 512;
+    vsentinel_boot(&w->sentinel);
+    boot(w, &w->people[0]);
+    pass(w, 60000);
+    struct room_feed_row row;
+    assert_true(vsentinel_feed(&w->sentinel, room, FEED_MAIL, &row));
+    assert_int_equal(row.first, count - 7); /* seven eighths of half */
+    /* What is no longer there is said again by its author, as far as there is room for its seat. */
+    assert_int_equal(row.count, count + 1 + 4);
+    assert_int_equal(row.bytes, (7 + 1 + 4) * 512);
+    /* Who has none of it gets all of it, once, in whichever way. */
+    boot(w, &w->people[1]);
+    pass(w, 5 * 60000);
+    struct shown s = shown(&w->people[1]);
+    for (unsigned i = 0; i < 20; i++) assert_int_equal(s.times[i], 1);
+    say(w, &w->people[1], 20);
+    pass(w, 60000);
+    assert_int_equal(shown(&w->people[0]).times[20], 1);
+    finish(w);
+}
+
 static void sealed_entries_go_after_sixty_days(void **state)
 {
     (void)state;
@@ -249,6 +292,7 @@ int main(void)
         cmocka_unit_test(what_nobody_has_is_lost_and_told),
         cmocka_unit_test(its_author_says_it_again),
         cmocka_unit_test(for_fourteen_days),
+        cmocka_unit_test(a_feed_that_was_lost_begins_anew),
         cmocka_unit_test(sealed_entries_go_after_sixty_days),
     };
     if (crypto_start() != ST_OK) return 1;
