@@ -95,5 +95,5 @@ int main(void)
         cmocka_unit_test(one_byte_form),
         cmocka_unit_test(the_chain_decides),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,5 +203,5 @@ int main(void)
         cmocka_unit_test(it_is_known_after_opening_again),
         cmocka_unit_test(it_begins_where_the_members_say),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,6 +334,7 @@ struct enclave {
     uint64_t read_upto;
     uint64_t mail_again_ms;
     bool retake_due;
+    bool mail_full; /* said so in trouble */
 };
 
 /* ---- enclave.c: life, record, ticks ---- */

@@ -182,6 +182,8 @@ static void on_appended(void *arg, enum status st, struct bytes body)
     if (st == ST_CLOSED || e->removed) return;
     if (st == ST_OK && fields_decode(&room_spot_fields, body, &spot) == ST_OK) {
         o->below = spot.index + 1;
+        if (e->mail_full) e->trouble[0] = '\0';
+        e->mail_full = false;
         /* Taking it frees o: the bytes must outlive that. */
         struct buf sealed = o->sealed;
         o->sealed = BUF_INIT;
@@ -192,6 +194,7 @@ static void on_appended(void *arg, enum status st, struct bytes body)
     }
     o->again_ms = env_mono_ms(e->node->ports.env) + (st == ST_BUSY ? POST_BUSY_MS : POST_AGAIN_MS);
     e->mail_again_ms = o->again_ms;
+    e->mail_full = st == ST_QUOTA;
     if (st == ST_QUOTA)
         enclave_trouble(
             e, "the mail of this enclave is full until all members have read it, or 14 days: "
