@@ -67,6 +67,7 @@ json_t *json_member(const struct node_member *m)
     json_set_number(o, "agreed", m->agreed);
     time_if_any(o, "last", m->last_ms);
     time_if_any(o, "away", m->away_ms);
+    json_set_number(o, "muted", m->muted);
     json_set_bool(o, "silent", m->silent);
     return o;
 }
@@ -181,6 +182,7 @@ json_t *json_message(const struct node_message *m)
     json_set_bool(o, "private", m->private_word);
     json_set_text(o, "to", m->to == NULL ? "" : m->to);
     json_set_bool(o, "unsaid", m->unsaid);
+    json_set_bool(o, "muted", m->muted);
     json_set_bool(o, "mentions_you", m->mentions_us);
     json_set_bool(o, "answers", m->answers);
     json_set_number(o, "reply", m->reply);

@@ -29,6 +29,7 @@ static void show_message(struct chat *ch, const json_t *m)
 {
     char when[24];
     char day[16];
+    if (cli_bool(m, "muted")) return; /* the warning that came says how to see it */
     cli_time(cli_text(m, "time"), when);
     snprintf(day, sizeof day, "%.10s", when);
     if (strcmp(day, ch->day) != 0) {

@@ -393,6 +393,13 @@ static void show_absence(struct cli *c, const json_t *m)
         cli_put(c, STYLE_PLAIN, text, false);
         printf("\n");
     }
+    if (cli_number(m, "muted") > 0) {
+        snprintf(text, sizeof text,
+                 "%s is flooding: %llu messages muted; see them with: enclave read --muted",
+                 cli_text(m, "nick"), (unsigned long long)cli_number(m, "muted"));
+        cli_put(c, STYLE_WARN, text, false);
+        printf("\n");
+    }
     if (!cli_bool(m, "silent")) return;
     long long last = cli_when(cli_text(m, "last"));
     if (last > 0)

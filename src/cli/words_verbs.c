@@ -183,17 +183,40 @@ static int mark(struct cli *c, uint64_t number)
     return code == 0 ? 0 : cli_problem(c);
 }
 
+/* One line instead of what was muted. */
+static void hidden(const struct cli *c, const char *nick, uint64_t n)
+{
+    char text[200];
+    const char *name = cli_param(c, "enclave");
+    snprintf(text, sizeof text,
+             "(%.64s was flooding: %llu messages muted; enclave read%s%.64s --muted)", nick,
+             (unsigned long long)n, name == NULL ? "" : " ", name == NULL ? "" : name);
+    if (n == 0) return;
+    cli_put(c, STYLE_WARN, text, false);
+    printf("\n");
+}
+
 /* Prints the messages of the last answer but those shown early; lines: a JSON object each. Returns the last
  * number. */
 static uint64_t show_all(struct cli *c, bool lines, struct early_shown *early)
 {
-    uint64_t last = 0;
+    uint64_t last = 0, skipped = 0;
+    const char *nick = "";
+    bool all = lines || c->op == NULL || strcmp(c->op->verb, "read") != 0 || cli_flag(c, "muted");
     size_t i;
     json_t *m;
     json_array_foreach(json_object_get(c->doc, "messages"), i, m)
     {
+        bool skip = !all && cli_bool(m, "muted");
         last = cli_number(m, "number");
         if (early != NULL && early_was(early, cli_text(m, "uuid"))) continue;
+        if (skipped > 0 && (!skip || strcmp(nick, cli_text(m, "nick")) != 0)) {
+            hidden(c, nick, skipped);
+            skipped = 0;
+        }
+        nick = cli_text(m, "nick");
+        skipped += skip;
+        if (skip) continue;
         if (!lines) {
             char when[24];
             cli_time(cli_text(m, "time"), when);
@@ -204,6 +227,7 @@ static uint64_t show_all(struct cli *c, bool lines, struct early_shown *early)
         if (dump != NULL) puts(dump);
         free(dump);
     }
+    hidden(c, nick, skipped);
     json_array_foreach(json_object_get(c->doc, "early"), i, m)
     {
         char when[24];

@@ -316,6 +316,8 @@ static void fill_node_options(struct daemon *d)
         .socks = *socks == '\0' ? NULL : socks,
         .socks_all = options_flag(d->o.values, "socks_all"),
         .start_gap_ms = options_number(d->o.values, "start_gap") * 1000,
+        .mute_messages = options_number(d->o.values, "messages.mute_messages"),
+        .mute_bytes = options_number(d->o.values, "messages.mute_mb") << 20,
         .receipts = receipts_of(options_text(d->o.values, "messages.receipts")),
         .place = kv_sqlite_place(d->kv)};
     if (*host != '\0' && options_number(d->o.values, "node.port") != 0)

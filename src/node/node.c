@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/copied.h"
-#include "node/enclave/enclave.h"
 #include "node/gate.h"
+#include "node/post/post.h"
 
 #include "base/encode.h"
 #include "crypto/hash.h"
@@ -352,6 +352,7 @@ enum status node_members(struct node *n, const char *name, node_member_visit *vi
                                 .agreed = group_agreed(e->group, leaf->leaf),
                                 .last_ms = leaf->last_ms,
                                 .away_ms = enclave_away_ms(e, leaf),
+                                .muted = post_muted(e, leaf->leaf),
                                 .silent = enclave_silent(e, leaf)};
         hex_encode(BYTES_OF(leaf->id), m.id);
         visit(arg, &m);

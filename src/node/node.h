@@ -59,7 +59,8 @@ struct node_options {
         NODE_RECEIPTS_OFF,
         NODE_RECEIPTS_DELIVERED,
         NODE_RECEIPTS_READ
-    } receipts;                  /* what the others are told of their words: nothing, here, read */
+    } receipts; /* what the others are told of their words: nothing, here, read */
+    uint64_t mute_messages, mute_bytes; /* of one author in an hour; more is muted; 0: never */
     uint32_t passes, memory_kib; /* Argon2id of files sealed by a password; 0: as for the vault */
     const uint8_t *place; /* 32 bytes that change when the store is a copy of the one used last;
                               NULL: not known. Another one than at the last start: keys are renewed
@@ -323,6 +324,7 @@ struct node_member {
     uint64_t agreed;      /* entries of the ledger that its last signed words confirm */
     uint64_t last_ms;     /* time of its last entry in the ledger, as it said itself; 0: none yet */
     uint64_t away_ms;     /* away until then, by its own word; 0: not away */
+    uint64_t muted;       /* it is flooding: so many of its messages were not told; 0: it is not */
     bool silent;          /* nothing from it for longer than the idle limit, and not away */
 };
 typedef void node_member_visit(void *arg, const struct node_member *m);
@@ -459,6 +461,7 @@ struct node_message {
     bool private_word;    /* between its author and one reader */
     const char *to;       /* own private word: to whom; else "" */
     bool unsaid;          /* taken back by its author: no text */
+    bool muted;           /* its author was flooding when it came */
     bool mentions_us;
     bool answers; /* reply: the message's number, 0: one that is not here */
     uint64_t reply;

@@ -20,6 +20,7 @@ static const char schema[] =
     " day INTEGER NOT NULL, knocks INTEGER NOT NULL);"
     "CREATE TABLE seat (room INTEGER NOT NULL, seat BLOB NOT NULL, current INTEGER NOT NULL,"
     " proposal BLOB NOT NULL, drop_count INTEGER NOT NULL, drop_ms INTEGER NOT NULL,"
+    " read INTEGER NOT NULL, over INTEGER NOT NULL,"
     " PRIMARY KEY (room, seat)) WITHOUT ROWID;"
     "CREATE INDEX seat_proposal ON seat (room, proposal);"
     "CREATE TABLE record (room INTEGER NOT NULL, version INTEGER NOT NULL, bytes BLOB NOT NULL,"
@@ -298,6 +299,8 @@ static const struct room_store_ops *room_sqlite_ops(void)
         .seat_get = room_sql_seat_get,
         .seat_put = room_sql_seat_put,
         .seats = room_sql_seats,
+        .seats_read = room_sql_seats_read,
+        .seats_even = room_sql_seats_even,
         .seats_ever = room_sql_seats_ever,
         .proposal_used = room_sql_proposal_used,
         .record_add = room_sql_record_add,
@@ -373,7 +376,7 @@ static enum status make_schema(struct room_sqlite *s)
         TRY(pragma(s, "BEGIN IMMEDIATE"));
         TRY(pragma(s, schema));
         TRY(pragma(s, "PRAGMA application_id = 1162760781"));
-        TRY(pragma(s, "PRAGMA user_version = 1"));
+        TRY(pragma(s, "PRAGMA user_version = 2"));
         TRY(pragma(s, "COMMIT"));
     } else if (id != APPLICATION_ID) {
         st = ST_INTEGRITY;

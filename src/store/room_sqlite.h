@@ -17,7 +17,7 @@
 
 #include "core/ports/room_store.h"
 
-#define ROOM_SQLITE_SCHEMA 1
+#define ROOM_SQLITE_SCHEMA 2
 #define ROOM_SQLITE_CHECK_MAX ((uint64_t)64 << 20) /* larger files are not read through at open */
 #define ROOM_SQLITE_ROOMS_MAX ((int64_t)1 << 23)   /* bits of a room's number in an entry's key */
 

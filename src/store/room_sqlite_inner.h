@@ -29,11 +29,14 @@
     X(ROOM_SET, "UPDATE room SET version = ?, day = ?, knocks = ? WHERE no = ?")                   \
     X(ROOM_GET, "SELECT version, day, knocks FROM room WHERE no = ?")                              \
     X(ROOM_DROP, "DELETE FROM room WHERE no = ?")                                                  \
-    X(SEAT_GET, "SELECT current, proposal, drop_count, drop_ms FROM seat WHERE room = ? "          \
-                "AND seat = ?")                                                                    \
-    X(SEAT_PUT, "INSERT OR REPLACE INTO seat (room, seat, current, proposal, drop_count, drop_ms)" \
-                " VALUES (?, ?, ?, ?, ?, ?)")                                                      \
+    X(SEAT_GET,                                                                                    \
+      "SELECT current, proposal, drop_count, drop_ms, read, over FROM seat WHERE room = ? "        \
+      "AND seat = ?")                                                                              \
+    X(SEAT_PUT, "INSERT OR REPLACE INTO seat (room, seat, current, proposal, drop_count, drop_ms," \
+                " read, over) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                                    \
     X(SEATS, "SELECT seat FROM seat WHERE room = ? AND current = 1 ORDER BY seat")                 \
+    X(SEATS_READ, "SELECT coalesce(min(read), 0) FROM seat WHERE room = ? AND current = 1")        \
+    X(SEATS_EVEN, "UPDATE seat SET over = 0 WHERE room = ? AND over > 0")                          \
     X(SEATS_EVER, "SELECT count(*) FROM seat WHERE room = ?")                                      \
     X(SEATS_DROP, "DELETE FROM seat WHERE room = ?")                                               \
     X(PROPOSAL, "SELECT 1 FROM seat WHERE room = ? AND proposal = ?")                              \
@@ -115,6 +118,8 @@ enum status room_sql_seat_get(void *ctx, const uint8_t room[32], const uint8_t s
 enum status room_sql_seat_put(void *ctx, const uint8_t room[32], const uint8_t seat[32],
                               const struct room_seat_row *row);
 enum status room_sql_seats(void *ctx, const uint8_t room[32], room_visit_key *visit, void *arg);
+enum status room_sql_seats_read(void *ctx, const uint8_t room[32], uint64_t *ret);
+enum status room_sql_seats_even(void *ctx, const uint8_t room[32]);
 enum status room_sql_seats_ever(void *ctx, const uint8_t room[32], uint64_t *ret_n);
 enum status room_sql_proposal_used(void *ctx, const uint8_t room[32], const uint8_t proposal[32]);
 enum status room_sql_record_add(void *ctx, const uint8_t room[32], uint64_t version,

@@ -16,6 +16,8 @@ enum status room_sql_seat_get(void *ctx, const uint8_t room[32], const uint8_t s
     TRY(room_sql_copy(q, 1, row.proposal, 32));
     row.drop_count = room_sql_u64(q, 2);
     row.drop_ms = room_sql_u64(q, 3);
+    row.read = room_sql_u64(q, 4);
+    row.over = room_sql_u64(q, 5);
     *ret = row;
 out:
     room_sql_done(q);
@@ -29,9 +31,9 @@ enum status room_sql_seat_put(void *ctx, const uint8_t room[32], const uint8_t s
     int64_t no = 0;
     enum status st = room_sql_room(s, room, &no);
     if (st != ST_OK) return st;
-    return room_sql_run(s, room_sql_use(s, ROOM_SQL_SEAT_PUT, "ikikii", (uint64_t)no, seat,
+    return room_sql_run(s, room_sql_use(s, ROOM_SQL_SEAT_PUT, "ikikiiii", (uint64_t)no, seat,
                                         (uint64_t)row->current, row->proposal, row->drop_count,
-                                        row->drop_ms));
+                                        row->drop_ms, row->read, row->over));
 }
 
 enum status room_sql_seats(void *ctx, const uint8_t room[32], room_visit_key *visit, void *arg)
@@ -49,6 +51,24 @@ enum status room_sql_seats(void *ctx, const uint8_t room[32], room_visit_key *vi
     }
     room_sql_done(q);
     return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status room_sql_seats_read(void *ctx, const uint8_t room[32], uint64_t *ret)
+{
+    struct room_sqlite *s = ctx;
+    int64_t no = 0;
+    enum status st = room_sql_room(s, room, &no);
+    if (st != ST_OK) return st;
+    return room_sql_count(s, room_sql_use(s, ROOM_SQL_SEATS_READ, "i", (uint64_t)no), ret);
+}
+
+enum status room_sql_seats_even(void *ctx, const uint8_t room[32])
+{
+    struct room_sqlite *s = ctx;
+    int64_t no = 0;
+    enum status st = room_sql_room(s, room, &no);
+    if (st != ST_OK) return st;
+    return room_sql_run(s, room_sql_use(s, ROOM_SQL_SEATS_EVEN, "i", (uint64_t)no));
 }
 
 enum status room_sql_seats_ever(void *ctx, const uint8_t room[32], uint64_t *ret_n)

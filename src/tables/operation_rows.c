@@ -215,6 +215,7 @@ static const struct op_param p_read[] = {
     OPTION("from", NULL, OP_NUMBER, 0, 0, "N", "messages from number N on"),
     FLAG("early", OP_ONLY_API, 0, "also what members handed over before it is settled"),
     FLAG("follow", OP_ONLY_CLI, 'f', "go on and show new ones as they come"),
+    FLAG("muted", OP_ONLY_CLI, 0, "also what was muted because its writer was flooding"),
     FLAG("keep", OP_ONLY_CLI, 0, "do not mark them as read")};
 static const struct op_param p_search[] = {
     POSITIONAL("words", OP_TEXT, OP_REQUIRED | OP_REST, "WORDS", "what to look for"), ENCLAVE,
@@ -602,12 +603,13 @@ static const struct operation rows[] = {
     {"read", "read", WORDS, "read what was said", "GET", "/v1/enclaves/{enclave}/messages",
      ROWS(p_read), &shape_messages,
      "Shows what is unread (or the last 20 messages if nothing is) and marks it as read. With "
-     "--follow "
-     "what a linked member says is shown when it comes, before the sentinel has it, with ... for "
-     "its "
-     "number, and not again when it has one. With --json only what is settled is shown.",
+     "--follow what a linked member says is shown when it comes, before the sentinel has it, with "
+     "... for its number, and not again when it has one; with --json only what is settled. Of a "
+     "member that says too much in an hour (messages.mute_messages, messages.mute_mb) the rest is "
+     "kept and shown with --muted only, until it says less.",
      "enclave read\n"
-     "enclave read --follow",
+     "enclave read --follow\n"
+     "enclave read --last 500 --muted",
      ROWS(x_name), 0},
     {"search", "search", WORDS, "find messages by their words", "GET",
      "/v1/enclaves/{enclave}/messages/search", ROWS(p_search), &shape_search,

@@ -105,6 +105,12 @@ static const struct option_row rows[] = {
     {"messages.receipts", OPTION_TEXT, 3, 9, "read",
      "what the others are told of their words to you: off, delivered, or read", MEMBER},
 
+    {"messages.mute_messages", OPTION_NUMBER, 0, 1000000, "600",
+     "messages of one author in an hour, above which the rest is kept and not shown; 0: no limit",
+     MEMBER},
+    {"messages.mute_mb", OPTION_NUMBER, 0, 1000000, "8", "the same in megabytes; 0: no limit",
+     MEMBER},
+
     {"security.min_reputation", OPTION_REAL, 0, 1000000, "0.5",
      "holders whose audits fall below get no new shards (from the version on that audits)", MEMBER},
     {"security.max_upload_size_mb", OPTION_NUMBER, 0, 1000000000, "0",

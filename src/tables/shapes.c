@@ -173,6 +173,7 @@ static const struct op_field f_member[] = {
     NUMBER("agreed", "entries of the ledger that it has confirmed"),
     TIME("last", "time of its last entry, as it said itself; absent: none yet"),
     TIME("away", "away until then; absent if not"),
+    NUMBER("muted", "it is flooding: so many of its messages are kept and not shown; 0: it is not"),
     BOOL("silent", "nothing from it for longer than the idle time, and not away"),
 };
 SHAPE(member, "Member", f_member);
@@ -252,6 +253,7 @@ static const struct op_field f_message[] = {
     BOOL("private", "a private word: only its writer and one reader have it"),
     TEXT("to", "own private word: its reader; else empty"),
     BOOL("unsaid", "its writer took it back: there is no text"),
+    BOOL("muted", "its writer was flooding when it came: show it only to who asks for it"),
     BOOL("mentions_you", "it names you"),
     BOOL("answers", "it answers another message"),
     NUMBER("reply", "that message's number; 0: it is not here"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Words: answers, edits, signs, receipts, private words, what ends; slips; several enclaves; a power cut."""
 import json
+import os
 import signal
 import subprocess
 
@@ -354,6 +355,7 @@ def several(w):
     expect(child.returncode == INTERRUPTED and out.startswith(b"1/2 delivered") and
            said("no more") == 1, f"{child.returncode}: {out}")
     cut(ada.of("choir"), bob)
+    flood(ada.of("choir"), bob)
     ada.stop()
     slip(ada, UNREACHABLE, "daemon", "broadcast", "--yes", "--now", "nobody hears it")
 
@@ -372,6 +374,28 @@ def cut(ada, bob):
             texts = [m["text"] for m in all_of(m) if "word" in m["text"]][-2:]
             expect(texts == [f"word {i}", f"after word {i}"], f"{m.nick}: {texts}")
     expect(sum("word" in m["text"] for m in all_of(bob)) == 4, f"not each once: {bob.messages()}")
+
+
+def flood(ada, bob):
+    """Who says too much is muted by the reader; nothing of it is lost."""
+    bob.stop()
+    with open(os.path.join(bob.home, "enclave.yaml"), "a") as f:
+        f.write("messages:\n  mute_messages: 5\n")
+    bob.start()
+    for i in range(8):
+        ada("send", f"buy {i}")
+    bob.until("all are here", lambda: sum(m["text"].startswith("buy") for m in all_of(bob)) == 8)
+    muted = [m["text"] for m in all_of(bob) if m["muted"]]
+    expect(muted == ["buy 5", "buy 6", "buy 7"], f"{muted}")
+    a = bob.run("read", "--last", "8", "--keep", json_flag=False)
+    expect(b"buy 4" in a.out and b"buy 5" not in a.out and
+           b"ada was flooding: 3 messages muted" in a.out, f"{a}")
+    a = bob.run("read", "--last", "8", "--muted", json_flag=False)
+    expect(b"buy 7" in a.out and b"flooding" not in a.out, f"{a}")
+    a = bob.run("members", json_flag=False)
+    expect(b"ada is flooding: 3 messages muted" in a.out, f"{a}")
+    a = bob.run("status", json_flag=False)
+    expect(b"ada is flooding" in a.out, f"{a}")
 
 
 lib.main(talking, several)

@@ -10,51 +10,11 @@
 
 #include "core/door/revoke.h"
 #include "crypto/secret.h"
-#include "node/enclave/enclave.h"
-#include "sim/ways.h"
+#include "sim/world.h"
 
-int __lsan_is_turned_off(void);
-
-/* A crash gives nothing back, as in sim. */
-int __lsan_is_turned_off(void)
-{
-    return 1;
-}
-
-static void told_code(void *arg, const struct node_result *r)
-{
-    const struct node_invitation *i = r->data;
-    told(arg, r);
-    if (r->st == ST_OK) snprintf(((struct said *)arg)->code, NODE_CODE_MAX, "%s", i->code);
-}
-
-static void join(struct world *w, struct someone *by, struct someone *who, const char *name,
-                 const char *mode, struct said *ret)
-{
-    struct said a = {0};
-    memset(ret, 0, sizeof *ret);
-    assert_int_equal(node_invite(by->node, name, 0, told_code, &a), ST_OK);
-    wait_for(w, &a);
-    assert_int_equal(a.st, ST_OK);
-    struct node_join req = {.code = a.code, .nick = who->m.name, .name = name, .mode = mode};
-    assert_int_equal(node_join(who->node, &req, told, ret), ST_OK);
-    wait_for(w, ret);
-}
-
-static void admit(struct world *w, struct someone *by, struct someone *who, const char *name,
-                  const char *mode)
-{
-    struct said a = {0}, b = {0};
-    join(w, by, who, name, mode, &a);
-    assert_int_equal(a.st, ST_OK);
-    pass(w, 2000);
-    struct node_vote vote = {
-        .enclave = name, .ref = who->m.name, .yes = true, .compared = true, .now = true};
-    assert_int_equal(node_vote(by->node, &vote, told, &b), ST_OK);
-    wait_for(w, &b);
-    assert_int_equal(b.st, ST_OK);
-    pass(w, 60000);
-}
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const struct vnet_dial *dialled(const struct world *w, size_t i)
 {

@@ -107,7 +107,7 @@ static void what_is_not_ours_is_refused(void **state)
     assert_int_equal(room_sqlite_open(p.db, &s), ST_OK);
     room_sqlite_close(s);
     assert_int_equal(sqlite3_open(p.db, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     assert_int_equal(room_sqlite_open(p.db, &s), ST_VERSION);
     assert_int_equal(chmod(p.db, 0640), 0);

@@ -142,6 +142,10 @@ struct mail_message {
  * mail_unknown lists. */
 enum status mail_take(struct mail *m, uint64_t index, struct bytes sealed,
                       struct mail_message *ret) MUST_USE;
+/* An entry from below the next index that READ did not have, handed over by a member and proved by the
+ * chain. ST_REPLAY above that index. Once for each: another time it is unknown. */
+enum status mail_take_missed(struct mail *m, uint64_t index, struct bytes sealed,
+                             struct mail_message *ret) MUST_USE;
 /* The next index to read. */
 uint64_t mail_next_index(const struct mail *m);
 /* READ says that the feed begins above mail_next_index: what lies between is lost. Also where a

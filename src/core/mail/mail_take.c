@@ -259,27 +259,42 @@ static enum status accept(struct mail *m, uint64_t index, struct bytes sealed, s
     return ST_OK;
 }
 
-enum status mail_take(struct mail *m, uint64_t index, struct bytes sealed, struct mail_message *ret)
+/* Whose it is and what it says; with no key of ours it stays MAIL_UNKNOWN. */
+static enum status open_entry(struct mail *m, uint64_t index, struct bytes sealed,
+                              struct mail_message *ret)
 {
     struct mail_found f = {0};
+    enum status st = search(m, sealed, &f);
+    if (st == ST_NO_MEMORY) return st;
+    if (st == ST_OK) return accept(m, index, sealed, &f, ret);
+    if (st == ST_NOT_FOUND) return ST_OK;
+    ret->verdict = MAIL_FORGED;
+    ret->leaf = f.chain->leaf;
+    ret->epoch = f.epoch->epoch;
+    ret->n = f.place.n;
+    memcpy(ret->id, f.chain->id, 32);
+    return ST_OK;
+}
+
+enum status mail_take_missed(struct mail *m, uint64_t index, struct bytes sealed,
+                             struct mail_message *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    ret->verdict = MAIL_UNKNOWN;
+    if (index >= m->next_index) return ST_REPLAY;
+    return open_entry(m, index, sealed, ret);
+}
+
+enum status mail_take(struct mail *m, uint64_t index, struct bytes sealed, struct mail_message *ret)
+{
     memset(ret, 0, sizeof *ret);
     ret->verdict = MAIL_UNKNOWN;
     size_t kept = unknown_at(m, index);
     if (index == MAIL_NONE || (index < m->next_index && kept == m->n_unknown)) return ST_REPLAY;
     enum status st = mail_skip_to(m, index);
     if (st != ST_OK) return st;
-    st = search(m, sealed, &f);
-    if (st == ST_NO_MEMORY) return st;
-    if (st == ST_OK) {
-        st = accept(m, index, sealed, &f, ret);
-        if (st != ST_OK) return st;
-    } else if (st != ST_NOT_FOUND) {
-        ret->verdict = MAIL_FORGED;
-        ret->leaf = f.chain->leaf;
-        ret->epoch = f.epoch->epoch;
-        ret->n = f.place.n;
-        memcpy(ret->id, f.chain->id, 32);
-    }
+    st = open_entry(m, index, sealed, ret);
+    if (st != ST_OK) return st;
     if (kept < m->n_unknown) {
         if (ret->verdict != MAIL_UNKNOWN) unknown_remove(m, kept);
     } else {

@@ -29,6 +29,8 @@ struct room_seat_row {
     uint8_t proposal[32];
     uint64_t drop_count; /* entries of feed 0 that it may still read */
     uint64_t drop_ms;
+    uint64_t read; /* entries of feed 1 that it has on its disk, as it last said */
+    uint64_t over; /* bytes that it appended to feed 1 since that was last half full or less */
 };
 
 struct room_feed_row {
@@ -92,6 +94,10 @@ struct room_store_ops {
                             const struct room_seat_row *row);
     /* Current seats in byte order. */
     enum status (*seats)(void *ctx, const uint8_t room[32], room_visit_key *visit, void *arg);
+    /* The least that a current seat has read of feed 1; 0 if there is no seat. */
+    enum status (*seats_read)(void *ctx, const uint8_t room[32], uint64_t *ret);
+    /* over is 0 for all seats from now on. */
+    enum status (*seats_even)(void *ctx, const uint8_t room[32]);
     /* All seats that ever were. */
     enum status (*seats_ever)(void *ctx, const uint8_t room[32], uint64_t *ret_n);
     /* ST_OK if that proposal brought a seat, ST_NOT_FOUND else. */

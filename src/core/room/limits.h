@@ -23,7 +23,7 @@ struct room_limits {
     uint64_t rooms;
     uint64_t seats; /* at most ROOM_SEATS_MAX */
     uint64_t room_bytes;
-    uint64_t feed_bytes[ROOM_FEEDS]; /* mail: the oldest goes; others: refused */
+    uint64_t feed_bytes[ROOM_FEEDS]; /* full: refused; mail lets go of what all have read */
     uint64_t mail_ms;
     uint64_t receipts_ms;
     uint64_t idle_ms;

@@ -250,6 +250,10 @@ FIELDS_DECLARE(room_seat_set, ROOM_SEAT_SET_FIELDS);
 
 /* ---- feeds ---- */
 
+#define ROOM_APPEND_START \
+    2 /* with EXPECT, to a feed 1 that never held anything: it begins at index,
+                              * with chain before it: what is older was let go of elsewhere */
+#define ROOM_APPEND_START_MAX ((uint64_t)1 << 36)
 #define ROOM_APPEND_EXPECT 1 /* flags: index and chain are given; always set for feed 0 */
 
 /* index, chain: where the entry is to stand: the feed's count and chain before it (zeros without
@@ -270,13 +274,15 @@ FIELDS_DECLARE(room_append, ROOM_APPEND_FIELDS);
     X(M, FIX, chain, 32, 0)
 FIELDS_DECLARE(room_spot, ROOM_SPOT_FIELDS);
 
-/* At most max entries and max_bytes bytes, but always one if there is one. */
+/* At most max entries and max_bytes bytes, but always one if there is one. have: with feed 1, so many of
+ * its entries are on the caller's disk: they may be let go of once all seats have said so; else 0. */
 #define ROOM_READ_FIELDS(X, M) \
     X(M, U32, req, 0, 0)       \
     X(M, U8, feed, 0, 0)       \
     X(M, U64, from, 0, 0)      \
     X(M, U16, max, 0, 0)       \
-    X(M, U32, max_bytes, 0, 0)
+    X(M, U32, max_bytes, 0, 0) \
+    X(M, U64, have, 0, 0)
 FIELDS_DECLARE(room_read, ROOM_READ_FIELDS);
 
 /* start: index of the first entry here (from, or first if that is higher); chain: before it. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "core/feed/chain.h"
 #include "core/room/rules_parts.h"
 
 #include <string.h>
@@ -122,8 +123,8 @@ static enum status sweep_room(const struct call *c, const uint8_t room[32], bool
     }
     TRY(c->store->doors_expire(c->ctx, room, now));
     TRY(c->store->knocks_expire(c->ctx, room, ago(now, l->reply_ms)));
-    TRY(rules_trim(c, room, 1, ago(now, l->mail_ms), l->feed_bytes[1]));
-    TRY(rules_trim(c, room, 3, ago(now, l->receipts_ms), UINT64_MAX));
+    TRY(rules_trim(c, room, FEED_MAIL, ago(now, l->mail_ms)));
+    TRY(rules_trim(c, room, FEED_RECEIPTS, ago(now, l->receipts_ms)));
 out:
     return st;
 }

@@ -96,39 +96,43 @@ enum status rules_subscribe(const struct call *c, const void *msg)
 
 struct trim {
     struct room_feed_row *f;
-    uint64_t before_ms;
-    uint64_t most;
+    uint64_t before_ms; /* older entries go, read or not */
+    uint64_t below;     /* of those below this index as many go ... */
+    uint64_t most;      /* ... until no more bytes than these are left */
 };
 
 static bool trim_one(void *arg, const struct room_entry_row *e)
 {
     struct trim *t = arg;
-    if (e->time_ms >= t->before_ms && t->f->bytes <= t->most) return false;
+    bool old = e->time_ms < t->before_ms, spare = e->index < t->below && t->f->bytes > t->most;
+    if (!old && !spare) return false;
     t->f->first = e->index + 1;
     memcpy(t->f->first_chain, e->chain, 32);
     t->f->bytes -= e->sealed.n;
     return true;
 }
 
-static enum status trim(const struct call *c, const uint8_t room[32], uint8_t feed,
-                        struct room_feed_row *f, uint64_t before_ms, uint64_t most)
+static enum status trim(const struct call *c, const uint8_t room[32], uint8_t feed, struct trim *t)
 {
-    struct trim t = {f, before_ms, most};
-    uint64_t first = f->first;
-    enum status st = c->store->entries(c->ctx, room, feed, first, trim_one, &t);
+    struct room_feed_row *f = t->f;
+    uint64_t first = f->first, bytes = f->bytes, half = c->r->limits.feed_bytes[feed] / 2;
+    enum status st = c->store->entries(c->ctx, room, feed, first, trim_one, t);
     if (st != ST_OK || f->first == first) return st;
-    st = c->store->entries_drop(c->ctx, room, feed, f->first);
-    if (st != ST_OK) return st;
-    return c->store->feed_put(c->ctx, room, feed, f);
+    TRY(c->store->entries_drop(c->ctx, room, feed, f->first));
+    TRY(c->store->feed_put(c->ctx, room, feed, f));
+    if (feed == FEED_MAIL && bytes > half && f->bytes <= half)
+        TRY(c->store->seats_even(c->ctx, room));
+out:
+    return st;
 }
 
 enum status rules_trim(const struct call *c, const uint8_t room[32], uint8_t feed,
-                       uint64_t before_ms, uint64_t most)
+                       uint64_t before_ms)
 {
     struct room_feed_row f;
+    struct trim t = {.f = &f, .before_ms = before_ms};
     enum status st = c->store->feed_get(c->ctx, room, feed, &f);
-    if (st != ST_OK) return st;
-    return trim(c, room, feed, &f, before_ms, most);
+    return st == ST_OK ? trim(c, room, feed, &t) : st;
 }
 
 /* ---- append ---- */
@@ -142,33 +146,64 @@ static enum status put_spot(const struct call *c, uint64_t index, const uint8_t 
 
 static enum status append_legal(const struct room_append *m)
 {
+    bool expect = (m->flags & ROOM_APPEND_EXPECT) != 0, start = (m->flags & ROOM_APPEND_START) != 0;
     if (m->feed >= ROOM_FEEDS) return ST_VERSION;
-    if (m->flags & ~ROOM_APPEND_EXPECT) return ST_VERSION;
-    if (m->feed == FEED_LEDGER && !(m->flags & ROOM_APPEND_EXPECT)) return ST_PROTOCOL;
-    if (!(m->flags & ROOM_APPEND_EXPECT) && (m->index != 0 || !bytes_zero(BYTES(m->chain, 32))))
+    if (m->flags & ~(ROOM_APPEND_EXPECT | ROOM_APPEND_START)) return ST_VERSION;
+    if (m->feed == FEED_LEDGER && !expect) return ST_PROTOCOL;
+    if (start && (!expect || m->feed != FEED_MAIL)) return ST_PROTOCOL;
+    if (start && (m->index == 0 || m->index > ROOM_APPEND_START_MAX)) return ST_BAD_MESSAGE;
+    if (!expect && (m->index != 0 || !bytes_zero(BYTES(m->chain, 32))))
         return ST_BAD_MESSAGE; /* one byte form */
     return pad_is_class(m->sealed.n) ? ST_OK : ST_BAD_MESSAGE;
 }
 
-/* Whether n more bytes fit; mail makes place for itself. */
+/* Above half full what every current seat has read goes, some more of it than is needed now. */
+static enum status make_mail_place(const struct call *c, uint64_t n, struct room_feed_row *f)
+{
+    uint64_t half = c->r->limits.feed_bytes[FEED_MAIL] / 2, leave = half - half / 8;
+    struct trim t = {.f = f, .most = leave > n ? leave - n : 0};
+    if (f->bytes + n <= half) return ST_OK;
+    enum status st = c->store->seats_read(c->ctx, c->who->room, &t.below);
+    if (st != ST_OK || t.below <= f->first) return st;
+    return trim(c, c->who->room, FEED_MAIL, &t);
+}
+
+/* The upper half is divided evenly among the seats, so that no one of them locks out the others. */
+static enum status take_part(const struct call *c, uint64_t n, const struct room_feed_row *f)
+{
+    uint64_t half = c->r->limits.feed_bytes[FEED_MAIL] / 2;
+    struct seat_list seats;
+    struct room_seat_row seat;
+    enum status st = ST_OK;
+    if (f->bytes + n <= half) return ST_OK;
+    TRY(rules_load_seats(c, c->who->room, &seats));
+    TRY(c->store->seat_get(c->ctx, c->who->room, c->who->seat, &seat));
+    if (seats.n == 0 || seat.over + n > half / seats.n) return ST_QUOTA;
+    seat.over += n;
+    TRY(c->store->seat_put(c->ctx, c->who->room, c->who->seat, &seat));
+out:
+    return st;
+}
+
+/* Whether n more bytes fit, for this seat. Full is refused: what somebody has not read stays. */
 static enum status make_place(const struct call *c, const struct room_append *m,
                               struct room_feed_row *f)
 {
     const struct room_limits *l = &c->r->limits;
     uint64_t n = m->sealed.n, all = n;
+    enum status st = ST_OK;
     if (n > l->feed_bytes[m->feed]) return ST_QUOTA;
-    if (m->feed == FEED_MAIL && f->bytes > l->feed_bytes[FEED_MAIL] - n) {
-        enum status st = trim(c, c->who->room, FEED_MAIL, f, 0, l->feed_bytes[FEED_MAIL] - n);
-        if (st != ST_OK) return st;
-    }
+    if (m->feed == FEED_MAIL) TRY(make_mail_place(c, n, f));
     if (f->bytes > l->feed_bytes[m->feed] - n) return ST_QUOTA;
     for (uint8_t feed = 0; feed < ROOM_FEEDS; feed++) {
         struct room_feed_row other;
-        enum status st = c->store->feed_get(c->ctx, c->who->room, feed, &other);
-        if (st != ST_OK) return st;
+        TRY(c->store->feed_get(c->ctx, c->who->room, feed, &other));
         all += other.bytes;
     }
-    return all <= l->room_bytes ? ST_OK : ST_QUOTA;
+    if (all > l->room_bytes) return ST_QUOTA;
+    if (m->feed == FEED_MAIL) TRY(take_part(c, n, f));
+out:
+    return st;
 }
 
 enum status rules_append(const struct call *c, const void *msg)
@@ -179,6 +214,11 @@ enum status rules_append(const struct call *c, const void *msg)
     enum status st = ST_OK;
     TRY(append_legal(m));
     TRY(c->store->feed_get(c->ctx, room, m->feed, &f));
+    if ((m->flags & ROOM_APPEND_START) && f.count == 0) {
+        f.count = f.first = m->index;
+        memcpy(f.chain, m->chain, 32);
+        memcpy(f.first_chain, m->chain, 32);
+    }
     if ((m->flags & ROOM_APPEND_EXPECT) &&
         (m->index != f.count || memcmp(m->chain, f.chain, 32) != 0)) {
         TRY(put_spot(c, f.count, f.chain));
@@ -231,7 +271,8 @@ static bool read_one(void *arg, const struct room_entry_row *e)
     return !r->entries.bad;
 }
 
-/* How much of the feed the caller may see: all, or for a dropped seat feed 0 up to its drop. */
+/* How much of the feed the caller may see: all, or for a dropped seat feed 0 up to its drop. What it says
+ * to have of the mail is kept: by that it is known what may be let go of. */
 static enum status read_bound(const struct call *c, const struct room_read *m,
                               const struct room_feed_row *f, uint64_t *ret_count)
 {
@@ -240,6 +281,10 @@ static enum status read_bound(const struct call *c, const struct room_read *m,
     if (st == ST_NOT_FOUND) return ST_DENIED;
     if (st != ST_OK) return st;
     *ret_count = f->count;
+    if (seat.current && m->feed == FEED_MAIL && seat.read != m->have) {
+        seat.read = m->have;
+        return c->store->seat_put(c->ctx, c->who->room, c->who->seat, &seat);
+    }
     if (seat.current) return ST_OK;
     if (m->feed != FEED_LEDGER || c->who->now_ms > seat.drop_ms + c->r->limits.dropped_ms)
         return ST_DENIED;
@@ -258,6 +303,7 @@ enum status rules_read(const struct call *c, const void *msg)
     buf_init(&r.entries, room_left);
     if (!c->who->attached) return ST_DENIED;
     if (m->feed >= ROOM_FEEDS) return ST_VERSION;
+    if (m->feed != FEED_MAIL && m->have != 0) return ST_BAD_MESSAGE;
     st = c->store->feed_get(c->ctx, room, m->feed, &f);
     if (st == ST_NOT_FOUND) st = ST_DENIED; /* the room is gone */
     if (st != ST_OK) goto out;

@@ -50,10 +50,9 @@ enum status rules_door_poll(const struct call *c, const void *msg);
 /* Appends room_attached for that room; dropped NULL for a current seat. */
 enum status rules_put_attached(const struct call *c, const uint8_t room[32],
                                const struct room_seat_row *dropped) MUST_USE;
-/* Lets go of entries at the front that are older than before_ms or make the feed larger than
- * most. */
+/* Lets go of entries at the front that are older than before_ms. */
 enum status rules_trim(const struct call *c, const uint8_t room[32], uint8_t feed,
-                       uint64_t before_ms, uint64_t most) MUST_USE;
+                       uint64_t before_ms) MUST_USE;
 
 /* The row and four empty feeds of a room that is not there. */
 enum status rules_start_room(const struct call *c, const uint8_t room[32],

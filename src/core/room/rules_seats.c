@@ -276,6 +276,7 @@ static enum status drop(const struct call *c, const uint8_t room[32], const uint
     gone.current = 0;
     gone.drop_count = below;
     gone.drop_ms = c->who->now_ms;
+    gone.read = gone.over = 0;
     put_u64(proof, index);
     struct room_record record = {
         .version = row.version, .kind = ROOM_RECORD_DROP, .proof = BYTES_OF(proof), .sigs = sigs};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/enclave/enclave.h"
+#include "node/enclave/handover.h"
 #include "node/post/early.h"
 
 #include "core/door/revoke.h"
@@ -56,6 +57,8 @@ static struct enclave *allocate(struct node *n)
     e->next_message = 1;
     e->next_door = 1;
     for (int f = 0; f < FEEDS; f++) e->resend[f] = UINT64_MAX;
+    e->start1 = UINT64_MAX;
+    e->kept.told = UINT64_MAX;
     return e;
 }
 
@@ -92,6 +95,8 @@ void enclave_spaces(struct enclave *e)
     e->s_marks = keep_space(k, "marks", tag);
     e->s_ends = keep_space(k, "ends", tag);
     e->s_pair = keep_space(k, "pair", tag);
+    e->s_missing = keep_space(k, "missing", tag);
+    e->s_days = keep_space(k, "days", tag);
     e->s_doors = keep_space(k, "doors", tag);
     e->s_files = keep_space(k, "files", tag);
     for (uint8_t f = 0; f < FEEDS; f++) {
@@ -336,7 +341,7 @@ static uint64_t unix_s_of(void *arg)
 static bool busy_of(void *arg, uint16_t leaf)
 {
     struct enclave *e = arg;
-    return e->shelf != NULL && enclave_files_busy(e, leaf);
+    return handover_busy(e, leaf) || (e->shelf != NULL && enclave_files_busy(e, leaf));
 }
 
 static void on_peer(void *arg, uint16_t leaf, bool up)
@@ -344,6 +349,7 @@ static void on_peer(void *arg, uint16_t leaf, bool up)
     struct enclave *e = arg;
     if (e->shelf != NULL) enclave_files_peer(e, leaf, up);
     enclave_early_peer(e, leaf, up);
+    handover_peer(e, leaf, up);
 }
 
 static void on_peer_frame(void *arg, uint16_t leaf, uint8_t type, struct bytes payload)
@@ -351,7 +357,7 @@ static void on_peer_frame(void *arg, uint16_t leaf, uint8_t type, struct bytes p
     struct enclave *e = arg;
     if (type == EARLY_FRAME)
         enclave_early_frame(e, leaf, payload);
-    else if (e->shelf != NULL)
+    else if (!handover_frame(e, leaf, type, payload) && e->shelf != NULL)
         enclave_files_frame(e, leaf, type, payload);
 }
 
@@ -472,6 +478,7 @@ void enclave_free(struct enclave *e)
     enclave_files_free(e);
     peers_free(e->peers);
     enclave_mail_free(e);
+    handover_free(e);
     while (e->n_knocks > 0) enclave_knock_drop(e, e->knocks[0]);
     for (size_t i = 0; i < e->n_doors; i++) enclave_door_free(e->doors[i]);
     buf_free(&e->draft.sealed);
@@ -505,6 +512,8 @@ uint64_t enclave_next_ms(const struct enclave *e)
     if (e->mail_again_ms != 0) next = earlier(next, e->mail_again_ms);
     next = earlier(next, enclave_post_next_ms(e));
     next = earlier(next, enclave_early_next_ms(e));
+    next = earlier(next, handover_next_ms(e));
+    next = earlier(next, enclave_kept_next_ms(e));
     if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
     if (e->rejoin != NULL && e->commits == 0 && !e->posting) return 0;
     return earlier(next, enclave_rehome_next_ms(e));
@@ -524,6 +533,8 @@ void enclave_tick(struct enclave *e, uint64_t now_ms)
     }
     enclave_post_tick(e, now_ms);
     enclave_early_tick(e, now_ms);
+    handover_tick(e, now_ms);
+    enclave_kept_tick(e, now_ms);
     if (e->group != NULL) {
         enclave_write(e);
         e->intents_dirty = false;

@@ -26,6 +26,7 @@
 #define POST_ALL UINT16_MAX    /* to: everybody */
 #define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
+#define ENCLAVE_KEPT_DAYS 60 /* sealed entries of feed 1, for whoever asks */
 #define ENCLAVE_OPS_MAX 4096 /* feed-2 entries waiting to be appended */
 #define ENCLAVE_LOST_TEXT                                                                     \
     "this machine lost the thread of the keys (an old backup?): it has asked the others for " \
@@ -88,6 +89,7 @@ struct enclave_feed {
     struct seen seen; /* what we have: count and chain after */
     uint64_t head;    /* what the sentinel has, as far as we know */
     bool reading;
+    uint64_t on_disk;        /* of these; feed 1 only */
     bool stuck;              /* altered or forked: not read on */
     struct keep_space space; /* n = index, value = chain after 32 | sealed */
 };
@@ -170,6 +172,7 @@ struct outgoing { /* mail on its way to feed 1 */
     struct buf sealed;
     struct buf content;
     uint64_t again_ms;
+    uint64_t below;  /* taken at this place + 1 of the feed, on this connection; 0: not */
     uint64_t commit; /* of words: the one that brings these bytes to the disk */
     bool ready;      /* on disk */
     bool early;      /* handed over to those who were linked */
@@ -188,7 +191,22 @@ struct evidence {
     unsigned tries;
 };
 
-struct shelf; /* node/shelf: the files of an enclave */
+/* What the sentinel is told that we have of feed 1: kept.c. */
+struct mail_kept {
+    struct {
+        uint64_t commit, count, bytes;
+    } mark[2];      /* entries that a commit on its way brings to the disk; commit 0: none */
+    uint64_t bytes; /* of entries taken since the start */
+    uint64_t disk_bytes;
+    uint64_t told, told_bytes; /* on this connection; told UINT64_MAX: nothing yet */
+    uint64_t day;      /* of the newest mark in s_days: n = day, value = index of its first entry */
+    uint64_t asked_ms; /* monotonic */
+    uint64_t first;    /* what it still keeps begins there, as it last said */
+    uint64_t room_bytes; /* how much the sentinel keeps of feed 1 */
+};
+
+struct handover; /* handover.h: entries of feed 1 that are asked of other members */
+struct shelf;    /* node/shelf: the files of an enclave */
 
 struct enclave {
     struct node *node;
@@ -221,6 +239,7 @@ struct enclave {
     struct keep_space s_state; /* the group, cut into rows of ENCLAVE_STATE_ROW */
     struct keep_space s_mail, s_outbox, s_messages, s_bundles, s_doors, s_files;
     struct keep_space s_uuids, s_acts, s_marks, s_ends, s_pair; /* of words: node/post/post.h */
+    struct keep_space s_missing, s_days;                        /* handover.h, kept.c */
 
     struct uplink up;
     struct link_peer server; /* of this connection */
@@ -238,8 +257,11 @@ struct enclave {
     struct peers *peers;
     struct shelf *shelf;
     struct enclave_feed feeds[FEEDS];
-    uint64_t resend[FEEDS]; /* an older database: entries from here on are given back */
+    struct mail_kept kept;
+    struct handover *handover; /* NULL: nothing is missing */
+    uint64_t resend[FEEDS];    /* an older database: entries from here on are given back */
     bool resending;
+    uint64_t start1;       /* feed 1 is empty there: given back from here on; UINT64_MAX */
     uint64_t given[FEEDS]; /* entries that the sentinel said on this connection that it has */
     struct evidence evidence;
     uint64_t read0_ms; /* when feed 0 was last asked for because of a stranger */
@@ -315,6 +337,7 @@ struct enclave {
     uint64_t read_upto;
     uint64_t mail_again_ms;
     bool retake_due;
+    bool mail_full; /* said so in trouble */
 };
 
 /* ---- enclave.c: life, record, ticks ---- */
@@ -388,6 +411,20 @@ void enclave_subscribe(struct enclave *e);
 /* Somebody's words show that the ledger has more than we were shown: asks again, not too often. */
 void enclave_recheck(struct enclave *e);
 void enclave_attach(struct enclave *e);
+
+/* ---- kept.c: which entries of feed 1 are on this disk ---- */
+enum status enclave_kept_load(struct enclave *e) MUST_USE;
+/* An entry of feed 1 is put into the open batch; what was put ENCLAVE_KEPT_DAYS ago goes. */
+void enclave_kept_entry(struct enclave *e, size_t bytes);
+void enclave_kept_taken(struct enclave *e);                    /* the words' commit just begun */
+void enclave_kept_settled(struct enclave *e, uint64_t commit); /* that one is on disk */
+/* Tells the sentinel what it may let go of as far as we are concerned: once a connection, then each time
+ * that a 64th of what it keeps has come. */
+void enclave_kept_tell(struct enclave *e);
+void enclave_kept_tick(struct enclave *e, uint64_t now_ms); /* now and then also without that */
+uint64_t enclave_kept_next_ms(const struct enclave *e);
+/* The first entry that is given to a room which has lost all: the rest fits below half of feed 1. */
+uint64_t enclave_kept_start(struct enclave *e);
 
 /* ---- news.c: what the ledger's events lead to ---- */
 void enclave_news(struct enclave *e);
@@ -494,11 +531,15 @@ enum status enclave_mail_begin(struct enclave *e) MUST_USE; /* does nothing if i
 enum status enclave_mail_load(struct enclave *e) MUST_USE;
 void enclave_mail_entry(struct enclave *e, uint64_t index, struct bytes sealed,
                         struct keep_batch *b);
+/* One that the sentinel let go of, handed over by a member. */
+void enclave_mail_missed(struct enclave *e, uint64_t index, struct bytes sealed,
+                         struct keep_batch *b);
 void enclave_mail_settle(struct enclave *e);
 void enclave_mail_retake(struct enclave *e);
 void enclave_mail_rows(struct enclave *e, struct keep_batch *b);
 void enclave_mail_send(struct enclave *e); /* outbox */
 void enclave_mail_down(struct enclave *e);
+const char *post_flooding(struct enclave *e); /* who is muted, in words; "": nobody */
 size_t
 enclave_mail_waiting(const struct enclave *e); /* words and what is said about them; no receipts */
 void enclave_mail_free(struct enclave *e);

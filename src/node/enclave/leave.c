@@ -46,6 +46,8 @@ void enclave_shred_then(struct enclave *e, const char *why, kv_done *done, void 
     keep_erase_space(&b, &e->s_marks);
     keep_erase_space(&b, &e->s_ends);
     keep_erase_space(&b, &e->s_pair);
+    keep_erase_space(&b, &e->s_missing);
+    keep_erase_space(&b, &e->s_days);
     keep_erase_space(&b, &e->s_doors);
     keep_erase_space(&b, &e->s_files);
     for (int f = 0; f < FEEDS; f++) keep_erase_space(&b, &e->feeds[f].space);

@@ -2,6 +2,7 @@
 /* An enclave out of its rows: the record, the ledger replayed from its sealed entries by the rule
  * of a newcomer, then words and files. And what `status` shows of it. */
 #include "node/enclave/enclave.h"
+#include "node/enclave/handover.h"
 
 #include "base/encode.h"
 #include "core/door/safety.h"
@@ -73,6 +74,7 @@ static enum status load_feed_head(struct enclave *e, uint8_t feed)
     if (st == ST_OK) st = enclave_kept(e, feed, last, NULL, f->seen.chain);
     if (st == ST_OK) f->seen.count = last + 1;
     f->head = f->seen.count;
+    if (feed == FEED_MAIL) f->on_disk = f->seen.count;
     return st;
 }
 
@@ -147,6 +149,8 @@ enum status enclave_load(struct node *n, uint64_t slot, struct bytes record, str
     if (e->group != NULL && group_in(e->group)) {
         TRY(enclave_mail_load(e));
         TRY(enclave_epochs(e));
+        TRY(handover_load(e));
+        TRY(enclave_kept_load(e));
         TRY(enclave_doors_load(e));
         TRY(enclave_peers_start(e));
         TRY(enclave_shelf_load(e));
@@ -237,17 +241,18 @@ static void count_members(struct enclave *e, struct node_enclave_info *info)
 void enclave_info(struct enclave *e, struct node_enclave_info *info)
 {
     bool joining = e->phase == ENCLAVE_KNOCKING || e->phase == ENCLAVE_WAITING;
-    *info = (struct node_enclave_info){.name = e->name,
-                                       .state = state_of(e),
-                                       .nick = e->nick,
-                                       .sentinel = e->address,
-                                       .online = e->attached || (joining && uplink_up(&e->up)),
-                                       .trouble = e->trouble,
-                                       .ballot = "",
-                                       .mode = "",
-                                       .removed = e->removed_why,
-                                       .outbox = enclave_mail_waiting(e),
-                                       .keep_ms = enclave_post_keeps_ms(e)};
+    *info =
+        (struct node_enclave_info){.name = e->name,
+                                   .state = state_of(e),
+                                   .nick = e->nick,
+                                   .sentinel = e->address,
+                                   .online = e->attached || (joining && uplink_up(&e->up)),
+                                   .trouble = e->trouble[0] != '\0' ? e->trouble : post_flooding(e),
+                                   .ballot = "",
+                                   .mode = "",
+                                   .removed = e->removed_why,
+                                   .outbox = enclave_mail_waiting(e),
+                                   .keep_ms = enclave_post_keeps_ms(e)};
     hex_encode(BYTES_OF(e->enclave_id), info->id);
     if (e->group != NULL && ledger_started(group_ledger(e->group))) count_members(e, info);
     if (e->next_message > e->read_upto + 1) info->unread = e->next_message - 1 - e->read_upto;

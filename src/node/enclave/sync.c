@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Attach, the four feeds, and what to do when the sentinel has less than we do (protocol.md 12). */
 #include "node/enclave/enclave.h"
+#include "node/enclave/handover.h"
 
 #include "core/feed/chain.h"
 
@@ -57,6 +58,7 @@ static void keep_entry(struct enclave *e, uint8_t feed, struct bytes sealed)
     buf_raw(&row, f->seen.chain, 32);
     buf_bytes(&row, sealed);
     keep_put(e->batch, &f->space, f->seen.count, buf_view(&row));
+    if (feed == FEED_MAIL) enclave_kept_entry(e, sealed.n);
     f->seen.count++;
     buf_free(&row);
 }
@@ -129,6 +131,7 @@ static void end_taking(struct enclave *e)
     enclave_put_group(e, b);
     enclave_mail_rows(e, b);
     enclave_mail_commit(e, b, NULL, NULL, 0);
+    enclave_kept_taken(e);
 }
 
 /* ---- reading ---- */
@@ -137,6 +140,20 @@ struct reading {
     struct enclave *e;
     uint8_t feed;
 };
+
+/* A newcomer misses nothing from before it came in: it has no keys for that. */
+static void missing(struct enclave *e, const struct room_reading *in, struct keep_batch *b)
+{
+    const struct enclave_feed *f = &e->feeds[FEED_MAIL];
+    const struct ledger *l = group_ledger(e->group);
+    const struct ledger_leaf *own = ledger_leaf(l, group_leaf(e->group));
+    if (e->mail == NULL || own == NULL || !group_in(e->group)) return;
+    uint64_t from = ledger_epoch_seen(l, own->epoch_in, FEED_MAIL);
+    bool known = f->seen.count >= from;
+    if (known) from = f->seen.count;
+    if (from < in->start)
+        handover_missing(e, from, known ? f->seen.chain : NULL, in->start, in->chain, b);
+}
 
 static void asked_feed(struct enclave *e, uint8_t feed, enum status st, struct bytes body)
 {
@@ -153,12 +170,14 @@ static void asked_feed(struct enclave *e, uint8_t feed, enum status st, struct b
         return;
     }
     uint64_t was = f->seen.count;
+    if (feed == FEED_MAIL) e->kept.first = in.first;
     begin_taking(e, &batch);
     if (in.start > f->seen.count && (feed == FEED_LEDGER || feed == FEED_FILES)) {
         /* Nothing of these is ever let go of but by a TRIM of the members: entries are kept from us. */
         forked(e, feed);
     } else if (in.start > f->seen.count) {
-        /* What lies between was let go by age or size: shown as lost, never silently. */
+        /* What lies between was let go by age: asked of the others, lost if nobody has it. */
+        if (feed == FEED_MAIL) missing(e, &in, &batch);
         f->seen.count = in.start;
         memcpy(f->seen.chain, in.chain, 32);
         if (feed == FEED_MAIL && e->mail != NULL && mail_skip_to(e->mail, in.start) != ST_OK)
@@ -201,7 +220,8 @@ static void read_feed(struct enclave *e, uint8_t feed)
     struct room_read msg = {.feed = feed,
                             .from = e->feeds[feed].seen.count,
                             .max = 1024,
-                            .max_bytes = ENCLAVE_READ_BYTES};
+                            .max_bytes = ENCLAVE_READ_BYTES,
+                            .have = e->feeds[feed].on_disk};
     e->feeds[feed].reading =
         uplink_request(&e->up, ROOM_READ, &room_read_fields, &msg, asked[feed], e) == ST_OK;
 }
@@ -283,6 +303,8 @@ enum status enclave_append(struct enclave *e, uint8_t feed, bool expect, uint64_
 {
     struct room_append msg = {
         .feed = feed, .flags = expect ? ROOM_APPEND_EXPECT : 0, .sealed = sealed};
+    if (feed == FEED_MAIL && expect && index > 0 && index == e->start1)
+        msg.flags |= ROOM_APPEND_START;
     if (expect) {
         msg.index = index;
         memcpy(msg.chain, chain, 32);
@@ -296,6 +318,10 @@ static void check_feed(struct enclave *e, uint8_t feed, const struct room_head *
 {
     struct enclave_feed *f = &e->feeds[feed];
     e->resend[feed] = UINT64_MAX;
+    if (feed == FEED_MAIL) {
+        e->start1 = UINT64_MAX;
+        e->kept.first = head->first;
+    }
     f->head = head->count;
     if (f->stuck && feed == FEED_LEDGER) enclave_evidence(e, head->count);
     if (f->stuck) return;
@@ -317,6 +343,8 @@ static void check_feed(struct enclave *e, uint8_t feed, const struct room_head *
         forked(e, feed);
     else if (head->count < f->seen.count)
         e->resend[feed] = head->count;
+    if (feed == FEED_MAIL && head->count == 0 && e->resend[feed] == 0)
+        e->resend[feed] = e->start1 = enclave_kept_start(e);
 }
 
 static void check_heads(struct enclave *e, const struct room_attached *in)
@@ -420,6 +448,7 @@ static void on_subscribed(void *arg, enum status st, struct bytes body)
         if (e->peers != NULL) peers_attached(e->peers);
         enclave_knocks_ask(e);
         enclave_tell(e, "sentinel", "", 0, "connected to the sentinel");
+        enclave_kept_tell(e);
     }
     enclave_pump(e);
 }
@@ -454,6 +483,8 @@ static void attached(struct enclave *e, const struct room_attached *in)
     trouble_that_stays(e);
     e->attached = true;
     e->subscribed = false;
+    e->kept.told = UINT64_MAX;
+    e->kept.room_bytes = in->mail_bytes;
     e->sentinel_ms = in->time_ms;
     e->sentinel_at_ms = env_mono_ms(e->node->ports.env);
     enclave_post_attached(e);

@@ -86,7 +86,7 @@ void post_bundle_message(const struct post_bundle *p, size_t i, struct bytes tex
                                 .to = POST_ALL,
                                 .own = h->own,
                                 .sent = h->sent,
-                                .state = text.n == 0 ? POST_UNSAID : 0,
+                                .state = (uint8_t)(h->state | (text.n == 0 ? POST_UNSAID : 0)),
                                 .time_ms = h->time_ms,
                                 .arrived_ms = h->arrived_ms,
                                 .index = h->index,
@@ -189,7 +189,10 @@ void post_show_bundle(struct enclave *e, const struct mail_message *m, uint64_t 
     memcpy(row.uuid, m->uuid, 16);
     e->post->lost[m->leaf] = 0;
     e->next_message += n;
+    e->post->hush = !own && post_mute(e, m->leaf, n, m->time_ms, m->content.n);
+    if (e->post->hush) row.state |= POST_MUTED;
     put_bundle(e, e->next_message - 1, &row, n, "message", b);
+    e->post->hush = false;
     if (!own) post_here(e, index, b);
 }
 

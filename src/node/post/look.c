@@ -130,6 +130,7 @@ static bool show(void *arg, uint64_t n, const struct message_row *row)
                              .to =
                                  row->to != POST_ALL && row->own ? enclave_nick(l->e, row->to) : "",
                              .unsaid = (row->state & POST_UNSAID) != 0,
+                             .muted = (row->state & POST_MUTED) != 0,
                              .mentions_us = (row->state & POST_MENTIONS) != 0,
                              .answers = (row->state & POST_ANSWERS) != 0,
                              .reply = row->reply,

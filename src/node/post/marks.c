@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* How far the others have come (receipts), and what is dropped after its time. */
+#include "node/enclave/handover.h"
 #include "node/post/post.h"
 
 #include <stdlib.h>
@@ -54,7 +55,8 @@ static bool marks_due(const struct enclave *e)
 {
     const struct marks_row *own = &e->post->own;
     enum node_receipts wanted = e->node->options.receipts;
-    if (wanted == NODE_RECEIPTS_OFF) return false;
+    /* What is said to be here is all of it. */
+    if (wanted == NODE_RECEIPTS_OFF || handover_open(e)) return false;
     return own->here > own->told_here ||
            (wanted == NODE_RECEIPTS_READ && own->read > own->told_read);
 }

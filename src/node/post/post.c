@@ -4,6 +4,7 @@
 #include "node/post/early.h"
 
 #include "base/encode.h"
+#include "node/enclave/handover.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,13 +43,6 @@ static void list(struct enclave *e, struct outgoing *o)
     else
         e->out_last->next = o;
     e->out_last = o;
-}
-
-static bool listed(const struct enclave *e, const struct outgoing *what)
-{
-    for (const struct outgoing *o = e->out_first; o != NULL; o = o->next)
-        if (o == what) return true;
-    return false;
 }
 
 static struct outgoing *find_uuid(const struct enclave *e, const uint8_t uuid[16])
@@ -124,6 +118,7 @@ static void on_told(void *arg, enum status st)
     struct enclave *e = t->e;
     if (st == ST_OK) post_settled(e, t->commit);
     if (st == ST_OK && e->mail != NULL) mail_kept(e->mail, &t->promise);
+    if (st == ST_OK) enclave_kept_settled(e, t->commit);
     if (t->done != NULL)
         node_finish(t->done, t->arg, st,
                     st != ST_OK ? "not said: the disk did not take it" : told_text(e),
@@ -170,6 +165,7 @@ static enum status seal(struct enclave *e, struct outgoing *o)
                            .content = buf_view(&o->content)};
     o->epoch = TO_BE_MADE;
     o->ready = o->early = false;
+    o->below = 0;
     buf_clear(&o->sealed);
     if (e->mail == NULL || enclave_keys_shared(e)) return ST_OK;
     memcpy(d.uuid, o->uuid, 16);
@@ -202,23 +198,27 @@ static void on_appended(void *arg, enum status st, struct bytes body)
     }
     if (st == ST_CLOSED || e->removed) return;
     if (st == ST_OK && fields_decode(&room_spot_fields, body, &spot) == ST_OK) {
+        o->below = spot.index + 1;
+        if (e->mail_full) e->trouble[0] = '\0';
+        e->mail_full = false;
         /* Taking it frees o: the bytes must outlive that. */
         struct buf sealed = o->sealed;
         o->sealed = BUF_INIT;
         buf_bytes(&o->sealed, buf_view(&sealed));
         enclave_appended(e, FEED_MAIL, spot.index, buf_view(&sealed));
         buf_free(&sealed);
-        /* In the feed and read, and yet not known as ours: never sent again as it is. */
-        if (listed(e, o) && !o->flying && e->feeds[FEED_MAIL].seen.count > spot.index) {
-            o->epoch = TO_BE_MADE;
-            o->again_ms = e->mail_again_ms = env_mono_ms(e->node->ports.env) + POST_AGAIN_MS;
-        }
         return;
     }
     o->again_ms = env_mono_ms(e->node->ports.env) + (st == ST_BUSY ? POST_BUSY_MS : POST_AGAIN_MS);
     e->mail_again_ms = o->again_ms;
-    enclave_trouble(e, "the sentinel does not take a message now (%s): kept, tried again",
-                    status_text(st));
+    e->mail_full = st == ST_QUOTA;
+    if (st == ST_QUOTA)
+        enclave_trouble(
+            e, "the mail of this enclave is full until all members have read it, or 14 days: "
+               "what you say is kept and goes out by itself when there is room");
+    else
+        enclave_trouble(e, "the sentinel does not take a message now (%s): kept, tried again",
+                        status_text(st));
 }
 
 /* Whom it was for is a member no more. */
@@ -282,8 +282,16 @@ void enclave_mail_send(struct enclave *e)
     size_t flying = 0;
     e->mail_again_ms = 0;
     for (struct outgoing *o = e->out_first; o != NULL; o = o->next) flying += o->flying;
-    for (struct outgoing *o = e->out_first; o != NULL && flying < ENCLAVE_OUTBOX_FLY; o = o->next) {
+    struct outgoing *next;
+    for (struct outgoing *o = e->out_first; o != NULL && flying < ENCLAVE_OUTBOX_FLY; o = next) {
+        next = o->next; /* what cannot be delivered any more is freed */
         if (o->flying) continue;
+        if (o->below != 0 && e->feeds[FEED_MAIL].seen.count >= o->below) {
+            /* In the feed and read, and yet not known as ours: never sent again as it is. */
+            o->below = 0;
+            o->epoch = TO_BE_MADE;
+            o->again_ms = now + POST_AGAIN_MS;
+        }
         if (now < o->again_ms) {
             /* Those behind it wait too: readers look only so far ahead for who comes early. */
             e->mail_again_ms = o->again_ms;
@@ -293,7 +301,8 @@ void enclave_mail_send(struct enclave *e)
             if (o->ready || o->sealed.n == 0) remake(e, o);
             continue;
         }
-        if (!o->ready) continue;
+        /* Taken, and not shown yet: sent again and again it would fill the feed. */
+        if (!o->ready || o->below != 0) continue;
         if (enclave_append(e, FEED_MAIL, false, 0, NULL, buf_view(&o->sealed), on_appended, o) !=
             ST_OK)
             return;
@@ -312,7 +321,10 @@ size_t enclave_mail_waiting(const struct enclave *e)
 
 void enclave_mail_down(struct enclave *e)
 {
-    for (struct outgoing *o = e->out_first; o != NULL; o = o->next) o->flying = false;
+    for (struct outgoing *o = e->out_first; o != NULL; o = o->next) {
+        o->flying = false;
+        o->below = 0;
+    }
 }
 
 enum status post_outgoing(struct enclave *e, uint8_t kind, uint16_t to, const uint8_t uuid[16],
@@ -364,6 +376,7 @@ static void landed(struct enclave *e, uint64_t number, uint64_t index, struct ke
     if (post_get(e, number, &row, &m) == ST_OK) {
         m.sent = 1;
         m.index = index;
+        if (index < e->post->offer_low) e->post->offer_low = index;
         if (m.lasts_s > 0 && m.ends_ms == 0) {
             m.ends_ms = env_wall_ms(e->node->ports.env) + (uint64_t)m.lasts_s * 1000;
             post_ends(e, number, m.ends_ms, b);
@@ -389,8 +402,8 @@ void post_arrived(struct enclave *e, const uint8_t uuid[16], uint64_t index, str
         free_outgoing(o);
 }
 
-void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, uint16_t to,
-               bool own, struct keep_batch *b)
+static void show(struct enclave *e, const struct mail_message *m, uint64_t index, uint16_t to,
+                 bool own, struct keep_batch *b)
 {
     uint64_t now = env_wall_ms(e->node->ports.env);
     struct message_row row = {.leaf = m->leaf,
@@ -405,6 +418,7 @@ void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, 
                               .text = m->content};
     struct note note;
     memcpy(row.uuid, m->uuid, 16);
+    if (e->post->hush) row.state |= POST_MUTED;
     if (m->kind == MAIL_NOTE) {
         struct buf of_row;
         struct message_row of;
@@ -431,6 +445,14 @@ void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, 
     if (!own) post_here(e, index, b);
 }
 
+void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, uint16_t to,
+               bool own, struct keep_batch *b)
+{
+    e->post->hush = !own && post_mute(e, m->leaf, 1, m->time_ms, m->content.n);
+    show(e, m, index, to, own, b);
+    e->post->hush = false;
+}
+
 void post_late(struct enclave *e, const uint8_t uuid[16], struct keep_batch *b)
 {
     struct outgoing *o = find_uuid(e, uuid);
@@ -439,8 +461,8 @@ void post_late(struct enclave *e, const uint8_t uuid[16], struct keep_batch *b)
     if (seal(e, o) == ST_OK) put_outbox(e, o, b);
 }
 
-static void show(struct enclave *e, const struct mail_message *m, uint64_t index, bool own,
-                 struct keep_batch *b)
+static void show_any(struct enclave *e, const struct mail_message *m, uint64_t index, bool own,
+                     struct keep_batch *b)
 {
     if (m->kind == MAIL_BUNDLE)
         post_show_bundle(e, m, index, own, b);
@@ -456,12 +478,14 @@ static void took(struct enclave *e, const struct mail_message *m, uint64_t index
     memcpy(claim.chain, m->seen_chain, 32);
     switch (m->verdict) {
     case MAIL_MESSAGE:
-        if (m->gap) e->post->lost[m->leaf] += m->skipped;
+        /* Not lost while others are asked for it. */
+        if (m->gap && !handover_open(e)) e->post->lost[m->leaf] += m->skipped;
         if (m->kind == MAIL_MARKS) {
             post_marked(e, m->leaf, m->content, b);
         } else {
             group_use(e->group, m->epoch);
-            show(e, m, index, false, b);
+            /* Offered again long after: shown once. */
+            if (!post_known(e, m->leaf, m->uuid)) show_any(e, m, index, false, b);
         }
         /* A fork comes as an event; a ledger longer than ours was kept from us. */
         if (group_check_seen(e->group, m->leaf, &claim) == ST_PENDING) enclave_recheck(e);
@@ -480,7 +504,7 @@ static void took(struct enclave *e, const struct mail_message *m, uint64_t index
         if (find_uuid(e, m->uuid) != NULL)
             post_arrived(e, m->uuid, index, b);
         else if (m->kind != MAIL_MARKS && !post_known(e, m->leaf, m->uuid))
-            show(e, m, index, true, b); /* not a second making of it */
+            show_any(e, m, index, true, b); /* not a second making of it */
         break;
     case MAIL_FORGED:
         enclave_tell(e, "warning", enclave_nick(e, m->leaf), 0,
@@ -500,6 +524,17 @@ void enclave_mail_entry(struct enclave *e, uint64_t index, struct bytes sealed,
     if (e->mail == NULL) return;
     if (index > mail_next_index(e->mail) && mail_skip_to(e->mail, index) != ST_OK) return;
     if (mail_take(e->mail, index, sealed, &m) != ST_OK) return;
+    if (m.verdict == MAIL_UNKNOWN)
+        post_private_take(e, index, sealed, b);
+    else
+        took(e, &m, index, b);
+}
+
+void enclave_mail_missed(struct enclave *e, uint64_t index, struct bytes sealed,
+                         struct keep_batch *b)
+{
+    struct mail_message m;
+    if (e->mail == NULL || mail_take_missed(e->mail, index, sealed, &m) != ST_OK) return;
     if (m.verdict == MAIL_UNKNOWN)
         post_private_take(e, index, sealed, b);
     else
@@ -551,8 +586,10 @@ void enclave_mail_settle(struct enclave *e)
     if (retake) enclave_mail_retake(e);
     e->post->read = true;
     post_plan(e);
+    e->post->synced_ms = env_wall_ms(e->node->ports.env);
     group_feeds_read(e->group);
     post_private_settle(e);
+    post_offer(e);
 }
 
 /* What turned out late is made again from its row: a message, or a note about one. */

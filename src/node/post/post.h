@@ -19,12 +19,15 @@
 #define POST_MARKS_EVERY_MS 60000 /* receipts lie in the feed so often at most */
 #define POST_MARKS_SOON_MS 3000   /* the first goes out within so long, at a random moment */
 #define POST_NO_INDEX UINT64_MAX
+#define POST_OFFER_MS (UINT64_C(14) * 86400 * 1000)
+#define POST_OFFER_MAX 64 /* said again in one go */
 
 enum post_state {
     POST_UNSAID = 1,   /* taken back by its author: the text is gone */
     POST_MENTIONS = 2, /* names us */
     POST_ANSWERS = 4,  /* reply: its number; 0: a message that we do not have */
-    POST_GONE = 8      /* of a bundle, and dropped */
+    POST_GONE = 8,     /* of a bundle, and dropped */
+    POST_MUTED = 16    /* its author was flooding: kept, not told */
 };
 
 /* n = number of the message. to: POST_ALL, or the one reader of a private word. index: its place in feed 1, POST_NO_INDEX before it is there. lost: places
@@ -60,6 +63,7 @@ FIELDS_DECLARE(message_row, MESSAGE_ROW_FIELDS);
     X(M, U16, leaf, 0, 0)              \
     X(M, U8, own, 0, 0)                \
     X(M, U8, sent, 0, 0)               \
+    X(M, U8, state, 0, 0)              \
     X(M, U64, time_ms, 0, 0)           \
     X(M, U64, arrived_ms, 0, 0)        \
     X(M, U64, index, 0, 0)             \
@@ -120,7 +124,21 @@ struct post_end {
     uint64_t number, at_ms;
 };
 
+/* How much an author has said lately: levels rise with each message and fall by the limit in an hour; in
+ * message-milliseconds and byte-milliseconds. Not kept over a restart. */
+struct post_voice {
+    uint64_t messages, bytes;
+    uint64_t at_ms;
+    uint64_t hidden; /* since it is muted */
+    bool muted;
+};
+
 struct post {
+    struct post_voice voices[LEDGER_EVER_MAX]; /* by leaf */
+    uint64_t synced_ms; /* wall clock: feed 1 was last read to its head; 0: not since the start */
+    uint64_t offer_low; /* no own word below it that somebody may miss; 0: not looked at yet */
+    bool hush;          /* rows that are put tell nothing: their author is muted */
+    char flooding[NODE_REASON_MAX];
     struct post_unsaved *oldest, *newest; /* rows that were put, in order */
     struct post_end *ends;                /* messages that are dropped one day, in no order */
     size_t n_ends, ends_room;
@@ -246,6 +264,17 @@ void post_private_rows(struct enclave *e, struct keep_batch *b);
 void post_private_settle(struct enclave *e);
 /* A new epoch: what was late, and who is to hear that we begin anew. */
 void post_private_turn(struct enclave *e);
+
+/* ---- offer.c ---- */
+
+/* Own words that the sentinel kept no longer before all had them are said again, for POST_OFFER_MS. */
+void post_offer(struct enclave *e);
+
+/* ---- mute.c ---- */
+
+/* Counts a word of an author; true: it is flooding, nothing of this one is told. */
+bool post_mute(struct enclave *e, uint16_t leaf, size_t messages, uint64_t time_ms, size_t bytes);
+uint64_t post_muted(const struct enclave *e, uint16_t leaf); /* hidden so far; 0: it is not muted */
 
 /* ---- notes.c ---- */
 

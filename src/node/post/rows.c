@@ -71,7 +71,7 @@ void post_remember(struct enclave *e, uint64_t number, size_t count, uint16_t le
                                .commit = e->mail_commits + 1, /* the one that this batch becomes */
                                .leaf = leaf,
                                .by = by,
-                               .kind = kind};
+                               .kind = e->post->hush ? NULL : kind};
     memcpy(u->uuid, uuid, 16);
     buf_bytes(&u->row, row);
     if (e->post->newest == NULL)
@@ -149,15 +149,11 @@ enum status post_find(struct enclave *e, uint16_t leaf, const uint8_t uuid[16], 
     return st;
 }
 
+/* Also a bundle whose first message was dropped. */
 bool post_known(struct enclave *e, uint16_t leaf, const uint8_t uuid[16])
 {
-    struct buf row;
-    struct message_row m;
     uint64_t number;
-    buf_init(&row, KV_VALUE_MAX);
-    enum status st = post_find(e, leaf, uuid, &row, &m, &number);
-    buf_free(&row);
-    return st == ST_OK;
+    return number_of(e, leaf, uuid, &number) == ST_OK;
 }
 
 void post_put_kept(struct enclave *e, struct keep_batch *b)

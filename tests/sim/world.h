@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * ways: whole nodes over the real hub on a virtual clock and network that notes
- * every dialling. Include after cmocka.h.
+ * world: a few whole nodes over the real hub, on the virtual clock and network of the simulator. Include
+ * after cmocka.h.
  *
- * Owns: a world owns its machines until finish. Errors: every step asserts.
+ * Owns: a world owns its machines until finish. Fails through cmocka's assertions.
  * Order: begin, boot, steps, finish.
  */
-#ifndef ENCLAVE_TESTS_SIM_WAYS_H
-#define ENCLAVE_TESTS_SIM_WAYS_H
+#ifndef ENCLAVE_TESTS_SIM_WORLD_H
+#define ENCLAVE_TESTS_SIM_WORLD_H
 
 #include "base/encode.h"
+#include "node/enclave/enclave.h"
 #include "node/node.h"
 #include "sim/files_mem.h"
 #include "sim/kv_mem.h"
@@ -20,9 +21,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PEOPLE 3
 #define GAP_MS UINT64_C(30000)
 #define PROXY "127.0.0.1:9050"
+#define PEOPLE 3
+
+int __lsan_is_turned_off(void);
+
+/* A crash gives nothing back, as in sim. */
+int __lsan_is_turned_off(void)
+{
+    return 1;
+}
 
 struct someone {
     struct machine m;
@@ -173,6 +182,13 @@ static inline void told(void *arg, const struct node_result *r)
     snprintf(a->text, sizeof a->text, "%s", r->text);
 }
 
+static inline void told_code(void *arg, const struct node_result *r)
+{
+    const struct node_invitation *i = r->data;
+    told(arg, r);
+    if (r->st == ST_OK) snprintf(((struct said *)arg)->code, NODE_CODE_MAX, "%s", i->code);
+}
+
 static inline void wait_for(struct world *w, const struct said *a)
 {
     uint64_t until = w->time.now_ms + 120000;
@@ -190,6 +206,34 @@ static inline void create(struct world *w, struct someone *p, const char *name, 
     wait_for(w, &a);
     if (a.st != ST_OK) print_message("create: %s\n", a.text);
     assert_int_equal(a.st, ST_OK);
+}
+
+static inline void join(struct world *w, struct someone *by, struct someone *who, const char *name,
+                        const char *mode, struct said *ret)
+{
+    struct said a = {0};
+    memset(ret, 0, sizeof *ret);
+    assert_int_equal(node_invite(by->node, name, 0, told_code, &a), ST_OK);
+    wait_for(w, &a);
+    assert_int_equal(a.st, ST_OK);
+    struct node_join req = {.code = a.code, .nick = who->m.name, .name = name, .mode = mode};
+    assert_int_equal(node_join(who->node, &req, told, ret), ST_OK);
+    wait_for(w, ret);
+}
+
+static inline void admit(struct world *w, struct someone *by, struct someone *who, const char *name,
+                         const char *mode)
+{
+    struct said a = {0}, b = {0};
+    join(w, by, who, name, mode, &a);
+    assert_int_equal(a.st, ST_OK);
+    pass(w, 2000);
+    struct node_vote vote = {
+        .enclave = name, .ref = who->m.name, .yes = true, .compared = true, .now = true};
+    assert_int_equal(node_vote(by->node, &vote, told, &b), ST_OK);
+    wait_for(w, &b);
+    assert_int_equal(b.st, ST_OK);
+    pass(w, 60000);
 }
 
 #endif
