@@ -17,6 +17,9 @@ struct tls_ctx {
     struct group_provider group;
     BIO_METHOD *bio; /* reads struct tls_in, writes struct tls_out */
     SSL_CTX *roles[4];
+    X509 *server_cert; /* what the last TLS_AS_SERVER showed: the next one most likely shows it, too */
+    EVP_PKEY *server_key;
+    struct spare spare;
 };
 
 /* Bytes from the carrier that TLS has not read. */
@@ -27,6 +30,8 @@ struct tls_in {
 
 /* Sealed bytes for the carrier: blocks that hold four full records each. */
 #define TLS_BLOCK ((size_t)4 * ((16 << 10) + 22))
+#define TLS_BLOCK_SMALL ((size_t)1024)
+#define TLS_BLOCK_LITTLE ((size_t)4 << 10)
 struct tls_block {
     struct tls_block *next;
     size_t from, n, cap;
@@ -34,7 +39,7 @@ struct tls_block {
 };
 
 struct tls_out {
-    struct tls_block *first, *last, *spare;
+    struct tls_block *first, *last;
     size_t waiting;
     bool failed; /* out of memory */
 };
@@ -59,6 +64,8 @@ struct tls {
 
 /* Gives ssl our key and the throw-away certificate around it. */
 enum status tls_show_key(struct tls_ctx *c, SSL *ssl, const uint8_t seed[TLS_KEY]) MUST_USE;
+/* The same for a key that many connections show: certificate and key are made once. */
+enum status tls_show_server_key(struct tls_ctx *c, SSL *ssl, const uint8_t seed[TLS_KEY]) MUST_USE;
 /* Reads OpenSSL's error queue (and what our callbacks decided) into status and words. */
 enum status tls_fault(const struct tls *t, char reason[TLS_REASON]);
 

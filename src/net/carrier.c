@@ -89,7 +89,10 @@ static void arrived(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     (void)buf;
     struct carrier *c = s->data;
     struct link *l = c->l;
-    if (n == 0) return;
+    if (n == 0) {
+        if (wanted(c)) session_rest(l->session);
+        return;
+    }
     if (n < 0) {
         uv_read_stop(s);
         c->reading = false;

@@ -198,6 +198,7 @@ void links_pump_one(struct link *l)
             if (l->events && l->events->writable) l->events->writable(l->arg, l);
         }
         if (!l->over) carrier_read(l, !l->paused);
+        session_rest(l->session);
     }
     if (l->over && drained(l)) end(l);
 }
