@@ -9,7 +9,7 @@
 #define INPUT_FIRST SPARE_SIZE
 #define REST_MAX ((size_t)4 << 10) /* unread bytes that are put into a buffer of their size */
 
-static void shut(struct tls *t, enum status why, const char *reason)
+void tls_shut(struct tls *t, enum status why, const char *reason)
 {
     if (t->state == TLS_CLOSED) return;
     t->state = TLS_CLOSED;
@@ -22,7 +22,7 @@ static void fail(struct tls *t)
     char reason[TLS_REASON];
     enum status st = tls_fault(t, reason);
     ERR_clear_error();
-    shut(t, st, reason);
+    tls_shut(t, st, reason);
 }
 
 static enum status set_up(struct tls *t, const struct tls_config *config)
@@ -104,6 +104,7 @@ void tls_free(struct tls *t)
 {
     if (!t) return;
     SSL_free(t->ssl);
+    tls_thin_free(t);
     while (t->out.first) {
         struct tls_block *b = t->out.first;
         t->out.first = b->next;
@@ -202,6 +203,7 @@ static void finished(struct tls *t)
     }
     if (t->role == TLS_TO_SERVER) memset(t->peer.id, 0, sizeof t->peer.id);
     t->state = TLS_OPEN;
+    if (t->role == TLS_AS_SERVER) tls_thin_start(t);
     /* Only now has the caller shown that it holds the key it came with. */
     if (t->role == TLS_AS_PEER) {
         enum status st = t->gate->peer(t->gate->arg, t->peer.id);
@@ -228,15 +230,16 @@ void tls_step(struct tls *t)
 void tls_eof(struct tls *t)
 {
     if (t->state == TLS_HANDSHAKING)
-        shut(t, ST_CLOSED, "the other side ended in the middle of the handshake");
+        tls_shut(t, ST_CLOSED, "the other side ended in the middle of the handshake");
     else
-        shut(t, ST_CLOSED, "the other side ended without a word");
+        tls_shut(t, ST_CLOSED, "the other side ended without a word");
 }
 
 size_t tls_read(struct tls *t, uint8_t *p, size_t n)
 {
     if (t->state != TLS_OPEN || n == 0) return 0;
     size_t got = 0;
+    if (!t->ssl) return tls_thin_read(t, p, n);
     ERR_clear_error();
     if (SSL_read_ex(t->ssl, p, n, &got) == 1) return got;
     int why = SSL_get_error(t->ssl, 0);
@@ -253,6 +256,7 @@ size_t tls_read(struct tls *t, uint8_t *p, size_t n)
 enum status tls_write(struct tls *t, struct bytes in)
 {
     if (t->state != TLS_OPEN) return ST_CLOSED;
+    if (!t->ssl) return tls_thin_write(t, in);
     ERR_clear_error();
     while (in.n) {
         size_t done = 0;
@@ -270,10 +274,13 @@ void tls_close(struct tls *t, enum status why, const char *reason)
     if (t->state == TLS_OPEN && !t->bye_sent) {
         t->bye_sent = true;
         ERR_clear_error();
-        (void)SSL_shutdown(t->ssl); /* close_notify; nobody waits for theirs */
+        if (!t->ssl)
+            tls_thin_alert(t, SSL3_AL_WARNING, SSL_AD_CLOSE_NOTIFY);
+        else
+            (void)SSL_shutdown(t->ssl); /* close_notify; nobody waits for theirs */
         ERR_clear_error();
     }
-    shut(t, why, reason);
+    tls_shut(t, why, reason);
 }
 
 size_t tls_output(const struct tls *t, struct bytes *ret, size_t max)

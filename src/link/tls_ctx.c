@@ -58,20 +58,26 @@ static struct tls_block *block_for(struct tls_out *out, struct spare *spare, siz
     return b;
 }
 
+uint8_t *tls_out_space(struct tls *t, size_t n)
+{
+    struct tls_block *block = block_for(&t->out, &t->ctx->spare, n);
+    if (!block) {
+        t->out.failed = true;
+        return NULL;
+    }
+    uint8_t *to = block->p + block->n;
+    block->n += n;
+    t->out.waiting += n;
+    return to;
+}
+
 static int bio_write(BIO *b, const char *from, size_t n, size_t *ret_n)
 {
-    struct tls *t = BIO_get_data(b);
-    struct tls_out *out = &t->out;
     BIO_clear_retry_flags(b);
     *ret_n = 0;
-    struct tls_block *block = block_for(out, &t->ctx->spare, n);
-    if (!block) {
-        out->failed = true;
-        return 0;
-    }
-    memcpy(block->p + block->n, from, n);
-    block->n += n;
-    out->waiting += n;
+    uint8_t *to = tls_out_space(BIO_get_data(b), n);
+    if (!to) return 0;
+    memcpy(to, from, n);
     *ret_n = n;
     return 1;
 }
@@ -265,6 +271,7 @@ static SSL_CTX *role_ctx(struct tls_ctx *c, enum tls_role role)
     if (role == TLS_AS_SERVER) mode = SSL_VERIFY_NONE;
     SSL_CTX_set_verify(x, mode, NULL);
     if (role == TLS_AS_PEER) SSL_CTX_set_client_hello_cb(x, client_hello, NULL);
+    if (role == TLS_AS_SERVER) SSL_CTX_set_keylog_callback(x, tls_thin_secret);
     return x;
 }
 
