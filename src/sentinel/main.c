@@ -33,6 +33,9 @@ static const char help[] =
     "  --log-level LEVEL   error, warn, info or debug; the log goes to standard error\n"
     "  --version, --help\n"
     "\n"
+    "Each connection is an open file: for more of them than `ulimit -Hn` says, raise that limit and\n"
+    "coordinator.max_peers.\n"
+    "\n"
     "Standard output gets two lines once it listens: a sentence with address and pin, then\n"
     "HOST:PORT#PIN as `enclave create --sentinel` takes it. SIGTERM and SIGINT end it in order.\n"
     "Exit codes: 0 ended in order, 1 failed, 2 wrong use or configuration.\n";

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""A peer for the sentinel: Debian's mosquitto with TLS on a free port of the loopback, and just enough of
+MQTT 3.1.1 to have many connections to it. Only scripts/bench uses it; nothing needs it to be installed.
+
+`python3 mqtt.py ready PORT N` opens N connections, says "ready" and waits for the end of its input;
+`python3 mqtt.py active PORT N ROOM SECONDS` has N clients in topics of ROOM each, every one publishing
+once a second at QoS 1, and writes the sorted delays in milliseconds as JSON."""
+import concurrent.futures
+import heapq
+import json
+import os
+import pathlib
+import resource
+import selectors
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import time
+
+CONF = """listener {port} 127.0.0.1
+certfile {place}/cert.pem
+keyfile {place}/key.pem
+allow_anonymous true
+persistence false
+max_connections -1
+max_queued_messages 0
+log_type none
+user {user}
+"""
+
+
+def broker_path():
+    return shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+
+
+class Broker:
+    """Started in `place`, with a key that is thrown away with it."""
+
+    def __init__(self, place):
+        os.makedirs(place, mode=0o700)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", "-subj", "/CN=bench",
+                        "-keyout", f"{place}/key.pem", "-out", f"{place}/cert.pem"],
+                       check=True, stderr=subprocess.DEVNULL)
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        user = subprocess.run(["id", "-un"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        conf = pathlib.Path(place, "conf")
+        conf.write_text(CONF.format(port=self.port, place=place, user=user), encoding="utf-8")
+        self.child = subprocess.Popen([broker_path(), "-c", str(conf)], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                connect(self.port, "first").close()
+                break
+            except OSError:
+                if time.monotonic() > deadline or self.child.poll() is not None:
+                    sys.exit("bench: mosquitto does not start")
+                time.sleep(0.05)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.child.terminate()
+        self.child.wait()
+
+
+def packet(kind, body):
+    n, size = len(body), b""
+    while True:
+        n, low = n >> 7, n & 0x7F
+        size += bytes([low | (0x80 if n else 0)])
+        if not n:
+            return bytes([kind]) + size + body
+
+
+def text(s):
+    return struct.pack(">H", len(s)) + s.encode()
+
+
+CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+CONTEXT.check_hostname = False
+CONTEXT.verify_mode = ssl.CERT_NONE
+CONTEXT.minimum_version = ssl.TLSVersion.TLSv1_3
+
+
+def connect(port, name):
+    s = CONTEXT.wrap_socket(socket.create_connection(("127.0.0.1", port), 60))
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.sendall(packet(0x10, text("MQTT") + bytes([4, 2, 0, 0]) + text(name)))
+    if s.recv(4) != b"\x20\x02\x00\x00":
+        raise OSError("no CONNACK")
+    return s
+
+
+def connect_all(port, n):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda i: connect(port, f"c{i}"), range(n)))
+
+
+class Client:
+    def __init__(self, number, s, topic):
+        self.number, self.s, self.topic, self.inbox = number, s, topic, b""
+
+    def subscribe(self):
+        self.s.sendall(packet(0x82, struct.pack(">H", 1) + text(self.topic) + b"\x01"))
+        while self.s.recv(100)[:1] != b"\x90":
+            pass
+        self.s.setblocking(False)
+
+    def publish(self, now):
+        body = text(self.topic) + struct.pack(">HHd", 1 + int(now * 10) % 60000, self.number, now)
+        self.s.send(packet(0x32, body + bytes(400)))
+
+    def packets(self):
+        try:
+            while part := self.s.recv(65536):
+                self.inbox += part
+        except (ssl.SSLWantReadError, BlockingIOError):
+            pass
+        while len(self.inbox) >= 2:
+            size, at, shift = 0, 1, 0
+            while True:
+                if at >= len(self.inbox):
+                    return
+                size |= (self.inbox[at] & 0x7F) << shift
+                at, shift = at + 1, shift + 7
+                if not self.inbox[at - 1] & 0x80:
+                    break
+            if len(self.inbox) < at + size:
+                return
+            yield self.inbox[0], self.inbox[at:at + size]
+            self.inbox = self.inbox[at + size:]
+
+
+def active(port, n, room, seconds):
+    clients = [Client(i, s, f"room{i // room}") for i, s in enumerate(connect_all(port, n))]
+    watch = selectors.DefaultSelector()
+    for c in clients:
+        c.subscribe()
+        watch.register(c.s, selectors.EVENT_READ, c)
+    start = time.monotonic()
+    due = [(start + c.number / n, c.number) for c in clients]
+    begin, end, delays = start + 2, start + 2 + seconds, []
+    while (now := time.monotonic()) < end + 1:
+        while due[0][0] <= now < end:
+            when, i = heapq.heapreplace(due, (due[0][0] + 1, due[0][1]))
+            clients[i].publish(time.monotonic())
+        for key, _ in watch.select(max(0, min(due[0][0] - now, 0.1)) if now < end else 0.1):
+            for kind, body in key.data.packets():
+                if kind & 0xF0 != 0x30:
+                    continue
+                skip = 2 + struct.unpack(">H", body[:2])[0]
+                ident, sender, sent = struct.unpack(">HHd", body[skip:skip + 12])
+                if sender != key.data.number and sent >= begin:
+                    delays.append((time.monotonic() - sent) * 1000)
+                key.data.s.send(packet(0x40, struct.pack(">H", ident)))
+    json.dump(sorted(delays), sys.stdout)
+
+
+def main():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    kind, port, n = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    if kind == "active":
+        active(port, n, int(sys.argv[4]), float(sys.argv[5]))
+        return
+    kept = connect_all(port, n)
+    print("ready", flush=True)
+    sys.stdin.read()
+    del kept
+
+
+if __name__ == "__main__":
+    main()
