@@ -122,8 +122,9 @@ static void dial(struct town *t)
         /* The first of a room is alone until it stands. */
         if (s != s->room->seats && !s->room->seats->ready) return;
         t->dialled++;
-        bench_ok(t->port.ops->dial_server(t->port.ctx, t->address, NULL, t->pin, &events, s, &s->link),
-                 "dial");
+        bench_ok(
+            t->port.ops->dial_server(t->port.ctx, t->address, NULL, t->pin, &events, s, &s->link),
+            "dial");
     }
 }
 

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define CAP_FIRST SPARE_SIZE
-#define REST_MAX ((size_t)4 << 10) /* what is left of a frame and is put into a buffer of its size */
+#define REST_MAX \
+    ((size_t)4 << 10) /* what is left of a frame and is put into a buffer of its size */
 #define CAP_MOST (LINK_FRAME_MAX + CAP_FIRST)
 
 void frame_reader_init(struct frame_reader *r, struct spare *spare)

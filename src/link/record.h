@@ -17,9 +17,9 @@
 #include "base/bytes.h"
 
 #define RECORD_HEAD 5
-#define RECORD_PLAIN ((size_t)16 << 10)     /* most bytes of content */
+#define RECORD_PLAIN ((size_t)16 << 10)      /* most bytes of content */
 #define RECORD_BODY_MAX (RECORD_PLAIN + 256) /* most bytes behind the head */
-#define RECORD_BODY_MIN 17                  /* a type and the tag */
+#define RECORD_BODY_MIN 17                   /* a type and the tag */
 #define RECORD_OVER (RECORD_HEAD + RECORD_BODY_MIN)
 
 enum record_type { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, RECORD_DATA = 23 };

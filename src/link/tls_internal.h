@@ -18,7 +18,8 @@ struct tls_ctx {
     struct group_provider group;
     BIO_METHOD *bio; /* reads struct tls_in, writes struct tls_out */
     SSL_CTX *roles[4];
-    X509 *server_cert; /* what the last TLS_AS_SERVER showed: the next one most likely shows it, too */
+    X509 *
+        server_cert; /* what the last TLS_AS_SERVER showed: the next one most likely shows it, too */
     EVP_PKEY *server_key;
     struct spare spare;
 };

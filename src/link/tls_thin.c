@@ -130,13 +130,13 @@ static bool next_record(struct tls *t, uint8_t *ret_type, struct bytes *ret_plai
     if (p[0] != RECORD_DATA || get_u16(p + 1) != 0x0303)
         return fatal(t, SSL_AD_UNEXPECTED_MESSAGE, ST_PROTOCOL, "a TLS record out of turn");
     if (body < RECORD_BODY_MIN || body > RECORD_BODY_MAX)
-        return fatal(t, SSL_AD_RECORD_OVERFLOW, ST_PROTOCOL, "a TLS record of a length that none has");
+        return fatal(t, SSL_AD_RECORD_OVERFLOW, ST_PROTOCOL,
+                     "a TLS record of a length that none has");
     if (left - RECORD_HEAD < body) return false;
     enum status st = record_open(&t->thin->in, p, RECORD_HEAD + body, ret_type, ret_plain);
     if (st == ST_BAD_SEAL)
         return fatal(t, SSL_AD_BAD_RECORD_MAC, st, "a record that does not decrypt");
-    if (st != ST_OK)
-        return fatal(t, SSL_AD_UNEXPECTED_MESSAGE, st, "a TLS record without a type");
+    if (st != ST_OK) return fatal(t, SSL_AD_UNEXPECTED_MESSAGE, st, "a TLS record without a type");
     in->from += RECORD_HEAD + body;
     return true;
 }

@@ -16,7 +16,7 @@
 #include "net/callers.h"
 #include "net/links_internal.h"
 
-#define CALLERS_FRAME_COST 32        /* counted above a frame's payload: more than header and record */
+#define CALLERS_FRAME_COST 32 /* counted above a frame's payload: more than header and record */
 #define CALLERS_REPORT ((size_t)128 << 10) /* bytes gone out that are told together */
 
 struct caller_frame {
@@ -66,7 +66,7 @@ struct lane {
     struct server_gate gate;
     bool up_fresh; /* the thread's */
     bool stopping;
-    unsigned turn; /* lane 0: who gets the next connection */
+    unsigned turn;   /* lane 0: who gets the next connection */
     bool down_fresh; /* the loop's */
     uv_mutex_t lock;
     uv_cond_t room; /* the loop's side took mail */

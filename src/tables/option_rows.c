@@ -31,7 +31,8 @@ static const struct option_row rows[] = {
     {"coordinator.max_peers", OPTION_NUMBER, 1, 100000, "16384",
      "most connections the sentinel keeps at one time", HOSTS},
     {"coordinator.io_threads", OPTION_NUMBER, 0, 16, "0",
-     "threads that carry the sentinel's connections; 0: one for each core, at most 4 (inside enclaved: "
+     "threads that carry the sentinel's connections; 0: one for each core, at most 4 (inside "
+     "enclaved: "
      "1)",
      HOSTS},
     {"coordinator.data_dir", OPTION_TEXT, 0, 4000, "",

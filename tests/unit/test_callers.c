@@ -140,8 +140,8 @@ static void far_side(void *arg)
     assert_int_equal(links_new(&w->far, &w->env, &w->links), ST_OK);
     w->port = links_port(w->links);
     for (unsigned i = 0; i < w->n; i++)
-        assert_int_equal(w->port.ops->dial_server(w->port.ctx, w->address, NULL, w->key.pin, &events,
-                                                  &w->clients[i], &w->clients[i].l),
+        assert_int_equal(w->port.ops->dial_server(w->port.ctx, w->address, NULL, w->key.pin,
+                                                  &events, &w->clients[i], &w->clients[i].l),
                          ST_OK);
     uv_run(&w->far, UV_RUN_DEFAULT);
 }
@@ -392,8 +392,7 @@ static void who_is_turned_away_is_closed(void **state)
     w->refuse = true;
     for (unsigned i = 0; i < 4; i++) w->clients[i].to_send = 3;
     start(w, 4);
-    while (__atomic_load_n(&w->all_closed, __ATOMIC_SEQ_CST) < 4)
-        uv_run(&w->loop, UV_RUN_NOWAIT);
+    while (__atomic_load_n(&w->all_closed, __ATOMIC_SEQ_CST) < 4) uv_run(&w->loop, UV_RUN_NOWAIT);
     assert_int_equal(w->frames, 0);
     assert_int_equal(w->opened, 0);
 }

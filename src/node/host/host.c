@@ -28,7 +28,8 @@ struct host {
     uv_loop_t *loop;
     const struct env *env;
     struct server_key key;
-    struct callers *callers; /* handle of a caller: its struct hub_conn; the hub's handle: the caller */
+    struct callers
+        *callers; /* handle of a caller: its struct hub_conn; the hub's handle: the caller */
     struct room_sqlite *db;
     struct rules rules;
     bool erased; /* store thread: something of this batch is to be scrubbed */
@@ -327,7 +328,8 @@ static enum status open_parts(struct host *h, const struct host_options *o,
         goto out;
     }
     st = open_callers(h, o, fault);
-    if (st != ST_OK) store_thread_stop(h->thread, NULL, NULL); /* it has had no job, and needs h no more */
+    if (st != ST_OK)
+        store_thread_stop(h->thread, NULL, NULL); /* it has had no job, and needs h no more */
 out:
     return st;
 }
