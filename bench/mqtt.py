@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """A peer for the sentinel: Debian's mosquitto with TLS on a free port of the loopback, and just enough of
-MQTT 3.1.1 to have many connections to it. Only scripts/bench uses it; nothing needs it to be installed.
-
-`python3 mqtt.py ready PORT N` opens N connections, says "ready" and waits for the end of its input;
-`python3 mqtt.py active PORT N ROOM SECONDS` has N clients in topics of ROOM each, every one publishing
-once a second at QoS 1, and writes the sorted delays in milliseconds as JSON."""
+MQTT 3.1.1 to have many idle connections to it (busy ones: bench_mqtt.c). Only scripts/bench uses it; nothing
+needs it to be installed. `python3 mqtt.py PORT N` opens N connections, says "ready" and waits for the end of
+its input."""
 import concurrent.futures
-import heapq
-import json
 import os
 import pathlib
 import resource
-import selectors
 import shutil
 import socket
 import ssl
@@ -102,74 +97,10 @@ def connect_all(port, n):
         return list(pool.map(lambda i: connect(port, f"c{i}"), range(n)))
 
 
-class Client:
-    def __init__(self, number, s, topic):
-        self.number, self.s, self.topic, self.inbox = number, s, topic, b""
-
-    def subscribe(self):
-        self.s.sendall(packet(0x82, struct.pack(">H", 1) + text(self.topic) + b"\x01"))
-        while self.s.recv(100)[:1] != b"\x90":
-            pass
-        self.s.setblocking(False)
-
-    def publish(self, now):
-        body = text(self.topic) + struct.pack(">HHd", 1 + int(now * 10) % 60000, self.number, now)
-        self.s.send(packet(0x32, body + bytes(400)))
-
-    def packets(self):
-        try:
-            while part := self.s.recv(65536):
-                self.inbox += part
-        except (ssl.SSLWantReadError, BlockingIOError):
-            pass
-        while len(self.inbox) >= 2:
-            size, at, shift = 0, 1, 0
-            while True:
-                if at >= len(self.inbox):
-                    return
-                size |= (self.inbox[at] & 0x7F) << shift
-                at, shift = at + 1, shift + 7
-                if not self.inbox[at - 1] & 0x80:
-                    break
-            if len(self.inbox) < at + size:
-                return
-            yield self.inbox[0], self.inbox[at:at + size]
-            self.inbox = self.inbox[at + size:]
-
-
-def active(port, n, room, seconds):
-    clients = [Client(i, s, f"room{i // room}") for i, s in enumerate(connect_all(port, n))]
-    watch = selectors.DefaultSelector()
-    for c in clients:
-        c.subscribe()
-        watch.register(c.s, selectors.EVENT_READ, c)
-    start = time.monotonic()
-    due = [(start + c.number / n, c.number) for c in clients]
-    begin, end, delays = start + 2, start + 2 + seconds, []
-    while (now := time.monotonic()) < end + 1:
-        while due[0][0] <= now < end:
-            when, i = heapq.heapreplace(due, (due[0][0] + 1, due[0][1]))
-            clients[i].publish(time.monotonic())
-        for key, _ in watch.select(max(0, min(due[0][0] - now, 0.1)) if now < end else 0.1):
-            for kind, body in key.data.packets():
-                if kind & 0xF0 != 0x30:
-                    continue
-                skip = 2 + struct.unpack(">H", body[:2])[0]
-                ident, sender, sent = struct.unpack(">HHd", body[skip:skip + 12])
-                if sender != key.data.number and sent >= begin:
-                    delays.append((time.monotonic() - sent) * 1000)
-                key.data.s.send(packet(0x40, struct.pack(">H", ident)))
-    json.dump(sorted(delays), sys.stdout)
-
-
 def main():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    kind, port, n = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    if kind == "active":
-        active(port, n, int(sys.argv[4]), float(sys.argv[5]))
-        return
-    kept = connect_all(port, n)
+    kept = connect_all(int(sys.argv[1]), int(sys.argv[2]))
     print("ready", flush=True)
     sys.stdin.read()
     del kept
