@@ -56,21 +56,19 @@ static void sentinel(const char *dir, int fd)
     struct host_options options = {.listen = "127.0.0.1:0", .data = dir};
     struct host_fault fault;
     struct sentinel_told told = {{0}, {0}};
-    struct links *links;
     struct host *host;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     bench_ok(crypto_start(), "crypto_start");
     bench_must(uv_loop_init(&loop) == 0, "loop");
     bench_ok(net_env_open(&log, NULL, ENV_ERROR), "log");
     struct env env = net_env(&log);
-    bench_ok(links_new(&loop, &env, &links), "links");
     room_limits_default(&options.limits);
     /* Limits of what one member may do are not what is measured. */
     options.limits.entries_hour = options.limits.requests_minute = UINT64_C(1000000000);
     options.limits.bytes_hour = UINT64_C(1000000000000);
     options.limits.room_bytes = options.limits.feed_bytes[1] = UINT64_C(1) << 33;
     options.limits.requests = 2 * LOADS_MAX;
-    bench_ok(host_open(&loop, &env, links, &options, &host, &fault), "host_open");
+    bench_ok(host_open(&loop, &env, &options, &host, &fault), "host_open");
     snprintf(told.address, sizeof told.address, "%s", host_address(host));
     snprintf(told.pin, sizeof told.pin, "%s", host_pin(host));
     bench_must(write(fd, &told, sizeof told) == sizeof told, "pipe");

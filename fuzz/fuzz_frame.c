@@ -9,7 +9,7 @@
 static void feed(struct bytes in, size_t piece, struct buf *seen, enum status *ret_last)
 {
     struct frame_reader r;
-    frame_reader_init(&r);
+    frame_reader_init(&r, NULL);
     *ret_last = ST_PENDING;
     for (size_t at = 0; at < in.n && *ret_last == ST_PENDING;) {
         size_t room = 0, n = in.n - at < piece ? in.n - at : piece;

@@ -5,7 +5,7 @@
  * The programs hand in the real one, the simulator a virtual one.
  *
  * Owns nothing. Never fails (the real random source aborts if the kernel has
- * none). Called on the loop thread only.
+ * none). Called on the loop thread; the programs' one (net/env) on any thread.
  */
 #ifndef ENCLAVE_BASE_ENV_H
 #define ENCLAVE_BASE_ENV_H

@@ -285,7 +285,7 @@ static enum status open_net(struct daemon *d, struct daemon_fault *fault)
     if (st != ST_OK) return say(fault, st, "threads and links for", d->o.home);
     net_files_init(&d->files, &d->loop);
     if (!options_flag(d->o.values, "coordinator.inside")) return ST_OK;
-    struct hosting h = {&d->loop, &d->env, d->links, d->o.values, d->o.home};
+    struct hosting h = {&d->loop, &d->env, d->o.values, d->o.home};
     return hosting_open(&h, &d->host, d->hosted, fault);
 }
 

@@ -37,7 +37,10 @@ static enum status try_at(const struct hosting *h, const char *host, unsigned po
     snprintf(listen, sizeof listen, "%s:%u", host, port);
     struct host_options o = {.listen = listen, .data = data};
     host_limits(h->options, &o.limits);
-    return host_open(h->loop, h->env, h->links, &o, ret, fault);
+    /* A person's machine has other things to do. */
+    o.threads = (unsigned)options_number(h->options, "coordinator.io_threads");
+    if (o.threads == 0) o.threads = 1;
+    return host_open(h->loop, h->env, &o, ret, fault);
 }
 
 /* "Everywhere" is no address that a member could connect to. */

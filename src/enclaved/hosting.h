@@ -16,7 +16,6 @@
 struct hosting {
     uv_loop_t *loop;
     const struct env *env;
-    struct links *links;
     const struct options *options;
     const char *home;
 };

@@ -4,33 +4,52 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAP_FIRST (4 * FRAME_READ_MIN)
+#define CAP_FIRST SPARE_SIZE
+#define REST_MAX \
+    ((size_t)4 << 10) /* what is left of a frame and is put into a buffer of its size */
 #define CAP_MOST (LINK_FRAME_MAX + CAP_FIRST)
 
-void frame_reader_init(struct frame_reader *r)
+void frame_reader_init(struct frame_reader *r, struct spare *spare)
 {
-    *r = (struct frame_reader){0};
+    *r = (struct frame_reader){.spare = spare};
+}
+
+/* used: no byte behind it was ever written. */
+static void let_go(const struct frame_reader *r)
+{
+    if (!r->p) return;
+    if (r->spare && r->cap == SPARE_SIZE) {
+        spare_give(r->spare, r->p, r->used);
+        return;
+    }
+    bytes_wipe(r->p, r->used);
+    free(r->p);
+}
+
+static void drop(struct frame_reader *r)
+{
+    let_go(r);
+    r->p = NULL;
+    r->from = r->n = r->cap = r->used = 0;
 }
 
 void frame_reader_free(struct frame_reader *r)
 {
-    if (r->p) bytes_wipe(r->p, r->cap);
-    free(r->p);
-    *r = (struct frame_reader){0};
+    drop(r);
+    r->bad = false;
 }
 
 /* Not realloc: what is left behind must be wiped. */
 static bool resize(struct frame_reader *r, size_t cap)
 {
-    uint8_t *p = malloc(cap);
+    uint8_t *p = r->spare && cap == SPARE_SIZE ? spare_take(r->spare) : malloc(cap);
     if (!p) return false;
     size_t left = r->n - r->from;
     if (left) memcpy(p, r->p + r->from, left);
-    if (r->p) bytes_wipe(r->p, r->cap);
-    free(r->p);
+    let_go(r);
     r->p = p;
     r->from = 0;
-    r->n = left;
+    r->n = r->used = left;
     r->cap = cap;
     return true;
 }
@@ -46,7 +65,7 @@ uint8_t *frame_space(struct frame_reader *r, size_t *ret_room)
             r->from = 0;
             r->n = left;
         } else {
-            size_t cap = r->cap ? r->cap * 2 : CAP_FIRST;
+            size_t cap = r->cap < CAP_FIRST ? CAP_FIRST : r->cap * 2;
             if (!resize(r, cap < CAP_MOST ? cap : CAP_MOST)) return NULL;
         }
     }
@@ -56,14 +75,22 @@ uint8_t *frame_space(struct frame_reader *r, size_t *ret_room)
 
 void frame_trim(struct frame_reader *r)
 {
-    bool bad = r->bad;
-    if (r->from == r->n) frame_reader_free(r);
-    r->bad = bad;
+    if (r->from == r->n) drop(r);
+}
+
+void frame_rest(struct frame_reader *r)
+{
+    size_t left = r->n - r->from;
+    if (left == 0 && r->cap <= CAP_FIRST)
+        drop(r);
+    else if (left > 0 && left <= REST_MAX && r->cap > REST_MAX)
+        (void)resize(r, REST_MAX);
 }
 
 void frame_filled(struct frame_reader *r, size_t n)
 {
     r->n += n;
+    if (r->n > r->used) r->used = r->n;
 }
 
 enum status frame_next(struct frame_reader *r, struct frame *ret)

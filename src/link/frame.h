@@ -17,6 +17,7 @@
 #define ENCLAVE_LINK_FRAME_H
 
 #include "core/ports/link.h"
+#include "link/spare.h"
 
 #define FRAME_HEADER 5
 #define FRAME_PAYLOAD_MAX (LINK_FRAME_MAX - FRAME_HEADER)
@@ -28,14 +29,16 @@ struct frame {
 };
 
 struct frame_reader {
+    struct spare *spare; /* where buffers come from; NULL: malloc */
     uint8_t *p;
     size_t from; /* first byte not yet yielded */
     size_t n;    /* end of what arrived */
     size_t cap;
+    size_t used; /* most that was ever written of it: what is wiped */
     bool bad;
 };
 
-void frame_reader_init(struct frame_reader *r);
+void frame_reader_init(struct frame_reader *r, struct spare *spare); /* spare: may be NULL */
 void frame_reader_free(struct frame_reader *r);
 uint8_t *frame_space(struct frame_reader *r, size_t *ret_room);
 void frame_filled(struct frame_reader *r, size_t n);
@@ -43,7 +46,10 @@ enum status frame_next(struct frame_reader *r, struct frame *ret) MUST_USE;
 /* Copies bytes in: for carriers that hand over views. ST_NO_MEMORY. */
 enum status frame_put(struct frame_reader *r, struct bytes in) MUST_USE;
 
-/* Gives the buffer back if nothing is in it. */
+/* Nothing is under way: gives the buffer back, or keeps no more than what is in it needs. A large one
+ * stays: bulk has pauses, too. */
+void frame_rest(struct frame_reader *r);
+/* Gives the buffer back if nothing is in it, however large. */
 void frame_trim(struct frame_reader *r);
 
 void frame_header(uint8_t type, size_t payload, uint8_t ret[FRAME_HEADER]);

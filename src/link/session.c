@@ -22,11 +22,12 @@ static const struct sm_table table = {"session", states, 4};
 
 struct session {
     struct tls *tls;
+    struct spare *spare;
     enum tls_role role;
     struct sm sm;
     struct frame_reader reader;
     uint8_t *stage; /* plain bytes that fill a record together, TLS_RECORD */
-    size_t staged;
+    size_t staged, stage_used;
     struct hello ours;
     struct hello theirs;
     uint64_t now, started, heard, progress; /* progress: when bytes last went out */
@@ -75,17 +76,17 @@ enum status session_new(struct tls_ctx *c, const struct tls_config *config,
     s->ours.more = BYTES_NONE;
     s->now = s->started = s->heard = s->progress = now_ms;
     sm_init(&s->sm, &table, SHAKING);
-    frame_reader_init(&s->reader);
+    s->spare = tls_ctx_spare(c);
+    frame_reader_init(&s->reader, s->spare);
     *ret = s;
     return ST_OK;
 }
 
 static void stage_free(struct session *s)
 {
-    if (s->stage) bytes_wipe(s->stage, TLS_RECORD);
-    free(s->stage);
+    spare_give(s->spare, s->stage, s->stage_used);
     s->stage = NULL;
-    s->staged = 0;
+    s->staged = s->stage_used = 0;
 }
 
 void session_free(struct session *s)
@@ -119,10 +120,11 @@ static enum status stage_bytes(struct session *s, struct bytes in)
             in = BYTES(in.p + whole, in.n - whole);
             continue;
         }
-        if (!s->stage && !(s->stage = malloc(TLS_RECORD))) return ST_NO_MEMORY;
+        if (!s->stage && !(s->stage = spare_take(s->spare))) return ST_NO_MEMORY;
         size_t n = TLS_RECORD - s->staged < in.n ? TLS_RECORD - s->staged : in.n;
         memcpy(s->stage + s->staged, in.p, n);
         s->staged += n;
+        if (s->staged > s->stage_used) s->stage_used = s->staged;
         in = BYTES(in.p + n, in.n - n);
         if (s->staged == TLS_RECORD) TRY(flush(s));
     }
@@ -357,6 +359,13 @@ size_t session_waiting(const struct session *s)
     return tls_waiting(s->tls) + s->staged;
 }
 
+void session_rest(struct session *s)
+{
+    frame_rest(&s->reader);
+    tls_rest(s->tls);
+    if (s->staged == 0) stage_free(s);
+}
+
 /* ---- time ---- */
 
 uint64_t session_deadline(const struct session *s)
@@ -373,6 +382,10 @@ uint64_t session_deadline(const struct session *s)
 void session_tick(struct session *s, uint64_t now_ms)
 {
     s->now = now_ms;
+    if (now_ms >= s->heard + SESSION_IDLE_MS) {
+        frame_trim(&s->reader);
+        tls_trim(s->tls);
+    }
     if (now_ms < session_deadline(s)) return;
     if (s->sm.state != OPEN) {
         tls_close(s->tls, ST_TIMEOUT, NULL);
@@ -386,10 +399,6 @@ void session_tick(struct session *s, uint64_t now_ms)
         s->pinged_at = now_ms;
         struct ping ping = {.number = ++s->ping_number};
         (void)put_message(s, LINK_PING, &ping_fields, &ping);
-        /* Idle: what bulk needed can go. */
-        frame_trim(&s->reader);
-        tls_trim(s->tls);
-        if (flush(s) == ST_OK) stage_free(s);
     }
 }
 

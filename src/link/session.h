@@ -23,6 +23,7 @@
 #include "link/tls.h"
 
 #define SESSION_HANDSHAKE_MS 10000 /* from the first byte to HELLO */
+#define SESSION_IDLE_MS 2000       /* silence after which what bulk needed goes, too */
 #define SESSION_PING_MS 20000      /* silence after which we ask */
 #define SESSION_DEAD_MS 60000      /* silence after which it is over */
 #define SESSION_STUCK_MS 120000    /* bytes wait and none goes out: it is over */
@@ -54,6 +55,9 @@ bool session_over(const struct session *s); /* SESSION_CLOSED was given or is du
 size_t session_output(struct session *s, struct bytes *ret, size_t max);
 void session_sent(struct session *s, size_t n, uint64_t now_ms);
 size_t session_waiting(const struct session *s);
+
+/* Nothing more is to do for now: buffers go back to the context's spare ones. For whoever has many. */
+void session_rest(struct session *s);
 
 /* Next moment at which session_tick wants to be called, UINT64_MAX for none. */
 uint64_t session_deadline(const struct session *s);

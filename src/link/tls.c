@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INPUT_FIRST TLS_RECORD
+#define INPUT_FIRST SPARE_SIZE
+#define REST_MAX ((size_t)4 << 10) /* unread bytes that are put into a buffer of their size */
 
-static void shut(struct tls *t, enum status why, const char *reason)
+void tls_shut(struct tls *t, enum status why, const char *reason)
 {
     if (t->state == TLS_CLOSED) return;
     t->state = TLS_CLOSED;
@@ -21,7 +22,7 @@ static void fail(struct tls *t)
     char reason[TLS_REASON];
     enum status st = tls_fault(t, reason);
     ERR_clear_error();
-    shut(t, st, reason);
+    tls_shut(t, st, reason);
 }
 
 static enum status set_up(struct tls *t, const struct tls_config *config)
@@ -47,7 +48,7 @@ static enum status set_up(struct tls *t, const struct tls_config *config)
         return tls_show_key(t->ctx, t->ssl, config->seed);
     case TLS_AS_SERVER: {
         SSL_set_accept_state(t->ssl);
-        enum status st = tls_show_key(t->ctx, t->ssl, config->seed);
+        enum status st = tls_show_server_key(t->ctx, t->ssl, config->seed);
         /* The seat's proof names the key that this handshake was made with. */
         EVP_PKEY *key = SSL_get_privatekey(t->ssl);
         size_t n = 32;
@@ -81,30 +82,49 @@ enum status tls_new(struct tls_ctx *c, const struct tls_config *config, struct t
     return ST_OK;
 }
 
+/* What is sealed needs no wiping. */
+static void block_free(struct tls *t, struct tls_block *b)
+{
+    if (b->cap == TLS_BLOCK)
+        spare_give(&t->ctx->spare, (uint8_t *)b, 0);
+    else
+        free(b);
+}
+
+static void in_free(struct tls *t)
+{
+    if (t->in.cap == SPARE_SIZE)
+        spare_give(&t->ctx->spare, t->in.p, 0);
+    else
+        free(t->in.p);
+    t->in = (struct tls_in){0};
+}
+
 void tls_free(struct tls *t)
 {
     if (!t) return;
     SSL_free(t->ssl);
+    tls_thin_free(t);
     while (t->out.first) {
         struct tls_block *b = t->out.first;
         t->out.first = b->next;
-        free(b);
+        block_free(t, b);
     }
-    free(t->out.spare);
-    free(t->in.p);
+    in_free(t);
     bytes_wipe(t, sizeof *t);
     free(t);
 }
 
 /* ---- in ---- */
 
-static bool in_grow(struct tls_in *in, size_t cap)
+static bool in_grow(struct tls *t, size_t cap)
 {
-    uint8_t *p = malloc(cap);
+    uint8_t *p = cap == SPARE_SIZE ? spare_take(&t->ctx->spare) : malloc(cap);
     if (!p) return false;
-    if (in->p && in->n > in->from) memcpy(p, in->p + in->from, in->n - in->from);
-    free(in->p);
-    *in = (struct tls_in){p, 0, in->n - in->from, cap};
+    size_t left = t->in.n - t->in.from;
+    if (left) memcpy(p, t->in.p + t->in.from, left);
+    in_free(t);
+    t->in = (struct tls_in){p, 0, left, cap};
     return true;
 }
 
@@ -112,15 +132,15 @@ uint8_t *tls_space(struct tls *t, size_t *ret_room)
 {
     struct tls_in *in = &t->in;
     *ret_room = 0;
-    if (!in->p && !in_grow(in, INPUT_FIRST)) return NULL;
     size_t left = in->n - in->from;
     if (left >= TLS_INPUT_STEP) return NULL;
-    if (in->from && (left == 0 || in->cap - in->n < INPUT_FIRST / 2)) {
+    if (in->cap < INPUT_FIRST && !in_grow(t, INPUT_FIRST)) return NULL;
+    if (in->from && (left == 0 || in->cap - in->n < TLS_RECORD / 2)) {
         memmove(in->p, in->p + in->from, left);
         in->from = 0;
         in->n = left;
     }
-    if (in->n == in->cap && !in_grow(in, in->cap * 2)) return NULL;
+    if (in->n == in->cap && !in_grow(t, in->cap * 2)) return NULL;
     *ret_room = in->cap - in->n;
     return in->p + in->n;
 }
@@ -130,7 +150,7 @@ void tls_filled(struct tls *t, size_t n)
     struct tls_in *in = &t->in;
     in->n += n;
     /* A carrier that filled all we offered has more: bulk. No memory only means smaller reads. */
-    if (in->n == in->cap && in->cap < TLS_INPUT_STEP) (void)in_grow(in, in->cap * 4);
+    if (in->n == in->cap && in->cap < TLS_INPUT_STEP) (void)in_grow(t, in->cap * 4);
 }
 
 enum status tls_put(struct tls *t, struct bytes bytes)
@@ -141,7 +161,7 @@ enum status tls_put(struct tls *t, struct bytes bytes)
     if (in->cap - in->n < bytes.n) {
         size_t cap = in->cap ? in->cap : INPUT_FIRST;
         while (cap < left + bytes.n) cap *= 2;
-        if (!in_grow(in, cap)) return ST_NO_MEMORY;
+        if (!in_grow(t, cap)) return ST_NO_MEMORY;
     }
     if (bytes.n) memcpy(in->p + in->n, bytes.p, bytes.n);
     in->n += bytes.n;
@@ -153,14 +173,18 @@ size_t tls_unread(const struct tls *t)
     return t->in.n - t->in.from;
 }
 
+void tls_rest(struct tls *t)
+{
+    size_t left = tls_unread(t);
+    if (left == 0 && t->in.cap <= SPARE_SIZE)
+        in_free(t);
+    else if (left > 0 && left <= REST_MAX && t->in.cap > REST_MAX)
+        (void)in_grow(t, REST_MAX);
+}
+
 void tls_trim(struct tls *t)
 {
-    if (t->in.n == t->in.from) {
-        free(t->in.p);
-        t->in = (struct tls_in){0};
-    }
-    free(t->out.spare);
-    t->out.spare = NULL;
+    if (tls_unread(t) == 0) in_free(t);
 }
 
 /* RFC 9266: label, an empty context, 32 bytes; unique to this connection. */
@@ -179,6 +203,7 @@ static void finished(struct tls *t)
     }
     if (t->role == TLS_TO_SERVER) memset(t->peer.id, 0, sizeof t->peer.id);
     t->state = TLS_OPEN;
+    if (t->role == TLS_AS_SERVER) tls_thin_start(t);
     /* Only now has the caller shown that it holds the key it came with. */
     if (t->role == TLS_AS_PEER) {
         enum status st = t->gate->peer(t->gate->arg, t->peer.id);
@@ -205,15 +230,16 @@ void tls_step(struct tls *t)
 void tls_eof(struct tls *t)
 {
     if (t->state == TLS_HANDSHAKING)
-        shut(t, ST_CLOSED, "the other side ended in the middle of the handshake");
+        tls_shut(t, ST_CLOSED, "the other side ended in the middle of the handshake");
     else
-        shut(t, ST_CLOSED, "the other side ended without a word");
+        tls_shut(t, ST_CLOSED, "the other side ended without a word");
 }
 
 size_t tls_read(struct tls *t, uint8_t *p, size_t n)
 {
     if (t->state != TLS_OPEN || n == 0) return 0;
     size_t got = 0;
+    if (!t->ssl) return tls_thin_read(t, p, n);
     ERR_clear_error();
     if (SSL_read_ex(t->ssl, p, n, &got) == 1) return got;
     int why = SSL_get_error(t->ssl, 0);
@@ -230,6 +256,7 @@ size_t tls_read(struct tls *t, uint8_t *p, size_t n)
 enum status tls_write(struct tls *t, struct bytes in)
 {
     if (t->state != TLS_OPEN) return ST_CLOSED;
+    if (!t->ssl) return tls_thin_write(t, in);
     ERR_clear_error();
     while (in.n) {
         size_t done = 0;
@@ -247,10 +274,13 @@ void tls_close(struct tls *t, enum status why, const char *reason)
     if (t->state == TLS_OPEN && !t->bye_sent) {
         t->bye_sent = true;
         ERR_clear_error();
-        (void)SSL_shutdown(t->ssl); /* close_notify; nobody waits for theirs */
+        if (!t->ssl)
+            tls_thin_alert(t, SSL3_AL_WARNING, SSL_AD_CLOSE_NOTIFY);
+        else
+            (void)SSL_shutdown(t->ssl); /* close_notify; nobody waits for theirs */
         ERR_clear_error();
     }
-    shut(t, why, reason);
+    tls_shut(t, why, reason);
 }
 
 size_t tls_output(const struct tls *t, struct bytes *ret, size_t max)
@@ -274,10 +304,7 @@ void tls_sent(struct tls *t, size_t n)
         if (b->from < b->n) return;
         out->first = b->next;
         if (!out->first) out->last = NULL;
-        if (!out->spare && b->cap == TLS_BLOCK)
-            out->spare = b;
-        else
-            free(b);
+        block_free(t, b);
     }
 }
 

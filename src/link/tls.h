@@ -22,6 +22,7 @@
 #define ENCLAVE_LINK_TLS_H
 
 #include "core/ports/link.h"
+#include "link/spare.h"
 
 #define TLS_KEY 32
 #define TLS_SNI_MAX 64
@@ -55,6 +56,7 @@ struct tls;
 
 enum status tls_ctx_new(struct tls_ctx **ret) MUST_USE;
 void tls_ctx_free(struct tls_ctx *c);
+struct spare *tls_ctx_spare(struct tls_ctx *c);
 /* Whether the group comes from our provider (OpenSSL before 3.5). */
 bool tls_ctx_own_group(const struct tls_ctx *c);
 
@@ -71,7 +73,9 @@ size_t tls_unread(const struct tls *t);
 void tls_step(struct tls *t);
 /* The carrier ended. */
 void tls_eof(struct tls *t);
-/* Gives idle buffers back. */
+/* Nothing is under way: gives the input buffer back, or keeps no more than is unread. A large one stays. */
+void tls_rest(struct tls *t);
+/* Gives it back if nothing is unread, however large. */
 void tls_trim(struct tls *t);
 
 /* Plain bytes into p; returns how many, 0 = none now (look at tls_state). */

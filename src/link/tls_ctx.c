@@ -37,23 +37,19 @@ static int bio_read(BIO *b, char *to, size_t n, size_t *ret_n)
     return 1;
 }
 
-static struct tls_block *block_for(struct tls_out *out, size_t n)
+_Static_assert(sizeof(struct tls_block) + TLS_BLOCK <= SPARE_SIZE, "a block is a spare buffer");
+
+static struct tls_block *block_for(struct tls_out *out, struct spare *spare, size_t n)
 {
     struct tls_block *b = out->last;
     if (b && b->cap - b->n >= n) return b;
-    /* An idle link's ping needs little; bulk takes whole blocks. */
-    size_t cap = n < 1024 && !out->first ? 1024 : TLS_BLOCK;
+    /* A ping or a handshake needs little; bulk takes whole blocks. */
+    size_t cap = TLS_BLOCK;
+    if (!out->first && n <= TLS_BLOCK_LITTLE) cap = n > TLS_BLOCK_SMALL ? n : TLS_BLOCK_SMALL;
     if (n > cap) cap = n;
-    if (out->spare && cap == TLS_BLOCK) {
-        b = out->spare;
-        out->spare = NULL;
-    } else {
-        b = malloc(sizeof *b + cap);
-        if (!b) return NULL;
-        b->cap = cap;
-    }
-    b->next = NULL;
-    b->from = b->n = 0;
+    b = cap == TLS_BLOCK ? (struct tls_block *)(void *)spare_take(spare) : malloc(sizeof *b + cap);
+    if (!b) return NULL;
+    *b = (struct tls_block){.cap = cap};
     if (out->last)
         out->last->next = b;
     else
@@ -62,19 +58,26 @@ static struct tls_block *block_for(struct tls_out *out, size_t n)
     return b;
 }
 
+uint8_t *tls_out_space(struct tls *t, size_t n)
+{
+    struct tls_block *block = block_for(&t->out, &t->ctx->spare, n);
+    if (!block) {
+        t->out.failed = true;
+        return NULL;
+    }
+    uint8_t *to = block->p + block->n;
+    block->n += n;
+    t->out.waiting += n;
+    return to;
+}
+
 static int bio_write(BIO *b, const char *from, size_t n, size_t *ret_n)
 {
-    struct tls_out *out = &((struct tls *)BIO_get_data(b))->out;
     BIO_clear_retry_flags(b);
     *ret_n = 0;
-    struct tls_block *block = block_for(out, n);
-    if (!block) {
-        out->failed = true;
-        return 0;
-    }
-    memcpy(block->p + block->n, from, n);
-    block->n += n;
-    out->waiting += n;
+    uint8_t *to = tls_out_space(BIO_get_data(b), n);
+    if (!to) return 0;
+    memcpy(to, from, n);
     *ret_n = n;
     return 1;
 }
@@ -133,6 +136,31 @@ enum status tls_show_key(struct tls_ctx *c, SSL *ssl, const uint8_t seed[TLS_KEY
     X509_free(x);
     EVP_PKEY_free(key);
     return st;
+}
+
+static bool same_key(EVP_PKEY *key, const uint8_t seed[TLS_KEY])
+{
+    uint8_t have[TLS_KEY];
+    size_t n = sizeof have;
+    bool same = key && EVP_PKEY_get_raw_private_key(key, have, &n) == 1 && n == sizeof have &&
+                secret_same(have, seed, sizeof have);
+    bytes_wipe(have, sizeof have);
+    return same;
+}
+
+enum status tls_show_server_key(struct tls_ctx *c, SSL *ssl, const uint8_t seed[TLS_KEY])
+{
+    if (!same_key(c->server_key, seed)) {
+        X509_free(c->server_cert);
+        EVP_PKEY_free(c->server_key);
+        c->server_cert = NULL;
+        c->server_key = EVP_PKEY_new_raw_private_key_ex(c->libctx, "ED25519", NULL, seed, TLS_KEY);
+        if (c->server_key) c->server_cert = certificate(c, c->server_key);
+    }
+    return c->server_cert && SSL_use_certificate(ssl, c->server_cert) == 1 &&
+                   SSL_use_PrivateKey(ssl, c->server_key) == 1
+               ? ST_OK
+               : ST_BUG;
 }
 
 /* ---- who they are ---- */
@@ -243,6 +271,7 @@ static SSL_CTX *role_ctx(struct tls_ctx *c, enum tls_role role)
     if (role == TLS_AS_SERVER) mode = SSL_VERIFY_NONE;
     SSL_CTX_set_verify(x, mode, NULL);
     if (role == TLS_AS_PEER) SSL_CTX_set_client_hello_cb(x, client_hello, NULL);
+    if (role == TLS_AS_SERVER) SSL_CTX_set_keylog_callback(x, tls_thin_secret);
     return x;
 }
 
@@ -278,10 +307,18 @@ void tls_ctx_free(struct tls_ctx *c)
 {
     if (!c) return;
     for (int i = 0; i < 4; i++) SSL_CTX_free(c->roles[i]);
+    X509_free(c->server_cert);
+    EVP_PKEY_free(c->server_key);
     group_provider_close(&c->group);
     OSSL_LIB_CTX_free(c->libctx);
     BIO_meth_free(c->bio);
+    spare_free(&c->spare);
     free(c);
+}
+
+struct spare *tls_ctx_spare(struct tls_ctx *c)
+{
+    return &c->spare;
 }
 
 bool tls_ctx_own_group(const struct tls_ctx *c)

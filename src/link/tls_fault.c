@@ -30,7 +30,7 @@ static const struct row rows[] = {
     {ERR_R_MALLOC_FAILURE, ST_NO_MEMORY, "out of memory"},
 };
 
-static enum status alert_fault(int alert, char reason[TLS_REASON])
+enum status tls_alert_fault(int alert, char reason[TLS_REASON])
 {
     snprintf(reason, TLS_REASON, "the other side refused: TLS alert %d (%s)", alert,
              SSL_alert_desc_string_long(alert));
@@ -70,7 +70,7 @@ enum status tls_fault(const struct tls *t, char reason[TLS_REASON])
     int why = ERR_GET_REASON(e);
     if (ERR_GET_LIB(e) == ERR_LIB_SSL) {
         if (why >= SSL_AD_REASON_OFFSET && why < SSL_AD_REASON_OFFSET + 256)
-            return alert_fault(why - SSL_AD_REASON_OFFSET, reason);
+            return tls_alert_fault(why - SSL_AD_REASON_OFFSET, reason);
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
             if (rows[i].reason == why) {
                 snprintf(reason, TLS_REASON, "%s", rows[i].text);

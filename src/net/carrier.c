@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct resolving {
     uv_getaddrinfo_t req;
@@ -89,7 +90,10 @@ static void arrived(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     (void)buf;
     struct carrier *c = s->data;
     struct link *l = c->l;
-    if (n == 0) return;
+    if (n == 0) {
+        if (wanted(c)) session_rest(l->session);
+        return;
+    }
     if (n < 0) {
         uv_read_stop(s);
         c->reading = false;
@@ -408,6 +412,17 @@ enum status carrier_accept(struct link *l, uv_stream_t *listener)
     struct carrier *c = carrier_new(l);
     if (!c) return ST_NO_MEMORY;
     if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0) return ST_IO;
+    uv_tcp_nodelay(&c->tcp, 1);
+    return ST_OK;
+}
+
+enum status carrier_adopt(struct link *l, int fd)
+{
+    struct carrier *c = carrier_new(l);
+    if (!c || uv_tcp_open(&c->tcp, fd) != 0) {
+        close(fd);
+        return c ? ST_IO : ST_NO_MEMORY;
+    }
     uv_tcp_nodelay(&c->tcp, 1);
     return ST_OK;
 }

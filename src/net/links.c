@@ -198,6 +198,8 @@ void links_pump_one(struct link *l)
             if (l->events && l->events->writable) l->events->writable(l->arg, l);
         }
         if (!l->over) carrier_read(l, !l->paused);
+        session_rest(l->session);
+        if (l->n->pumped && l->opened && l->events && !l->over) l->n->pumped(l);
     }
     if (l->over && drained(l)) end(l);
 }

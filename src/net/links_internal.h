@@ -82,6 +82,13 @@ struct link {
     char sni[TLS_SNI_MAX];
 };
 
+/* What one of several listeners of a server may hold, and how it deals out what comes. */
+struct server_share {
+    unsigned most, half_open, half_open_per_ip;
+    bool (*deal)(void *arg, uv_stream_t *listener); /* NULL: all is its own. True: taken */
+    void *arg;
+};
+
 struct link_listener {
     struct link_listener *next;
     struct links *n;
@@ -89,6 +96,7 @@ struct link_listener {
     const struct link_gate *gate;
     const struct server_gate *server;
     const struct server_key *key;
+    struct server_share share;
     struct link *half_first, *half_last; /* oldest first */
     unsigned total;
     uint64_t log_since;
@@ -110,6 +118,7 @@ struct links {
     unsigned resolving;
     bool closing;
     uint64_t closing_until;
+    void (*pumped)(struct link *l); /* an accepted link was looked after */
     void (*done)(void *arg);
     void *done_arg;
     uint8_t scrap[4096]; /* where bytes go that nobody wants */
@@ -131,6 +140,7 @@ enum status carrier_dial(struct link *l, const char *address,
 void carrier_dial_tick(struct link *l, uint64_t now);
 void carrier_dial_stop(struct link *l);
 enum status carrier_accept(struct link *l, uv_stream_t *listener) MUST_USE;
+enum status carrier_adopt(struct link *l, int fd) MUST_USE; /* fd is its own from here on */
 void carrier_read(struct link *l, bool on);
 void carrier_flush(struct link *l);
 void carrier_let_go(struct link *l); /* the session becomes the carrier's */
@@ -143,5 +153,14 @@ void listener_close(struct link_listener *ls);
 enum status listener_open(void *ctx, const char *address, const struct link_gate *gate,
                           struct link_listener **ret, uint16_t *ret_port) MUST_USE;
 void listener_unlisten(void *ctx, struct link_listener *ls);
+/* As links_listen_server, with a share of its own. */
+enum status listener_server(struct links *n, const char *address, const struct server_key *key,
+                            const struct server_gate *gate, const struct server_share *share,
+                            struct link_listener **ret, uint16_t *ret_port) MUST_USE;
+/* One that hears nothing itself: connections come by listener_adopt. */
+enum status listener_serve(struct links *n, const struct server_key *key,
+                           const struct server_gate *gate, const struct server_share *share,
+                           struct link_listener **ret) MUST_USE;
+void listener_adopt(struct link_listener *ls, int fd);
 
 #endif

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BACKLOG 512
 #define LOG_WINDOW_MS 10000
@@ -88,35 +89,33 @@ static void half_limit(struct link_listener *ls, const uint8_t ip[8])
         if (!oldest_same) oldest_same = l;
         same++;
     }
-    if (same >= LINKS_HALF_OPEN_PER_IP)
+    if (same >= ls->share.half_open_per_ip)
         victim = oldest_same;
-    else if (all >= LINKS_HALF_OPEN_MAX)
+    else if (all >= ls->share.half_open)
         victim = oldest;
     if (!victim) return;
     session_close(victim->session, ST_BUSY, "too many handshakes at once");
     links_mark(victim);
 }
 
-static void called(uv_stream_t *s, int status)
+static struct link *caller_add(struct link_listener *ls)
 {
-    struct link_listener *ls = s->data;
-    struct links *n = ls->n;
-    if (status != 0 || n->closing) return;
-    struct link *l = links_add(n, ls->server ? TLS_AS_SERVER : TLS_AS_PEER);
-    if (!l) return;
+    struct link *l = links_add(ls->n, ls->server ? TLS_AS_SERVER : TLS_AS_PEER);
+    if (!l) return NULL;
     l->listener = ls;
     l->gate = ls->gate;
     l->server = ls->server;
     ls->total++;
-    if (carrier_accept(l, s) != ST_OK) {
-        links_over(l, ST_IO, "cannot accept");
-        return;
-    }
+    return l;
+}
+
+static void caller_start(struct link_listener *ls, struct link *l)
+{
     struct sockaddr_storage from = {0};
     int len = sizeof from;
     if (uv_tcp_getpeername(&l->carrier->tcp, (struct sockaddr *)&from, &len) == 0)
         ip_of(&from, l->ip);
-    if (ls->total > LINKS_PER_LISTENER) {
+    if (ls->total > ls->share.most) {
         links_over(l, ST_BUSY, "too many links");
         return;
     }
@@ -130,6 +129,30 @@ static void called(uv_stream_t *s, int status)
     }
     half_add(ls, l); /* from here on it has a session */
     carrier_read(l, true);
+}
+
+static void called(uv_stream_t *s, int status)
+{
+    struct link_listener *ls = s->data;
+    if (status != 0 || ls->n->closing) return;
+    if (ls->share.deal && ls->share.deal(ls->share.arg, s)) return;
+    struct link *l = caller_add(ls);
+    if (!l) return;
+    if (carrier_accept(l, s) != ST_OK)
+        links_over(l, ST_IO, "cannot accept");
+    else
+        caller_start(ls, l);
+}
+
+void listener_adopt(struct link_listener *ls, int fd)
+{
+    struct link *l = ls->n->closing ? NULL : caller_add(ls);
+    if (!l)
+        close(fd);
+    else if (carrier_adopt(l, fd) != ST_OK)
+        links_over(l, ST_IO, "cannot accept");
+    else
+        caller_start(ls, l);
 }
 
 /* ---- listening ---- */
@@ -194,29 +217,43 @@ static enum status bind_to(struct link_listener *ls, const struct sockaddr_stora
     return ST_OK;
 }
 
-static enum status listen_on(struct links *n, const char *address, struct link_listener *ls,
+static const struct server_share whole = {LINKS_PER_LISTENER, LINKS_HALF_OPEN_MAX,
+                                          LINKS_HALF_OPEN_PER_IP, NULL, NULL};
+
+/* In the port's list, with a handle that has no socket yet. */
+static enum status listener_new(struct links *n, const struct server_share *share,
+                                struct link_listener **ret)
+{
+    struct link_listener *ls = n->closing ? NULL : calloc(1, sizeof *ls);
+    if (!ls) return n->closing ? ST_CLOSED : ST_NO_MEMORY;
+    ls->n = n;
+    ls->share = *share;
+    ls->tcp.data = ls;
+    if (uv_tcp_init(n->loop, &ls->tcp) != 0) {
+        free(ls);
+        return ST_IO;
+    }
+    ls->next = n->listeners;
+    n->listeners = ls;
+    n->listening++;
+    *ret = ls;
+    return ST_OK;
+}
+
+static enum status listen_on(struct links *n, const char *address, const struct link_listener *as,
                              struct link_listener **ret, uint16_t *ret_port)
 {
     char host[LINK_ADDRESS_MAX + 1];
     uint16_t port;
     struct sockaddr_storage to;
+    struct link_listener *ls = NULL;
     enum status st;
-    if (!ls) return ST_NO_MEMORY;
-    ls->n = n;
-    ls->tcp.data = ls;
-    if (n->closing) {
-        st = ST_CLOSED;
-        goto out;
-    }
     TRY(address_split(address, host, &port));
     TRY(address_numeric(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, &to));
-    if (uv_tcp_init(n->loop, &ls->tcp) != 0) {
-        st = ST_IO;
-        goto out;
-    }
-    ls->next = n->listeners;
-    n->listeners = ls;
-    n->listening++;
+    TRY(listener_new(n, &as->share, &ls));
+    ls->gate = as->gate;
+    ls->server = as->server;
+    ls->key = as->key;
     st = bind_to(ls, &to);
     if (st != ST_OK) {
         listener_close(ls);
@@ -224,28 +261,39 @@ static enum status listen_on(struct links *n, const char *address, struct link_l
     }
     *ret = ls;
     *ret_port = ls->port;
-    return ST_OK;
 out:
-    free(ls);
     return st;
 }
 
 enum status listener_open(void *ctx, const char *address, const struct link_gate *gate,
                           struct link_listener **ret, uint16_t *ret_port)
 {
-    struct link_listener *ls = calloc(1, sizeof *ls);
-    if (ls) ls->gate = gate;
-    return listen_on(ctx, address, ls, ret, ret_port);
+    const struct link_listener as = {.gate = gate, .share = whole};
+    return listen_on(ctx, address, &as, ret, ret_port);
+}
+
+enum status listener_server(struct links *n, const char *address, const struct server_key *key,
+                            const struct server_gate *gate, const struct server_share *share,
+                            struct link_listener **ret, uint16_t *ret_port)
+{
+    const struct link_listener as = {.server = gate, .key = key, .share = *share};
+    return listen_on(n, address, &as, ret, ret_port);
+}
+
+enum status listener_serve(struct links *n, const struct server_key *key,
+                           const struct server_gate *gate, const struct server_share *share,
+                           struct link_listener **ret)
+{
+    enum status st = listener_new(n, share, ret);
+    if (st != ST_OK) return st;
+    (*ret)->server = gate;
+    (*ret)->key = key;
+    return ST_OK;
 }
 
 enum status links_listen_server(struct links *n, const char *address, const struct server_key *key,
                                 const struct server_gate *gate, struct link_listener **ret,
                                 uint16_t *ret_port)
 {
-    struct link_listener *ls = calloc(1, sizeof *ls);
-    if (ls) {
-        ls->server = gate;
-        ls->key = key;
-    }
-    return listen_on(n, address, ls, ret, ret_port);
+    return listener_server(n, address, key, gate, &whole, ret, ret_port);
 }

@@ -33,6 +33,10 @@ static const char help[] =
     "  --log-level LEVEL   error, warn, info or debug; the log goes to standard error\n"
     "  --version, --help\n"
     "\n"
+    "Each connection is an open file: for more of them than `ulimit -Hn` says, raise that limit "
+    "and\n"
+    "coordinator.max_peers.\n"
+    "\n"
     "Standard output gets two lines once it listens: a sentence with address and pin, then\n"
     "HOST:PORT#PIN as `enclave create --sentinel` takes it. SIGTERM and SIGINT end it in order.\n"
     "Exit codes: 0 ended in order, 1 failed, 2 wrong use or configuration.\n";
@@ -44,7 +48,6 @@ struct program {
     uv_loop_t loop;
     struct net_env log;
     struct env env;
-    struct links *links;
     struct host *host;
     uv_signal_t term, interrupt;
 };
@@ -162,18 +165,12 @@ static int only_tell(struct program *p)
 
 /* ---- running ---- */
 
-static void on_links_closed(void *arg)
-{
-    struct program *p = arg;
-    uv_close((uv_handle_t *)&p->term, NULL);
-    uv_close((uv_handle_t *)&p->interrupt, NULL);
-}
-
 static void on_host_closed(void *arg)
 {
     struct program *p = arg;
     p->host = NULL;
-    links_close(p->links, on_links_closed, p);
+    uv_close((uv_handle_t *)&p->term, NULL);
+    uv_close((uv_handle_t *)&p->interrupt, NULL);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -203,14 +200,10 @@ static int run(struct program *p)
                              .data = options_text(p->options, "coordinator.data_dir")};
     host_limits(p->options, &o.limits);
     if (uv_loop_init(&p->loop) != 0) return complain("no event loop can be had"), 1;
-    enum status st = links_new(&p->loop, &p->env, &p->links);
-    if (st != ST_OK) {
-        complain(status_text(st));
-        return 1;
-    }
+    o.threads = (unsigned)options_number(p->options, "coordinator.io_threads");
     watch(p, &p->term, SIGTERM);
     watch(p, &p->interrupt, SIGINT);
-    st = host_open(&p->loop, &p->env, p->links, &o, &p->host, &fault);
+    enum status st = host_open(&p->loop, &p->env, &o, &p->host, &fault);
     if (st != ST_OK) {
         complain(fault.text);
         on_host_closed(p);

@@ -28,8 +28,13 @@ static const struct option_row rows[] = {
      HOSTS},
     {"coordinator.port", OPTION_NUMBER, 0, 65535, "8000",
      "port that the sentinel listens on; 0 lets the system choose", HOSTS},
-    {"coordinator.max_peers", OPTION_NUMBER, 1, 100000, "1000",
+    {"coordinator.max_peers", OPTION_NUMBER, 1, 100000, "16384",
      "most connections the sentinel keeps at one time", HOSTS},
+    {"coordinator.io_threads", OPTION_NUMBER, 0, 16, "0",
+     "threads that carry the sentinel's connections; 0: one for each core, at most 4 (inside "
+     "enclaved: "
+     "1)",
+     HOSTS},
     {"coordinator.data_dir", OPTION_TEXT, 0, 4000, "",
      "directory of the sentinel's database and key; empty: --data says", HOSTS},
 
@@ -124,7 +129,7 @@ static const struct option_row rows[] = {
     {"log.level", OPTION_TEXT, 4, 5, "info", "error, warn, info or debug", ALL},
 };
 
-static const char *const high_throughput[] = {"coordinator.max_peers=10000", "node.workers=40",
+static const char *const high_throughput[] = {"coordinator.max_peers=65536", "node.workers=40",
                                               NULL};
 static const char *const low_latency[] = {"coordinator.max_peers=500", "node.workers=10", NULL};
 

@@ -192,7 +192,7 @@ static inline void town_start_with(struct town *t, size_t n, void (*between)(str
     t->env = net_env(&t->log);
     assert_int_equal(links_new(&t->loop, &t->env, &t->links), ST_OK);
     room_limits_default(&options.limits);
-    assert_int_equal(host_open(&t->loop, &t->env, t->links, &options, &t->host, &fault), ST_OK);
+    assert_int_equal(host_open(&t->loop, &t->env, &options, &t->host, &fault), ST_OK);
     for (size_t i = 0; i < n; i++) {
         struct person *p = &t->people[t->n++];
         p->town = t;

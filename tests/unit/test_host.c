@@ -132,7 +132,7 @@ static void open_host(struct bench *b)
 {
     struct host_fault fault;
     size_t n;
-    enum status st = host_open(&b->loop, &b->env, b->links, &b->options, &b->host, &fault);
+    enum status st = host_open(&b->loop, &b->env, &b->options, &b->host, &fault);
     if (st != ST_OK) print_message("%s\n", fault.text);
     assert_int_equal(st, ST_OK);
     assert_int_equal(hex_decode(host_pin(b->host), 64, b->pin, 32, &n), ST_OK);
@@ -289,18 +289,18 @@ static void faults_name_the_remedy(void **state)
     char other[96], path[128];
     bench_start(&b);
     struct host_options o = b.options;
-    assert_int_equal(host_open(&b.loop, &b.env, b.links, &o, &second, &fault), ST_BUSY);
+    assert_int_equal(host_open(&b.loop, &b.env, &o, &second, &fault), ST_BUSY);
     assert_non_null(strstr(fault.text, "another sentinel"));
     snprintf(other, sizeof other, "%s/other", b.dir);
     o.data = other;
     o.listen = host_address(b.host);
-    assert_int_equal(host_open(&b.loop, &b.env, b.links, &o, &second, &fault), ST_EXISTS);
+    assert_int_equal(host_open(&b.loop, &b.env, &o, &second, &fault), ST_EXISTS);
     assert_non_null(strstr(fault.text, "in use"));
     o.listen = "nonsense";
-    assert_int_equal(host_open(&b.loop, &b.env, b.links, &o, &second, &fault), ST_USAGE);
+    assert_int_equal(host_open(&b.loop, &b.env, &o, &second, &fault), ST_USAGE);
     assert_int_equal(chmod(other, 0755), 0);
     o.listen = "127.0.0.1:0";
-    assert_int_equal(host_open(&b.loop, &b.env, b.links, &o, &second, &fault), ST_LOOSE_MODE);
+    assert_int_equal(host_open(&b.loop, &b.env, &o, &second, &fault), ST_LOOSE_MODE);
     assert_non_null(strstr(fault.text, "chmod 700"));
     assert_int_equal(chmod(other, 0700), 0);
     snprintf(path, sizeof path, "%s/%s", other, HOST_DATABASE);
@@ -308,12 +308,12 @@ static void faults_name_the_remedy(void **state)
     assert_non_null(f);
     for (int i = 0; i < 3000; i++) fputs("garbage ", f);
     fclose(f);
-    assert_int_equal(host_open(&b.loop, &b.env, b.links, &o, &second, &fault), ST_INTEGRITY);
+    assert_int_equal(host_open(&b.loop, &b.env, &o, &second, &fault), ST_INTEGRITY);
     assert_non_null(strstr(fault.text, "damaged"));
     unlink(path);
     snprintf(path, sizeof path, "%s/%s", other, HOST_KEY);
     assert_int_equal(chmod(path, 0644), 0);
-    assert_int_equal(host_open(&b.loop, &b.env, b.links, &o, &second, &fault), ST_LOOSE_MODE);
+    assert_int_equal(host_open(&b.loop, &b.env, &o, &second, &fault), ST_LOOSE_MODE);
     unlink(path);
     rmdir(other);
     bench_end(&b);

@@ -115,7 +115,7 @@ static void sentinel_start(struct town *t, const char *address)
     struct host_fault fault;
     snprintf(data, sizeof data, "%s/sentinel", t->dir);
     room_limits_default(&options.limits);
-    assert_int_equal(host_open(&t->loop, &t->env, t->links, &options, &t->host, &fault), ST_OK);
+    assert_int_equal(host_open(&t->loop, &t->env, &options, &t->host, &fault), ST_OK);
 }
 
 /* Says it, and gives the hint under which it stands in the feed. */

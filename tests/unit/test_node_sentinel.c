@@ -55,7 +55,7 @@ static void sentinel_start(struct town *t, const char *address)
     struct host_fault fault;
     snprintf(data, sizeof data, "%s/sentinel", t->dir);
     room_limits_default(&options.limits);
-    assert_int_equal(host_open(&t->loop, &t->env, t->links, &options, &t->host, &fault), ST_OK);
+    assert_int_equal(host_open(&t->loop, &t->env, &options, &t->host, &fault), ST_OK);
 }
 
 static void copy_file(const struct town *t, const char *from, const char *to)

@@ -17,7 +17,7 @@ void room_limits_default(struct room_limits *l)
         .reply_ms = 30 * ROOM_DAY_MS,
         .doors = 64,
         .knocks = 256,
-        .connections = 1000,
+        .connections = 16384,
         .requests = 64,
         .requests_minute = 6000,
         .strangers_minute = 120,

@@ -2,6 +2,7 @@
 #include "node/host/host.h"
 
 #include "base/encode.h"
+#include "net/callers.h"
 #include "store/private.h"
 #include "store/room_sqlite.h"
 #include "store/store_thread.h"
@@ -10,14 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-/* One connection. Lives from accept to the link's closed event. */
-struct visitor {
-    struct visitor *prev, *next;
-    struct host *host;
-    struct link *link;
-    struct hub_conn *conn;
-};
+/* Callers that a thread may have above what the hub takes: those are told so and closed. */
+#define CALLERS_OVER 256
+#define OTHER_FILES 64 /* database, log, loops, listener, and some to spare */
 
 /* A job of the hub on its way through the store's thread. */
 struct errand {
@@ -29,17 +27,14 @@ struct errand {
 struct host {
     uv_loop_t *loop;
     const struct env *env;
-    struct links *links;
-    struct link_port port;
     struct server_key key;
-    struct server_gate gate; /* borrowed by the listener */
+    struct callers
+        *callers; /* handle of a caller: its struct hub_conn; the hub's handle: the caller */
     struct room_sqlite *db;
     struct rules rules;
     bool erased; /* store thread: something of this batch is to be scrubbed */
     struct store_thread *thread;
     struct hub *hub;
-    struct link_listener *listener;
-    struct visitor *visitors;
     uv_timer_t timer;
     bool closing;
     struct hub_job *refused; /* could not be handed to the thread; answered by the timer */
@@ -122,25 +117,22 @@ static void out_job(void *ctx, struct hub_job *job)
 
 static enum status out_send(void *ctx, void *handle, uint8_t type, struct bytes payload)
 {
-    struct host *h = ctx;
-    struct visitor *v = handle;
-    return h->port.ops->send(v->link, type, payload);
+    (void)ctx;
+    return caller_send(handle, type, payload);
 }
 
 static void out_close(void *ctx, void *handle, enum status why)
 {
-    struct host *h = ctx;
-    struct visitor *v = handle;
+    const struct host *h = ctx;
     if (why != ST_CLOSED && why != ST_TIMEOUT)
         env_log(h->env, ENV_DEBUG, "host", "a connection is ended: %s", status_text(why));
-    h->port.ops->close(v->link);
+    caller_close(handle);
 }
 
 static void out_pause(void *ctx, void *handle, bool stop)
 {
-    struct host *h = ctx;
-    struct visitor *v = handle;
-    h->port.ops->pause(v->link, stop);
+    (void)ctx;
+    caller_pause(handle, stop);
 }
 
 static void arm_timer(struct host *h)
@@ -164,60 +156,31 @@ static void on_timer(uv_timer_t *timer)
     arm_timer(h);
 }
 
-/* ---- links ---- */
+/* ---- callers ---- */
 
-static void finish(struct host *h);
-
-static void on_opened(void *arg, struct link *l, const struct link_peer *peer)
+static void *on_opened(void *arg, struct caller *c, const struct link_peer *peer)
 {
-    struct visitor *v = arg;
-    struct host *h = v->host;
-    v->conn = hub_join(h->hub, v, peer->exporter, peer->spki, now_of(h));
-    if (v->conn == NULL) h->port.ops->close(l);
-}
-
-static void on_frame(void *arg, struct link *l, uint8_t type, struct bytes payload)
-{
-    struct visitor *v = arg;
-    (void)l;
-    if (v->conn != NULL) hub_frame(v->host->hub, v->conn, type, payload, now_of(v->host));
-}
-
-static void on_writable(void *arg, struct link *l)
-{
-    struct visitor *v = arg;
-    (void)l;
-    if (v->conn != NULL) hub_writable(v->host->hub, v->conn);
-}
-
-static void on_closed(void *arg, struct link *l, enum status why)
-{
-    struct visitor *v = arg;
-    struct host *h = v->host;
-    (void)l;
-    (void)why;
-    if (v->conn != NULL) hub_gone(h->hub, v->conn, now_of(h));
-    if (v->prev != NULL)
-        v->prev->next = v->next;
-    else
-        h->visitors = v->next;
-    if (v->next != NULL) v->next->prev = v->prev;
-    free(v);
-    if (h->closing && h->thread == NULL && h->visitors == NULL) finish(h);
-}
-
-static const struct link_events *on_accept(void *arg, struct link *l, void **ret_arg)
-{
-    static const struct link_events events = {on_opened, on_frame, on_writable, on_closed};
     struct host *h = arg;
-    if (h->closing) return NULL;
-    struct visitor *v = calloc(1, sizeof *v);
-    if (v == NULL) return NULL;
-    *v = (struct visitor){.host = h, .link = l, .next = h->visitors};
-    if (h->visitors != NULL) h->visitors->prev = v;
-    h->visitors = v;
-    *ret_arg = v;
-    return &events;
+    return hub_join(h->hub, c, peer->exporter, peer->spki, now_of(h));
+}
+
+static void on_frame(void *arg, void *handle, uint8_t type, struct bytes payload)
+{
+    struct host *h = arg;
+    hub_frame(h->hub, handle, type, payload, now_of(h));
+}
+
+static void on_writable(void *arg, void *handle)
+{
+    struct host *h = arg;
+    hub_writable(h->hub, handle);
+}
+
+static void on_closed(void *arg, void *handle, enum status why)
+{
+    struct host *h = arg;
+    (void)why;
+    hub_gone(h->hub, handle, now_of(h));
 }
 
 /* ---- opening ---- */
@@ -304,13 +267,21 @@ static enum status open_database(struct host *h, const char *data, struct host_f
     return st;
 }
 
-static enum status open_listener(struct host *h, const char *listen, struct host_fault *fault)
+static enum status open_callers(struct host *h, const struct host_options *o,
+                                struct host_fault *fault)
 {
-    const char *colon = strrchr(listen, ':');
+    static const struct callers_events events = {on_opened, on_frame, on_writable, on_closed};
+    const char *listen = o->listen, *colon = strrchr(listen, ':');
+    const struct callers_config config = {.address = listen,
+                                          .key = &h->key,
+                                          .threads = o->threads ? o->threads : callers_suited(),
+                                          .most = (unsigned)o->limits.connections + CALLERS_OVER,
+                                          .events = &events,
+                                          .arg = h};
     uint16_t port = 0;
     enum status st = ST_USAGE;
     if (colon != NULL && strlen(listen) <= LINK_ADDRESS_MAX)
-        st = links_listen_server(h->links, listen, &h->key, &h->gate, &h->listener, &port);
+        st = callers_open(h->loop, h->env, &config, &h->callers, &port);
     if (st == ST_EXISTS)
         return blame(fault, st, "%s is in use by another program; choose another port, or port 0",
                      listen);
@@ -351,28 +322,44 @@ static enum status open_parts(struct host *h, const struct host_options *o,
         st = blame(fault, ST_NO_MEMORY, "out of memory");
         goto out;
     }
-    TRY(open_listener(h, o->listen, fault));
     st = store_thread_start(h->loop, &hooks, &h->thread);
     if (st != ST_OK) {
-        h->port.ops->unlisten(h->port.ctx, h->listener);
         blame(fault, st, "no thread for the database: %s", status_text(st));
+        goto out;
     }
+    st = open_callers(h, o, fault);
+    if (st != ST_OK)
+        store_thread_stop(h->thread, NULL, NULL); /* it has had no job, and needs h no more */
 out:
     return st;
 }
 
-enum status host_open(uv_loop_t *loop, const struct env *env, struct links *links,
-                      const struct host_options *options, struct host **ret,
-                      struct host_fault *fault)
+/* Each connection is an open file. A process starts with a low limit that it may raise up to a hard one. */
+static void raise_files(const struct env *env, uint64_t connections)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) (void)getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= connections + OTHER_FILES) return;
+    env_log(env, ENV_WARN, "host",
+            "this process may open %llu files: enough for %llu connections, not for the %llu of "
+            "coordinator.max_peers; raise the limit (ulimit -Hn, or LimitNOFILE= of the service)",
+            (unsigned long long)limit.rlim_cur,
+            (unsigned long long)(limit.rlim_cur > OTHER_FILES ? limit.rlim_cur - OTHER_FILES : 0),
+            (unsigned long long)connections);
+}
+
+enum status host_open(uv_loop_t *loop, const struct env *env, const struct host_options *options,
+                      struct host **ret, struct host_fault *fault)
 {
     fault->text[0] = '\0';
     struct host *h = calloc(1, sizeof *h);
     if (h == NULL) return blame(fault, ST_NO_MEMORY, "out of memory");
     h->loop = loop;
     h->env = env;
-    h->links = links;
-    h->port = links_port(links);
-    h->gate = (struct server_gate){on_accept, h};
     enum status st = open_parts(h, options, fault);
     if (st != ST_OK) {
         if (fault->text[0] == '\0') blame(fault, st, "%s", status_text(st));
@@ -382,6 +369,7 @@ enum status host_open(uv_loop_t *loop, const struct env *env, struct links *link
     uv_timer_init(loop, &h->timer);
     h->timer.data = h;
     arm_timer(h);
+    raise_files(env, options->limits.connections);
     *ret = h;
     return ST_OK;
 }
@@ -417,18 +405,18 @@ static void on_timer_closed(uv_handle_t *handle)
     if (closed != NULL) closed(arg);
 }
 
-static void finish(struct host *h)
+static void on_callers_closed(void *arg)
 {
+    struct host *h = arg;
     uv_close((uv_handle_t *)&h->timer, on_timer_closed);
 }
 
-/* All that was asked is answered: the links end once the answers are out. */
+/* All that was asked is answered: the callers' links end once the answers are out. */
 static void on_thread_stopped(void *arg)
 {
     struct host *h = arg;
     h->thread = NULL;
-    if (h->visitors == NULL) finish(h);
-    for (struct visitor *v = h->visitors; v != NULL; v = v->next) h->port.ops->close(v->link);
+    callers_close(h->callers, on_callers_closed, h);
 }
 
 void host_close(struct host *h, void (*closed)(void *arg), void *arg)
@@ -437,7 +425,7 @@ void host_close(struct host *h, void (*closed)(void *arg), void *arg)
     h->closing = true;
     h->closed = closed;
     h->closed_arg = arg;
-    h->port.ops->unlisten(h->port.ctx, h->listener);
+    callers_unlisten(h->callers);
     hub_drain(h->hub);
     store_thread_stop(h->thread, on_thread_stopped, h);
 }
