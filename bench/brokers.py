@@ -3,15 +3,20 @@
 free port of the loopback, in a folder of their own, with a certificate made for the run. A peer that is not
 installed is None: the row then stands without it."""
 import contextlib
+import getpass
 import os
 import shutil
 import socket
 import ssl
-import struct
 import subprocess
 import tempfile
 import threading
 import time
+
+
+def found(program):
+    """Servers are not in everybody's PATH."""
+    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 
 def free_port():
@@ -26,8 +31,6 @@ def certificate(place):
                     "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
                     "-keyout", f"{place}/key.pem", "-out", f"{place}/cert.pem"],
                    check=True, stderr=subprocess.DEVNULL)
-    for name in ("key.pem", "cert.pem"):
-        os.chmod(f"{place}/{name}", 0o644)
 
 
 def wait_port(port, child):
@@ -43,21 +46,26 @@ class Mosquitto:
     """mosquitto over TLS; clients are mosquitto_pub and mosquitto_sub."""
     name = "mosquitto TLS QoS 1"
 
-    def __init__(self):
+    def __init__(self, keeps=False):
+        """keeps: on disk, from time to time."""
         self.place = tempfile.mkdtemp(prefix="broker-")
-        os.chmod(self.place, 0o755)
         certificate(self.place)
         self.port = free_port()
         with open(f"{self.place}/conf", "w", encoding="utf-8") as f:
-            f.write(f"""listener {self.port} 127.0.0.1
+            f.write(f"""user {getpass.getuser()}
+listener {self.port} 127.0.0.1
 certfile {self.place}/cert.pem
 keyfile {self.place}/key.pem
+tls_version tlsv1.3
 allow_anonymous true
+max_connections -1
 max_queued_messages 0
-persistence false
+persistence {"true" if keeps else "false"}
+persistence_location {self.place}/
+set_tcp_nodelay true
 log_type none
 """)
-        self.child = subprocess.Popen(["mosquitto", "-c", f"{self.place}/conf"], stdout=subprocess.DEVNULL,
+        self.child = subprocess.Popen([found("mosquitto"), "-c", f"{self.place}/conf"], stdout=subprocess.DEVNULL,
                                       stderr=subprocess.DEVNULL)
         wait_port(self.port, self.child)
 
@@ -71,7 +79,7 @@ log_type none
 
     @staticmethod
     def there():
-        return all(shutil.which(p) for p in ("mosquitto", "mosquitto_pub", "mosquitto_sub"))
+        return all(map(found, ("mosquitto", "mosquitto_pub", "mosquitto_sub", "openssl")))
 
     def client(self, program, *more, **how):
         return subprocess.Popen([program, "-h", "localhost", "-p", str(self.port), "--cafile",
@@ -121,7 +129,7 @@ class Nats:
         certificate(self.place)
         self.port = free_port()
         self.child = subprocess.Popen(
-            ["nats-server", "-a", "127.0.0.1", "-p", str(self.port), "--tls", "--tlscert", f"{self.place}/cert.pem",
+            [found("nats-server"), "-a", "127.0.0.1", "-p", str(self.port), "--tls", "--tlscert", f"{self.place}/cert.pem",
              "--tlskey", f"{self.place}/key.pem"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_port(self.port, self.child)
 
@@ -135,7 +143,7 @@ class Nats:
 
     @staticmethod
     def there():
-        return shutil.which("nats-server") is not None
+        return bool(found("nats-server") and found("openssl"))
 
     def connect(self):
         s = socket.create_connection(("127.0.0.1", self.port))

@@ -2,16 +2,15 @@
 """How long a word takes to another one's screen, at a steady pace: of our daemons, and of mosquitto over TLS at
 QoS 1. One thread writes and reads, so that the driver waits for nothing but the clock and the bytes."""
 import contextlib
-import getpass
 import json
 import os
 import re
 import select
-import shutil
-import signal
 import socket
 import subprocess
 import time
+
+import brokers
 
 TEXT = 100  # bytes of a message
 LAST = "message"  # the event that comes last
@@ -27,7 +26,7 @@ def line(number):
 
 def paced(send, answers, news, pattern, first, n, rate):
     """Sends n messages, rate a second. send(number) writes one, answers() gives {descriptor: function that takes what
-    came}, news is a descriptor of which pattern finds (kind, number). Returns {kind: {number: ms since its sending
+    came, and returns the socket if that is over}, news is a descriptor of which pattern finds (kind, number). Returns {kind: {number: ms since its sending
     began}} when every message has come in the last of the kinds, or after a while without."""
     poll = select.poll()
     poll.register(news, select.POLLIN)
@@ -49,7 +48,9 @@ def paced(send, answers, news, pattern, first, n, rate):
         # poll sleeps whole milliseconds: the last part of the wait is spent looking again
         for fd, _ in poll.poll(100 if due is None else int((due - now) * 1000)):
             if fd != news:
-                taken[fd]()
+                if over := taken[fd]():
+                    poll.unregister(fd)
+                    over.close()
                 continue
             data = os.read(news, 65536)
             at = time.monotonic()
@@ -78,11 +79,11 @@ def connected(path):
 
 
 class Ours:
-    """Writes to the sender's API and reads the reader's event stream. The connections are kept; one that waits for
-    its answer is not written to: HTTP without pipelining, as libenclave does it."""
+    """Writes to the sender's API, a connection a message as the daemon wants it, and reads the reader's event
+    stream."""
 
     def __init__(self, sender, reader):
-        self.sender, self.all, self.free, self.half = sender, {}, [], {}
+        self.sender, self.all, self.half = sender, {}, {}
         self.news = connected(reader)
         self.news.sendall(b"GET /v1/daemon HTTP/1.1\r\nHost: localhost\r\n\r\n")
         last = re.search(rb'"last_event":(\d+)', self.news.recv(65536)).group(1)
@@ -93,21 +94,19 @@ class Ours:
             answer = self.half.pop(s, b"") + s.recv(65536)
             if not answer.endswith(b"}"):
                 self.half[s] = answer
-            elif answer.startswith(b"HTTP/1.1 200"):
-                self.free.append(s)
-            else:
+                return None
+            if not answer.startswith(b"HTTP/1.1 200"):
                 raise SystemExit(f"bench: {answer.decode(errors='replace')}")
+            del self.all[s.fileno()]
+            return s
         return take
 
     def send(self, number):
-        if not self.free:
-            s = connected(self.sender)
-            self.all[s.fileno()] = s
-            self.free.append(s)
+        s = connected(self.sender)
+        self.all[s.fileno()] = s
         body = json.dumps({"text": line(number)}).encode()
-        self.free.pop().sendall(b"POST /v1/enclaves/room/messages HTTP/1.1\r\nHost: localhost\r\n"
-                                b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" %
-                                (len(body), body))
+        s.sendall(b"POST /v1/enclaves/room/messages HTTP/1.1\r\nHost: localhost\r\n"
+                  b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
     def answers(self):
         return {fd: self.taker(s) for fd, s in self.all.items()}
@@ -126,67 +125,28 @@ class Ours:
 WORDS = re.compile(rb"()m(\d{6}) ")
 
 
-def certificates(place):
-    """A throw-away authority and a certificate for localhost, of Ed25519 keys."""
-    def openssl(*words):
-        subprocess.run(["openssl", *words], cwd=place, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    openssl("req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2",
-            "-subj", "/CN=bench")
-    openssl("req", "-newkey", "ed25519", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-            "-out", "server.pem")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def programs():
-    """mosquitto, and its two clients; None: they are not here."""
-    sbin = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-    found = [shutil.which(p, path=sbin) for p in ("mosquitto", "mosquitto_pub", "mosquitto_sub", "openssl")]
-    return found[:3] if all(found) else None
-
-
 @contextlib.contextmanager
-def mosquitto(place):
-    """A broker with TLS 1.3 on a port of its own; yields run(first, n, rate)."""
-    broker, pub, sub = programs()
-    certificates(place)
-    port = free_port()
-    with open(os.path.join(place, "conf"), "w", encoding="ascii") as f:
-        f.write(f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous true\ncafile {place}/ca.pem\ncertfile {place}/server.pem\n"
-                f"keyfile {place}/server.key\ntls_version tlsv1.3\npersistence true\n"
-                f"persistence_location {place}/\nset_tcp_nodelay true\nlog_type error\n")
-    children = [subprocess.Popen([broker, "-c", os.path.join(place, "conf")])]
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
-        common = ["-h", "localhost", "-p", str(port), "--cafile", os.path.join(place, "ca.pem"), "-q", "1", "-t", "room",
-                  "--nodelay"]
-        reader = subprocess.Popen([sub, *common[:-1], "-i", "reader", "-c"], stdout=subprocess.PIPE)
-        children.append(reader)
-        writer = subprocess.Popen([pub, *common, "-i", "writer", "-l"], stdin=subprocess.PIPE)
-        children.append(writer)
+def mosquitto():
+    """A broker that keeps on disk what it has; yields run(first, n, rate)."""
+    with brokers.Mosquitto(keeps=True) as broker:
+        reader = broker.client("mosquitto_sub", "-i", "reader", "-c", stdout=subprocess.PIPE)
+        writer = broker.client("mosquitto_pub", "--nodelay", "-i", "writer", "-l", stdin=subprocess.PIPE)
 
         def send(number):
             os.write(writer.stdin.fileno(), line(number).encode() + b"\n")
 
         def run(first, n, rate):
             return paced(send, dict, reader.stdout.fileno(), WORDS, first, n, rate)
-        deadline = time.monotonic() + 20
-        probe = 900000
-        while not run(probe, 1, 100):  # until both are connected and subscribed
-            probe += 1
-            if time.monotonic() > deadline:
-                raise SystemExit("bench: mosquitto passes nothing on")
-        yield run
-    finally:
-        for c in reversed(children):
-            with contextlib.suppress(ProcessLookupError):
-                c.send_signal(signal.SIGTERM)
-            c.wait()
+        try:
+            deadline = time.monotonic() + 20
+            probe = 900000
+            while not run(probe, 1, 100):  # until both are connected and subscribed
+                probe += 1
+                if time.monotonic() > deadline:
+                    raise SystemExit("bench: mosquitto passes nothing on")
+            yield run
+        finally:
+            for c in (writer, reader):
+                with contextlib.suppress(ProcessLookupError):
+                    c.terminate()
+                c.wait()

@@ -67,8 +67,8 @@ json_t *json_member(const struct node_member *m)
     json_set_number(o, "agreed", m->agreed);
     time_if_any(o, "last", m->last_ms);
     time_if_any(o, "away", m->away_ms);
-    json_set_number(o, "muted", m->muted);
     json_set_bool(o, "silent", m->silent);
+    json_set_number(o, "muted", m->muted);
     return o;
 }
 

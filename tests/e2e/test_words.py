@@ -121,8 +121,8 @@ def talking(w):
     private(w, ada, bob, eve)
     finding(ada, bob, eve)
     slips(ada, bob)
-    by_lines(ada, bob)
     history(w, ada, bob, eve)
+    by_lines(ada, bob)
 
 
 def handed_over(w, sentinel, ada, bob, settled):
