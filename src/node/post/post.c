@@ -493,6 +493,7 @@ static void took(struct enclave *e, const struct mail_message *m, uint64_t index
     case MAIL_OWN:
         if (m->kind != MAIL_MARKS) group_use(e->group, m->epoch);
         post_arrived(e, m->uuid, index, b);
+        if (m->kind == MAIL_MARKS) post_plan(e); /* what came meanwhile */
         break;
     case MAIL_OWN_LATE: post_late(e, m->uuid, b); break;
     case MAIL_OWN_UNKNOWN:
