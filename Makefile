@@ -3,7 +3,7 @@
 
 BUILD ?= build
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-TEST_JOBS ?= 4
+TEST_JOBS ?= 6
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
 SEED ?= 1

@@ -1,228 +1,13 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* uses: base tables crypto core/vault store node/vault api client */
-#include "api/api.h"
-#include "crypto/secret.h"
-#include "enclave/enclave.h"
-#include "unit/fake_node.h"
-
-#include <curl/curl.h>
-#include <jansson.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-#include <uv.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
-/* The API with a fake node on a loop thread; libenclave on the test's. What the test changes in the
- * node, it changes between calls, when the loop thread has nothing to do. */
-struct world {
-    char home[64];
-    uv_loop_t loop;
-    uv_async_t wake;
-    uv_timer_t timer;
-    uv_prepare_t before;
-    struct env env;
-    struct node node;
-    struct vault_flow *vault;
-    struct api *api;
-    struct http *http;
-    pthread_t thread;
-    work_run *run;
-    work_done *done;
-    void *arg;
-    enum { NOTHING, RELEASE, EVENT, CLOSE } order;
-    bool stop_asked;
-    enclave_line *line;
-    unsigned lines;
-    struct enclave *e;
-};
-
-static uint64_t clock_ms(void *ctx)
-{
-    struct timespec t;
-    (void)ctx;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static void fake_random(void *ctx, uint8_t *out, size_t n)
-{
-    (void)ctx;
-    for (size_t i = 0; i < n; i++) out[i] = (uint8_t)(i * 31 + 7);
-}
-
-static void no_log(void *ctx, enum env_level level, const char *area, const char *text)
-{
-    (void)ctx;
-    (void)level;
-    (void)area;
-    (void)text;
-}
-
-static enum status submit(void *ctx, enum work_lane lane, work_run *run, work_done *done, void *arg)
-{
-    struct world *w = ctx;
-    (void)lane;
-    w->run = run;
-    w->done = done;
-    w->arg = arg;
-    return ST_OK;
-}
-
-static void on_timer(uv_timer_t *t)
-{
-    struct world *w = t->data;
-    api_tick(w->api);
-    if (w->run == NULL) return;
-    work_run *run = w->run;
-    w->run = NULL;
-    run(w->arg);
-    w->done(w->arg);
-}
-
-static void before_wait(uv_prepare_t *p)
-{
-    struct world *w = p->data;
-    uint64_t next = api_next_ms(w->api);
-    uint64_t now = clock_ms(NULL);
-    if (w->run != NULL) next = now;
-    if (next != UINT64_MAX) uv_timer_start(&w->timer, on_timer, next > now ? next - now : 0, 0);
-}
-
-static enum status opened(void *arg, const uint8_t mk[32], const uint8_t rk[32])
-{
-    (void)arg;
-    (void)mk;
-    (void)rk;
-    return ST_OK;
-}
-
-static void stopped(void *arg)
-{
-    struct world *w = arg;
-    uv_close((uv_handle_t *)&w->wake, NULL);
-    uv_close((uv_handle_t *)&w->timer, NULL);
-    uv_close((uv_handle_t *)&w->before, NULL);
-}
-
-static void emit(struct world *w, const char *text)
-{
-    struct node_event e = {"message", "one", text, "eve", 9, 0};
-    api_event(w->api, &e);
-}
-
-static void on_wake(uv_async_t *a)
-{
-    struct world *w = a->data;
-    if (w->order == RELEASE) fake_release(&w->node, &w->node.info);
-    if (w->order == EVENT) emit(w, "something");
-    if (w->order == CLOSE) {
-        api_close(w->api);
-        http_stop(w->http, stopped, w);
-    }
-}
-
-static void asked_to_stop(void *arg)
-{
-    struct world *w = arg;
-    w->stop_asked = true;
-}
-
-static void *run_loop(void *arg)
-{
-    struct world *w = arg;
-    uv_run(&w->loop, UV_RUN_DEFAULT);
-    return NULL;
-}
-
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    char socket[96];
-    assert_int_equal(crypto_start(), ST_OK);
-    snprintf(w->home, sizeof w->home, "/tmp/enclave-api-XXXXXX");
-    assert_non_null(mkdtemp(w->home));
-    w->env = (struct env){w, clock_ms, clock_ms, fake_random, no_log};
-    uv_loop_init(&w->loop);
-    uv_async_init(&w->loop, &w->wake, on_wake);
-    uv_timer_init(&w->loop, &w->timer);
-    uv_prepare_init(&w->loop, &w->before);
-    w->wake.data = w->timer.data = w->before.data = w;
-    struct vault_flow_ports vp = {&w->env, {submit, w}, w->home, {1, 64}, {1, 64}};
-    assert_int_equal(vault_flow_new(&vp, opened, w, &w->vault), ST_OK);
-    struct api_options ao = {.env = &w->env,
-                             .node = &w->node,
-                             .vault = w->vault,
-                             .home = w->home,
-                             .profile = "1/2",
-                             .upload_max = 1000,
-                             .stop = asked_to_stop,
-                             .arg = w};
-    assert_int_equal(api_new(&ao, &w->api), ST_OK);
-    snprintf(socket, sizeof socket, "%s/daemon.sock", w->home);
-    struct http_options ho = {
-        .loop = &w->loop, .socket = socket, .handler = api_handle, .arg = w->api};
-    assert_int_equal(http_new(&ho, &w->http), ST_OK);
-    uv_prepare_start(&w->before, before_wait);
-    pthread_create(&w->thread, NULL, run_loop, w);
-    assert_int_equal(enclave_open(w->home, &w->e), 0);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-    char path[96];
-    enclave_close(w->e);
-    w->order = CLOSE;
-    uv_async_send(&w->wake);
-    pthread_join(w->thread, NULL);
-    w->node.end = ST_CLOSED;
-    fake_release(&w->node, NULL);
-    http_free(w->http);
-    api_free(w->api);
-    vault_flow_free(w->vault);
-    int left = uv_loop_close(&w->loop);
-    snprintf(path, sizeof path, "%s/vault", w->home);
-    unlink(path);
-    rmdir(w->home);
-    free(w);
-    return left;
-}
-
-/* Calls and keeps the answer; says what was wrong if the exit code is another one. */
-static struct enclave_answer *expect(struct world *w, int code, const char *op,
-                                     const struct enclave_param *params, size_t n)
-{
-    struct enclave_answer *a = enclave_call(w->e, op, params, n);
-    if (enclave_exit(a) != code)
-        fail_msg("%s: exit %d, not %d: %s", op, enclave_exit(a), code, enclave_json(a));
-    return a;
-}
-
-static void ask(struct world *w, int code, const char *op, const struct enclave_param *params,
-                size_t n, const char *says)
-{
-    struct enclave_answer *a = expect(w, code, op, params, n);
-    if (says != NULL && strstr(enclave_json(a), says) == NULL)
-        fail_msg("%s: \"%s\" does not say \"%s\"", op, enclave_json(a), says);
-    enclave_answer_free(a);
-}
-
-static void open_vault(struct world *w)
-{
-    struct enclave_param p[] = {{"password", "correct horse", 0}};
-    ask(w, 0, "vault_init", p, 1, "\"words\":[\"");
-    w->node.enclaves = 1;
-}
+#include "unit/api_world.h"
 
 static void vault_comes_first(void **state)
 {
@@ -568,57 +353,6 @@ static void names_are_bytes(void **state)
     assert_memory_equal(w->node.last.p, "gr\xc3\xbc\xc3\x9f e%20", 12);
 }
 
-static void messages_come_in_pages(void **state)
-{
-    struct world *w = *state;
-    struct enclave_param from[] = {{"from", "1", 0}};
-    struct enclave_param last[] = {{"last", "2", 0}};
-    open_vault(w);
-    w->node.messages = 2500;
-    struct enclave_answer *a = expect(w, 0, "read", from, 1);
-    json_t *o = json_loads(enclave_json(a), 0, NULL);
-    assert_int_equal(json_array_size(json_object_get(o, "messages")), API_MESSAGES_MAX);
-    assert_true(json_is_true(json_object_get(o, "more")));
-    json_decref(o);
-    enclave_answer_free(a);
-    ask(w, 0, "read", last, 1, "{\"messages\":[{\"number\":2499,");
-    const struct enclave_param early[] = {{"last", "0", 0}, {"early", "true", 0}};
-    ask(w, 0, "read", early, 2, "\"early\":[{\"number\":0,\"nick\":\"eve\"");
-    ask(w, 0, "read", early, 2, "\"settled\":false");
-    ask(w, 0, "read", last, 1, "\"text\":\"a%FFb\",\"text_encoded\":true");
-}
-
-static int count_line(void *arg, const char *json, size_t n)
-{
-    struct world *w = arg;
-    assert_non_null(strstr(json, "\"kind\":\""));
-    assert_int_equal(json[n], 0);
-    if (++w->lines == 3) return 0;
-    w->order = EVENT;
-    uv_async_send(&w->wake);
-    return 1;
-}
-
-static void events_are_told(void **state)
-{
-    struct world *w = *state;
-    struct enclave_param wait[] = {{"after", "1", 0}, {"wait", "30", 0}};
-    struct enclave_param after[] = {{"after", "0", 0}, {"wait", "5000", 0}};
-    open_vault(w); /* event 1 */
-    ask(w, 0, "events", NULL, 0, "\"kind\":\"vault\"");
-    ask(w, 0, "events", wait, 2, "{\"events\":[],"); /* nothing in time */
-    ask(w, 0, "events", after, 2, "\"last\":1");
-    struct enclave_answer *a = enclave_follow(w->e, 0, count_line, w);
-    assert_int_equal(enclave_exit(a), 0);
-    enclave_answer_free(a);
-    assert_int_equal(w->lines, 3);
-    w->order = EVENT;
-    uv_async_send(&w->wake);
-    wait[0].value = "3";
-    wait[1].value = "5000";
-    ask(w, 0, "events", wait, 2, "\"kind\":\"message\"");
-}
-
 static void *cancel_soon(void *arg)
 {
     struct world *w = arg;
@@ -763,49 +497,6 @@ static void absent_daemon_is_named(void **state)
     assert_int_equal(enclave_exit(NULL), 1);
 }
 
-static void history_of_words(void **state)
-{
-    struct world *w = *state;
-    struct enclave_param keep[] = {{"time", "90d", 0}};
-    struct enclave_param share[] = {{"who", "eve", 0}, {"last", "5", 0}, {"since", "1000", 0}};
-    struct enclave_param export[] = {{"local", "/tmp/x", 0}, {"password", "seven words", 0}};
-    struct enclave_param read[] = {{"archive", "one-eve", 0}, {"find", "number", 0}};
-    open_vault(w);
-    ask(w, 4, "history_job", NULL, 0, "nothing was exported");
-    ask(w, 0, "history_keep", keep, 1, "it is done");
-    assert_int_equal(w->node.number, UINT64_C(90) * 86400000);
-    ask(w, 0, "history", NULL, 0, "\"keep_ms\":7776000000");
-    ask(w, 0, "history", NULL, 0, "\"name\":\"one-eve\",\"shared\":true");
-    static const char *const odd[] = {"90", "d", "-1d", "0d", "90m", "99999999999999999999y", ""};
-    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
-        keep[0].value = odd[i];
-        ask(w, 2, "history_keep", keep, 1, NULL);
-    }
-    keep[0].value = "forever";
-    ask(w, 0, "history_keep", keep, 1, NULL);
-    assert_int_equal(w->node.number, 0);
-    ask(w, 0, "history_share", share, 3, "\"messages\":5");
-    assert_string_equal((char *)w->node.last.p, "eve");
-    assert_true(w->node.number > 0);
-    w->node.refuse = ST_REFUSED;
-    ask(w, 6, "history_share", share, 3, "history=no");
-    w->node.refuse = ST_OK;
-    ask(w, 0, "history_export", export, 2, "\"state\":\"deriving\"");
-    assert_string_equal((char *)w->node.last.p, "seven words");
-    ask(w, 0, "history_job", NULL, 0, "\"kind\":\"export\"");
-    ask(w, 0, "history_import", export, 2, "\"kind\":\"import\"");
-    w->node.refuse = ST_BUSY;
-    ask(w, 1, "history_import", export, 2, "another export");
-    w->node.refuse = ST_OK;
-    w->node.messages = 3;
-    ask(w, 0, "history_read", read, 1, "\"number\":3");
-    ask(w, 0, "history_read", read, 2, "\"next\":0");
-    ask(w, 0, "history_forget", read, 1, "it is done");
-    read[0].value = "nothing";
-    ask(w, 4, "history_read", read, 1, "no such archive");
-    ask(w, 4, "history_forget", read, 1, "no such archive");
-}
-
 int main(void)
 {
 #define WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -821,12 +512,9 @@ int main(void)
         WORLD(no_vault_is_needed),
         WORLD(errors_of_the_node_come_through),
         WORLD(names_are_bytes),
-        WORLD(messages_come_in_pages),
-        WORLD(events_are_told),
         WORLD(callers_may_go_away),
         WORLD(mutated_bodies_are_answered),
         WORLD(known_paths_want_their_method),
-        WORLD(history_of_words),
         cmocka_unit_test(absent_daemon_is_named),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);

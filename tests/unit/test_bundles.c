@@ -117,11 +117,11 @@ static struct shown look(struct person *p, uint64_t from, uint64_t number)
     return s;
 }
 
-#define UNTIL(p, number, condition)         \
-    for (;;) {                              \
+#define UNTIL(p, number, condition)          \
+    for (;;) {                               \
         struct shown s = look(p, 1, number); \
-        if (condition) break;               \
-        town_turn((p)->town);               \
+        if (condition) break;                \
+        town_turn((p)->town);                \
     }
 
 #define DID(p, call)                   \
