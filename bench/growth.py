@@ -7,7 +7,8 @@ import re
 STEPS = ("admit", "rekey-made", "rekey-judged", "remove")
 SIZES = ("admit", "rekey", "remove")
 COLOURS = {"admit": "#2563a8", "rekey-made": "#b45309", "rekey-judged": "#d99a4e", "rekey": "#b45309",
-           "remove": "#7a2e8a", "deliveries": "#2563a8", "delay": "#b45309"}
+           "remove": "#7a2e8a", "deliveries": "#2563a8", "delay": "#b45309",
+           "entries": "#2563a8", "attached": "#b45309"}
 
 
 def series(rows, what, unit):
@@ -30,7 +31,7 @@ def table(rows):
     return lines
 
 
-def panel(left, title, unit, lines):
+def panel(left, title, unit, lines, over="members"):
     """One set of axes with its lines; values 10^low .. 10^high."""
     wide, high, top = 380, 300, 60
     every = [v for line in lines.values() for v in line.values()]
@@ -56,13 +57,13 @@ def panel(left, title, unit, lines):
         out.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         out += [f'<circle cx="{x(n):.1f}" cy="{y(v):.1f}" r="3" fill="{colour}"/>' for n, v in line.items()]
         out.append(f'<text x="{left + 10}" y="{top + 18 + 17 * i}" fill="{colour}">{name}</text>')
-    out.append(f'<text x="{left + wide / 2}" y="{top + high + 40}" text-anchor="middle">members</text>')
+    out.append(f'<text x="{left + wide / 2}" y="{top + high + 40}" text-anchor="middle">{over}</text>')
     return out
 
 
-def picture(name, panels):
+def picture(name, panels, over="members"):
     """Two panels (title, unit, {line: {n: value}}) side by side."""
-    body = [line for left, (title, unit, lines) in zip((90, 600), panels) for line in panel(left, title, unit, lines)]
+    body = [line for left, (title, unit, lines) in zip((90, 600), panels) for line in panel(left, title, unit, lines, over)]
     return ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1010 420" font-family="sans-serif" font-size="12">\n'
             f"<title>{name}</title>\n"
             "<style>.grid{stroke:#ddd}.title{font-size:15px;font-weight:bold}</style>\n"

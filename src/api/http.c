@@ -468,6 +468,10 @@ static int request(struct http *h, struct lws *wsi, struct connection *c, struct
     int refused = refuse(x, wsi, &why);
     if (header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof text))
         x->body_expected = (size_t)strtoull(text, NULL, 10);
+    if (refused == 0 && x->body_expected > 0 && strcmp(x->method, "GET") == 0) {
+        refused = 400;
+        why = "a GET has no body";
+    }
     x->last_one = x->body_expected > 0 || strcmp(x->method, "GET") != 0;
     if (refused == 0 && (x->path.bad || x->arguments.bad)) {
         refused = 413;

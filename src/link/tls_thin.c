@@ -165,6 +165,7 @@ static size_t keep_rest(struct tls *t, struct bytes plain, uint8_t *p, size_t n)
         return 0;
     }
     memcpy(x->rest, plain.p, plain.n);
+    bytes_wipe(t->in.p + (plain.p - t->in.p), plain.n);
     x->rest_n = plain.n;
     x->rest_from = 0;
     return take_rest(x, p, n);
@@ -179,6 +180,7 @@ size_t tls_thin_read(struct tls *t, uint8_t *p, size_t n)
         if (type == RECORD_DATA && plain.n > n) return keep_rest(t, plain, p, n);
         if (type == RECORD_DATA && plain.n > 0) {
             memcpy(p, plain.p, plain.n);
+            bytes_wipe(t->in.p + (plain.p - t->in.p), plain.n); /* it lies where the record lay */
             return plain.n;
         }
         bool go_on = type == RECORD_DATA        ? true

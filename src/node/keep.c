@@ -109,6 +109,7 @@ void keep_put(struct keep_batch *b, const struct keep_space *s, uint64_t n, stru
         buf_free(&sealed);
         return;
     }
+    b->bytes += sealed.n;
     w->value = buf_view(&sealed); /* freed with the batch: ciphertext needs no wiping */
 }
 

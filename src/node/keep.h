@@ -30,6 +30,7 @@ struct keep_batch {
     struct keep *keep;
     struct kv_write *writes;
     size_t n, room;
+    size_t bytes; /* that are put */
     bool bad;
 };
 

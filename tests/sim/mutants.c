@@ -426,8 +426,9 @@ void mutant_taken(struct person *p, struct enclave *e, int kind, bool holds)
     if (kind == MUTANT_HEAD && holds) silence(p, e);
     /* With a key of its own that nobody has, it locked itself out like one that was set back: the group
      * must bring it back to its senses as well. */
-    if ((kind == MUTANT_UPDATE || kind == MUTANT_RENEW) &&
-        (group_restored(e->group) || group_lost(e->group))) {
+    bool shows = group_restored(e->group) || group_lost(e->group);
+    /* With a RENEW it may learn so only from the next epoch, which does not open for it. */
+    if ((kind == MUTANT_UPDATE && shows) || (kind == MUTANT_RENEW && (shows || holds))) {
         p->restored = true;
         p->restored_ms = s->time.now_ms;
         s->locked_out++;

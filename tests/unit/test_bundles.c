@@ -155,6 +155,32 @@ static void check_all(struct person *p, const char *seventh)
     assert_string_equal(look(p, 1, LINES + 2).text, "after");
 }
 
+/* Whichever of its messages is named, all of it goes out again, once; and nobody sees it twice. */
+static void said_again(struct person *alice, struct person *bob)
+{
+    struct enclave *e = node_find(alice->node, "room");
+    struct message_row m;
+    struct buf row;
+    uint64_t count = e->feeds[FEED_MAIL].seen.count;
+    buf_init(&row, KV_VALUE_MAX);
+    while (e->out_first != NULL) town_turn(alice->town);
+    for (uint64_t number = 50; number < 53; number++) {
+        assert_int_equal(post_get(e, number, &row, &m), ST_OK);
+        assert_false(bundle_uuid_is_base(m.uuid));
+        post_say_again(e, m.uuid);
+    }
+    buf_free(&row);
+    assert_non_null(e->out_first);
+    assert_null(e->out_first->next);
+    assert_true(bundle_uuid_is_base(e->out_first->uuid));
+    assert_int_equal(e->out_first->number, 2);
+    while (e->out_first != NULL) town_turn(alice->town);
+    e = node_find(bob->node, "room");
+    while (e->feeds[FEED_MAIL].seen.count <= count) town_turn(bob->town);
+    assert_int_equal(look(bob, 1, 0).n, LINES + 2);
+    assert_true(look(bob, 1, 9).edited && look(bob, 1, 2).unsaid);
+}
+
 static void lines_among_members(void **state)
 {
     (void)state;
@@ -191,6 +217,7 @@ static void lines_among_members(void **state)
         person_start(bob);
         UNTIL(bob, 1, s.found);
     }
+    said_again(alice, bob);
     struct answer answer = {0};
     assert_int_equal(node_edit(bob->node, "room", 5, BYTES_LIT("no"), person_answer, &answer),
                      ST_CONFLICT);

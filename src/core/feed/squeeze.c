@@ -4,8 +4,14 @@
 #include "core/feed/pad.h"
 
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #define LEVEL 3
+
+static size_t most_of(size_t packed)
+{
+    return packed * SQUEEZE_RATIO > SQUEEZE_FREE ? packed * SQUEEZE_RATIO : SQUEEZE_FREE;
+}
 
 bool squeeze_pack(size_t overhead, struct bytes in, struct buf *out)
 {
@@ -16,7 +22,7 @@ bool squeeze_pack(size_t overhead, struct bytes in, struct buf *out)
     uint8_t *to = buf_space(out, room);
     if (to == NULL) return false;
     size_t n = ZSTD_compress(to, room, in.p, in.n, LEVEL);
-    bool pays = !ZSTD_isError(n) && pad_class(overhead + n) < plain;
+    bool pays = !ZSTD_isError(n) && pad_class(overhead + n) < plain && in.n <= most_of(n);
     bytes_wipe(to + (pays ? n : 0), room - (pays ? n : 0));
     out->n -= room - (pays ? n : 0);
     return pays;
@@ -26,7 +32,7 @@ enum status squeeze_open(size_t overhead, struct bytes packed, size_t most, stru
 {
     unsigned long long size = ZSTD_getFrameContentSize(packed.p, packed.n);
     /* Both ways of not knowing it are above any size. */
-    if (size == 0 || size > most) return ST_BAD_MESSAGE;
+    if (size == 0 || size > most || size > most_of(packed.n)) return ST_BAD_MESSAGE;
     if (ZSTD_findFrameCompressedSize(packed.p, packed.n) != packed.n) return ST_BAD_MESSAGE;
     if (pad_class(overhead + packed.n) >= pad_class(overhead + (size_t)size)) return ST_BAD_MESSAGE;
     uint8_t *to = buf_space(out, (size_t)size);
@@ -35,5 +41,6 @@ enum status squeeze_open(size_t overhead, struct bytes packed, size_t most, stru
     if (!ZSTD_isError(n) && n == size) return ST_OK;
     bytes_wipe(to, (size_t)size);
     out->n -= (size_t)size;
-    return ST_BAD_MESSAGE;
+    return ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation ? ST_NO_MEMORY
+                                                                                   : ST_BAD_MESSAGE;
 }

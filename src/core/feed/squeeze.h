@@ -15,6 +15,11 @@
 
 #include "base/bytes.h"
 
+/* What is larger than a text may be and gives more than so many times its size is not packed, and not taken: a
+ * reader of a whole feed pays for what entries unpack to. */
+#define SQUEEZE_FREE ((size_t)32768)
+#define SQUEEZE_RATIO ((size_t)32)
+
 /* Appends the packed form of in; false: it saves no class, and out is as before. overhead: bytes of
  * the sealed entry beside its content. */
 bool squeeze_pack(size_t overhead, struct bytes in, struct buf *out);

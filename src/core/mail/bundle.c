@@ -9,7 +9,8 @@ bool bundle_next(struct cursor *c, struct bytes *ret_text)
 {
     if (c->left == 0) return false;
     *ret_text = cursor_take(c, cursor_u16(c));
-    return !c->bad && ret_text->n <= BUNDLE_TEXT_MAX;
+    if (ret_text->n > BUNDLE_TEXT_MAX) c->bad = true;
+    return !c->bad;
 }
 
 size_t bundle_count(struct bytes content)

@@ -147,7 +147,9 @@ void contact_name(struct contact *c, const char *wanted)
     while (n > 0 && strchr("-_.", base[n - 1])) n--;
     base[n] = '\0';
     hex_encode(BYTES(c->card.fingerprint, 4), hex);
-    snprintf(name, sizeof name, "%s", base);
+    /* Nobody's card may bring a name that could be meant as another one's fingerprint. */
+    bool digits = n >= NODE_FINGERPRINT_MIN && strspn(base, "0123456789abcdefABCDEF") == n;
+    snprintf(name, sizeof name, digits ? "peer-%.50s" : "%s", base);
     if (n == 0 || !name_free(c, name))
         snprintf(name, sizeof name, "%s-%s", n == 0 ? "peer" : base, hex);
     memcpy(c->name, name, sizeof c->name);

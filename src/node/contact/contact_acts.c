@@ -208,7 +208,8 @@ static enum status renew(struct contact *c, const struct node_peer_add *req, con
     if (c->done != NULL || c->stage == CONTACT_LEAVING)
         return say(c->node, done, arg, ST_BUSY,
                    "it is being added or removed just now: enclave peer list");
-    if (d->card.made > c->card.made) {
+    bool newer = d->card.made > c->card.made;
+    if (newer) {
         c->card = d->card;
         buf_clear(&c->card_bytes);
         buf_bytes(&c->card_bytes, req->card);
@@ -216,7 +217,8 @@ static enum status renew(struct contact *c, const struct node_peer_add *req, con
     c->done = done;
     c->arg = arg;
     c->answer_ms = env_mono_ms(c->node->ports.env) + CONTACT_ANSWER_MS;
-    if (c->stage == CONTACT_WAITING && d->address[0] != '\0') {
+    /* An old card brings no old address back. */
+    if (c->stage == CONTACT_WAITING && d->address[0] != '\0' && (newer || req->address != NULL)) {
         snprintf(c->address, sizeof c->address, "%s", d->address);
         memcpy(c->pin, d->pin, sizeof c->pin);
         c->published = false; /* the word says that we look, too */

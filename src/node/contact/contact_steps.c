@@ -37,7 +37,7 @@ static const struct enclave_door *door_of(const struct contact *c, const struct 
 
 static bool both_in(const struct enclave *e)
 {
-    return e != NULL && enclave_in(e) && ledger_members(group_ledger(e->group)) >= 2;
+    return e != NULL && enclave_in(e) && ledger_members(group_ledger(e->group)) == 2;
 }
 
 static void plan_hosting(const struct contact *c, const struct enclave *e, struct plan *p)
@@ -174,12 +174,16 @@ static void enter(struct contact *c, uint64_t now_ms)
 {
     char code[INVITATION_TEXT_MAX];
     struct enclave *e = known(c);
+    if (e != NULL && memcmp(e->tag, c->tag, sizeof c->tag) != 0) {
+        c->trouble = "what they left for you leads to another enclave of yours: it is not taken";
+        c->seek_ms = now_ms + AGAIN_MS;
+        return;
+    }
     /* Its pin is the one we dialled: then we know a way there, which its owner may not. */
     bool same = memcmp(c->invitation.pin, c->dialled_pin, 32) == 0;
     c->stage = CONTACT_ENTERING;
     c->entering_ms = now_ms;
     if (e != NULL) {
-        memcpy(c->tag, e->tag, sizeof c->tag);
         contact_save(c);
         return;
     }

@@ -213,7 +213,9 @@ static void on_committed(void *arg, enum status st)
     if (st != ST_OK && e->create_done != NULL && !e->removed)
         enclave_unmake(e, st, "not made: no room on disk");
     /* An answer to our RENEW waits for the rows to be on disk. */
-    if (e->rejoin != NULL && e->commits == 0 && !e->removed) enclave_pump(e);
+    bool waits = e->read_waits && e->commits < ENCLAVE_COMMITS_MOST;
+    if (waits) e->read_waits = false;
+    if ((waits || (e->rejoin != NULL && e->commits == 0)) && !e->removed) enclave_pump(e);
     free(c);
 }
 

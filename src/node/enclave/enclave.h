@@ -26,8 +26,10 @@
 #define POST_ALL UINT16_MAX    /* to: everybody */
 #define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
-#define ENCLAVE_KEPT_DAYS 60 /* sealed entries of feed 1, for whoever asks */
-#define ENCLAVE_OPS_MAX 4096 /* feed-2 entries waiting to be appended */
+#define ENCLAVE_TAKE_BYTES ((size_t)8 << 20) /* of rows, out of one READ, in one commit */
+#define ENCLAVE_COMMITS_MOST 16              /* on the way to the disk: nothing more is read */
+#define ENCLAVE_KEPT_DAYS 60                 /* sealed entries of feed 1, for whoever asks */
+#define ENCLAVE_OPS_MAX 4096                 /* feed-2 entries waiting to be appended */
 #define ENCLAVE_LOST_TEXT                                                                     \
     "this machine lost the thread of the keys (an old backup?): it has asked the others for " \
     "new ones and goes on by itself when one of them is there"
@@ -212,9 +214,10 @@ struct enclave {
     struct node *node;
     uint64_t slot;
     bool removed;
-    bool copied;    /* its rows are a copy, and its group is still to come: node/copied.h */
-    bool halted;    /* a commit failed: memory is ahead of the disk, nothing more is done */
-    size_t commits; /* on the way: not freed before they are done */
+    bool copied;     /* its rows are a copy, and its group is still to come: node/copied.h */
+    bool halted;     /* a commit failed: memory is ahead of the disk, nothing more is done */
+    bool read_waits; /* for commits that are on the way */
+    size_t commits;  /* on the way: not freed before they are done */
     struct keep_batch *batch; /* open while entries are taken: one commit for all of them */
     enum enclave_phase phase;
     struct sm sm;

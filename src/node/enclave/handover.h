@@ -17,7 +17,7 @@
 #include "node/enclave/enclave.h"
 
 #define HANDOVER_KEEP_MS MAIL_EPOCH_KEEP_MS
-#define HANDOVER_GATHER_MAX ((size_t)64 << 20) /* held in memory before it is taken */
+#define HANDOVER_GATHER_MAX ((size_t)8 << 20) /* held in memory before it is taken */
 #define HANDOVER_ANSWER_MS 20000
 #define HANDOVER_LINK_MS 2000 /* between two looks whether a link is there */
 #define HANDOVER_LINK_TRIES 8

@@ -192,7 +192,8 @@ static void asked_feed(struct enclave *e, uint8_t feed, enum status st, struct b
     /* Feed 0 was read to its head before: what is still unknown now stays unknown. */
     bool last_word = enclave_synced(e, FEED_LEDGER);
     bool later = false; /* feed 0 first */
-    while (fits && !later && c.left > 0 && fields_read(&room_item_fields, &c, &item) == ST_OK)
+    while (fits && !later && c.left > 0 && batch.bytes < ENCLAVE_TAKE_BYTES &&
+           fields_read(&room_item_fields, &c, &item) == ST_OK)
         later = !take(e, feed, item.sealed, last_word);
     if (!f->stuck) f->head = in.count > f->seen.count ? in.count : f->seen.count;
     end_taking(e);
@@ -216,6 +217,10 @@ ASKED(3)
 
 static void read_feed(struct enclave *e, uint8_t feed)
 {
+    if (e->commits >= ENCLAVE_COMMITS_MOST) {
+        e->read_waits = true; /* the disk is slower than the feed: goes on with the next commit */
+        return;
+    }
     static uplink_done *const asked[FEEDS] = {asked_0, asked_1, asked_2, asked_3};
     struct room_read msg = {.feed = feed,
                             .from = e->feeds[feed].seen.count,

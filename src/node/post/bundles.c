@@ -47,6 +47,12 @@ enum status post_bundle_from(struct enclave *e, uint64_t number, struct post_bun
     return ret->last == 0 ? ST_NOT_FOUND : read_bundle(ret);
 }
 
+void post_bundle_unlook(struct enclave *e)
+{
+    buf_free(&e->post->last_bundle.row);
+    e->post->last_bundle.count = 0;
+}
+
 enum status post_bundle_get(struct enclave *e, uint64_t number, struct post_bundle *ret)
 {
     struct bytes row;
@@ -55,8 +61,24 @@ enum status post_bundle_get(struct enclave *e, uint64_t number, struct post_bund
         buf_bytes(&ret->row, row);
         return row.n == 0 ? ST_NOT_FOUND : read_bundle(ret); /* empty: it is about to go */
     }
+    struct post_bundle *last = &e->post->last_bundle; /* its messages are asked for one by one */
+    if (last->count > 0 && number >= last->first && number <= last->last) {
+        buf_init(&ret->row, KV_VALUE_MAX);
+        buf_bytes(&ret->row, buf_view(&last->row));
+        ret->last = last->last;
+        return read_bundle(ret);
+    }
     enum status st = post_bundle_from(e, number, ret);
-    return st == ST_OK && ret->first > number ? ST_NOT_FOUND : st;
+    if (st != ST_OK || ret->first > number) return st == ST_OK ? ST_NOT_FOUND : st;
+    post_bundle_unlook(e);
+    buf_init(&last->row, KV_VALUE_MAX);
+    buf_bytes(&last->row, buf_view(&ret->row));
+    if (!last->row.bad) {
+        last->first = ret->first;
+        last->last = ret->last;
+        last->count = ret->count;
+    }
+    return ST_OK;
 }
 
 static void put_bundle(struct enclave *e, uint64_t last, const struct bundle_row *row, size_t count,
@@ -66,6 +88,7 @@ static void put_bundle(struct enclave *e, uint64_t last, const struct bundle_row
     uint8_t place[8];
     struct bundle_row versioned = *row;
     versioned.version = BUNDLE_VERSION;
+    post_bundle_unlook(e);
     buf_init(&out, KV_VALUE_MAX);
     if (fields_encode(&bundle_row_fields, &versioned, &out) == ST_OK) {
         put_u64(place, last - count + 1);
@@ -120,12 +143,15 @@ bool post_bundle_blank(struct enclave *e, uint64_t number, struct keep_batch *b)
     struct post_bundle p;
     struct buf content;
     struct bytes text;
-    bool there = post_bundle_get(e, number, &p) == ST_OK;
-    if (there) {
+    enum status st = post_bundle_get(e, number, &p);
+    bool there = st == ST_OK;
+    if (!there && st != ST_NOT_FOUND) b->bad = true;
+    if (there && bundle_text(p.head.content, (size_t)(number - p.first)).n > 0) {
         struct cursor c = cursor_of(p.head.content);
         buf_init(&content, KV_VALUE_MAX);
         for (uint64_t n = p.first; bundle_next(&c, &text); n++)
             bundle_add(&content, n == number ? BYTES_NONE : text);
+        if (buf_status(&content) != ST_OK) b->bad = true;
         p.head.content = buf_view(&content);
         put_bundle(e, p.last, &p.head, p.count, NULL, b);
         buf_free(&content);
@@ -150,6 +176,7 @@ size_t post_bundle_forget(struct enclave *e, uint64_t number, uint64_t *ret_last
             keep_erase(b, &e->s_uuids, post_key(p.head.leaf, uuid));
             post_remember(e, n, 0, p.head.leaf, uuid, BYTES_NONE, NULL, p.head.leaf);
         }
+        post_bundle_unlook(e);
         keep_erase(b, &e->s_bundles, p.last);
         keep_erase(b, &e->s_uuids, post_key(p.head.leaf, p.head.uuid));
         post_remember(e, p.last, p.count, p.head.leaf, p.head.uuid, BYTES_NONE, NULL, p.head.leaf);
@@ -176,7 +203,8 @@ void post_show_bundle(struct enclave *e, const struct mail_message *m, uint64_t 
                       struct keep_batch *b)
 {
     size_t n = bundle_count(m->content);
-    if (n == 0 || !bundle_uuid_is_base(m->uuid)) return; /* signed nonsense shows nothing */
+    if (n == 0 || m->content.n > BUNDLE_CONTENT_MAX || !bundle_uuid_is_base(m->uuid))
+        return; /* signed nonsense shows nothing */
     struct bundle_row row = {.leaf = m->leaf,
                              .own = own,
                              .sent = 1,

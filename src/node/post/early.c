@@ -71,7 +71,8 @@ static bool ripe(const struct enclave *e, const struct outgoing *o)
 
 static bool may_speak(const struct enclave *e)
 {
-    return may(e) && group_writable(e->group) && !enclave_keys_shared(e);
+    /* What the feed says about our own numbers comes first. */
+    return may(e) && e->post->read && group_writable(e->group) && !enclave_keys_shared(e);
 }
 
 void early_offer(struct enclave *e)
@@ -212,6 +213,8 @@ void enclave_early_frame(struct enclave *e, uint16_t leaf, struct bytes payload)
     if (!may(e) || fields_decode(&early_frame_fields, payload, &in) != ST_OK) return;
     if (!pad_is_class(in.sealed.n) || !has_room(e, leaf, in.sealed.p, NULL)) return;
     if (mail_peek(e->mail, leaf, in.sealed, &m) != ST_OK) return;
+    if (m.content.n > NODE_TEXT_MAX || post_muted(e, leaf) > 0 || post_known(e, leaf, m.uuid))
+        return;
     if (has_room(e, leaf, in.sealed.p, m.uuid)) keep(e, in.sealed, &m);
 }
 

@@ -448,6 +448,7 @@ static void show(struct enclave *e, const struct mail_message *m, uint64_t index
 void post_show(struct enclave *e, const struct mail_message *m, uint64_t index, uint16_t to,
                bool own, struct keep_batch *b)
 {
+    if (m->kind == MAIL_TEXT && m->content.n > NODE_TEXT_MAX) return; /* nobody can say so much */
     e->post->hush = !own && post_mute(e, m->leaf, 1, m->time_ms, m->content.n);
     show(e, m, index, to, own, b);
     e->post->hush = false;
@@ -524,7 +525,9 @@ void enclave_mail_entry(struct enclave *e, uint64_t index, struct bytes sealed,
     struct mail_message m;
     if (e->mail == NULL) return;
     if (index > mail_next_index(e->mail) && mail_skip_to(e->mail, index) != ST_OK) return;
-    if (mail_take(e->mail, index, sealed, &m) != ST_OK) return;
+    enum status st = mail_take(e->mail, index, sealed, &m);
+    if (st == ST_NO_MEMORY) b->bad = true; /* not gone past: it is read again after a restart */
+    if (st != ST_OK) return;
     if (m.verdict == MAIL_UNKNOWN)
         post_private_take(e, index, sealed, b);
     else
@@ -606,13 +609,19 @@ void post_say_again(struct enclave *e, const uint8_t uuid[16])
     buf_init(&row, KV_VALUE_MAX);
     buf_init(&content, KV_VALUE_MAX);
     if (post_find(e, group_leaf(e->group), uuid, &row, &m, &number) == ST_OK) {
-        bool bundle = post_bundle_content(e, number, &content, &m) == ST_OK;
-        if (bundle)
-            kind = MAIL_BUNDLE;
-        else
+        const uint8_t *said = m.uuid;
+        size_t place = bundle_uuid_place(uuid);
+        bool fits;
+        if (post_bundle_content(e, number, &content, &m) == ST_OK) {
+            kind = MAIL_BUNDLE; /* all of it, whichever of its messages was named */
+            number -= place;
+            fits = find_uuid(e, said) == NULL;
+        } else {
             buf_clear(&content);
-        if ((bundle || post_content(e, &m, &kind, &content) == ST_OK) &&
-            post_outgoing(e, kind, m.to, uuid, number, m.time_ms, buf_view(&content), &o) != ST_OK)
+            fits = post_content(e, &m, &kind, &content) == ST_OK;
+        }
+        if (!fits ||
+            post_outgoing(e, kind, m.to, said, number, m.time_ms, buf_view(&content), &o) != ST_OK)
             o = NULL;
     } else {
         buf_clear(&row);

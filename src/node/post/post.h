@@ -140,6 +140,7 @@ struct post {
     bool hush;          /* rows that are put tell nothing: their author is muted */
     char flooding[NODE_REASON_MAX];
     struct post_unsaved *oldest, *newest; /* rows that were put, in order */
+    struct post_bundle last_bundle;       /* as on disk, looked at last; count 0: none */
     struct post_end *ends;                /* messages that are dropped one day, in no order */
     size_t n_ends, ends_room;
     struct mail_marks marks[LEDGER_EVER_MAX]; /* by leaf */
@@ -227,6 +228,7 @@ enum status post_bundle_get(struct enclave *e, uint64_t number, struct post_bund
 /* The first one on disk that ends at this number or later. */
 enum status post_bundle_from(struct enclave *e, uint64_t number, struct post_bundle *ret) MUST_USE;
 void post_bundle_free(struct post_bundle *p);
+void post_bundle_unlook(struct enclave *e); /* forgets the one looked at last */
 /* Its message i, as a row of its own would be; points into p and text. */
 void post_bundle_message(const struct post_bundle *p, size_t i, struct bytes text,
                          struct message_row *ret);

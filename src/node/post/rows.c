@@ -281,6 +281,7 @@ void post_free(struct enclave *e)
     while (p->oldest != NULL) forget_oldest(p);
     early_free(e);
     free(p->ends);
+    post_bundle_unlook(e);
     free(p);
     e->post = NULL;
 }
