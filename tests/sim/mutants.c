@@ -404,6 +404,10 @@ static bool mutate(struct sim *s, struct person *p, struct enclave *e, enum muta
                   m.at, valid ? ": it holds" : "");
         struct ill_mark mark = {.must_void = !valid || kinds[kind].must_void, .mutant = kind};
         did = villain_post(p, e, &m.r.entry, m.key, m.r.envelope.back, mark);
+        if (did && valid && kind == MUTANT_RENEW) {
+            p->restored = true; /* also where the answer is lost and the entry is not */
+            p->restored_ms = s->time.now_ms;
+        }
     }
     right_free(&m.r);
     return did;
@@ -426,9 +430,8 @@ void mutant_taken(struct person *p, struct enclave *e, int kind, bool holds)
     if (kind == MUTANT_HEAD && holds) silence(p, e);
     /* With a key of its own that nobody has, it locked itself out like one that was set back: the group
      * must bring it back to its senses as well. */
-    bool shows = group_restored(e->group) || group_lost(e->group);
-    /* With a RENEW it may learn so only from the next epoch, which does not open for it. */
-    if ((kind == MUTANT_UPDATE && shows) || (kind == MUTANT_RENEW && (shows || holds))) {
+    if ((kind == MUTANT_UPDATE || kind == MUTANT_RENEW) &&
+        (group_restored(e->group) || group_lost(e->group))) {
         p->restored = true;
         p->restored_ms = s->time.now_ms;
         s->locked_out++;
