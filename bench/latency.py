@@ -86,7 +86,10 @@ class Ours:
         self.sender, self.all, self.half = sender, {}, {}
         self.news = connected(reader)
         self.news.sendall(b"GET /v1/daemon HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        last = re.search(rb'"last_event":(\d+)', self.news.recv(65536)).group(1)
+        answer = b""
+        while not answer.endswith(b"}"):  # head and body come one after the other
+            answer += self.news.recv(65536)
+        last = re.search(rb'"last_event":(\d+)', answer).group(1)
         self.news.sendall(b"GET /v1/events?stream=true&after=" + last + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
     def taker(self, s):
