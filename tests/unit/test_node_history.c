@@ -86,7 +86,11 @@ static struct enclave *room_of(struct person *p)
 static uint64_t said(struct person *p, const char *text)
 {
     person_say(p, "room", text);
-    return words_of(p, NULL)->number[words_of(p, NULL)->n - 1];
+    const struct words *w = words_of(p, NULL); /* somebody else's may be the last row */
+    size_t i = w->n;
+    while (i > 0 && strncmp(w->text[i - 1], text, 47) != 0) i--;
+    assert_true(i > 0);
+    return w->number[i - 1];
 }
 
 #define UNTIL(town, condition) \

@@ -25,6 +25,7 @@
 #define ENCLAVE_INTENTS_MAX 64 /* what the owner wants in the ledger and is not there yet */
 #define POST_ALL UINT16_MAX    /* to: everybody */
 #define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
+#define ENCLAVE_NEWCOMER_MS 5000 /* words wait so long for the keys of who came in */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
 #define ENCLAVE_TAKE_BYTES ((size_t)8 << 20) /* of rows, out of one READ, in one commit */
 #define ENCLAVE_COMMITS_MOST 16              /* on the way to the disk: nothing more is read */
@@ -339,6 +340,7 @@ struct enclave {
     uint64_t mail_commits; /* of words, begun since the start */
     uint64_t read_upto;
     uint64_t mail_again_ms;
+    uint64_t newcomer_ms; /* monotonic: until then words wait for a newcomer's keys; 0 */
     bool retake_due;
     bool mail_full; /* said so in trouble */
 };
@@ -434,6 +436,9 @@ void enclave_news(struct enclave *e);
 void enclave_roster(struct enclave *e);
 /* Somebody left and no COMMIT followed: the keys are still his, so words and files wait. */
 bool enclave_keys_shared(const struct enclave *e);
+/* That, or somebody came in and has no keys yet: what is said to one whose name is on the screen is
+ * readable for it. For a newcomer ENCLAVE_NEWCOMER_MS at most, as no COMMIT may come for long. */
+bool enclave_words_wait(struct enclave *e);
 enum status
 enclave_epochs(struct enclave *e) MUST_USE; /* sender chains of the newest epoch into mail */
 

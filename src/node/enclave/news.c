@@ -37,6 +37,31 @@ bool enclave_keys_shared(const struct enclave *e)
     return false;
 }
 
+/* A member that no COMMIT has given keys yet. */
+static bool newcomer_without_keys(const struct enclave *e)
+{
+    const struct ledger *l = group_ledger(e->group);
+    for (size_t i = 0; i < ledger_leaves(l); i++) {
+        const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
+        if (leaf->member_now && leaf->epoch_in == LEDGER_NEVER) return true;
+    }
+    return false;
+}
+
+bool enclave_words_wait(struct enclave *e)
+{
+    uint64_t now = env_mono_ms(e->node->ports.env);
+    if (enclave_keys_shared(e)) return true;
+    if (!newcomer_without_keys(e)) {
+        e->newcomer_ms = 0;
+        return false;
+    }
+    if (e->newcomer_ms == 0) e->newcomer_ms = now + ENCLAVE_NEWCOMER_MS;
+    if (now >= e->newcomer_ms) return false;
+    e->mail_again_ms = e->newcomer_ms;
+    return true;
+}
+
 enum status enclave_epochs(struct enclave *e)
 {
     const struct ledger *l = group_ledger(e->group);
@@ -46,6 +71,7 @@ enum status enclave_epochs(struct enclave *e)
     enum status st = list == NULL ? ST_NO_MEMORY : ST_OK;
     size_t n = 0;
     if (st != ST_OK) goto out;
+    e->newcomer_ms = 0;
     for (size_t i = 0; i < ledger_leaves(l) && n < MAIL_LEAVES_MAX; i++) {
         const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
         if (!ledger_in_epoch(l, leaf->leaf, epoch)) continue;

@@ -167,7 +167,7 @@ static enum status seal(struct enclave *e, struct outgoing *o)
     o->ready = o->early = false;
     o->below = 0;
     buf_clear(&o->sealed);
-    if (e->mail == NULL || enclave_keys_shared(e)) return ST_OK;
+    if (e->mail == NULL || enclave_words_wait(e)) return ST_OK;
     memcpy(d.uuid, o->uuid, 16);
     memcpy(d.seen_chain, seen.chain, 32);
     enum status st;
@@ -276,7 +276,7 @@ void enclave_mail_restored(struct enclave *e)
 void enclave_mail_send(struct enclave *e)
 {
     if (!enclave_synced(e, FEED_LEDGER) || !enclave_synced(e, FEED_MAIL) || e->removed ||
-        e->halted || e->group == NULL || !group_writable(e->group) || enclave_keys_shared(e))
+        e->halted || e->group == NULL || !group_writable(e->group) || enclave_words_wait(e))
         return;
     uint64_t now = env_mono_ms(e->node->ports.env);
     size_t flying = 0;
