@@ -29,6 +29,7 @@
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
 #define ENCLAVE_TAKE_BYTES ((size_t)8 << 20) /* of rows, out of one READ, in one commit */
 #define ENCLAVE_COMMITS_MOST 16              /* on the way to the disk: nothing more is read */
+#define ENCLAVE_PUSHES_MOST 64               /* the same for what the sentinel pushes */
 #define ENCLAVE_KEPT_DAYS 60                 /* sealed entries of feed 1, for whoever asks */
 #define ENCLAVE_OPS_MAX 4096                 /* feed-2 entries waiting to be appended */
 #define ENCLAVE_LOST_TEXT                                                                     \

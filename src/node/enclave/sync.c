@@ -270,7 +270,9 @@ static void on_entry(struct enclave *e, struct bytes payload)
             forked(e, in.feed);
         return;
     }
+    /* Where the disk is far behind, what is pushed is read again later, many in one commit. */
     bool next = in.index == f->seen.count && !f->reading && !e->resending &&
+                e->commits < ENCLAVE_PUSHES_MOST &&
                 (in.feed == FEED_LEDGER || enclave_synced(e, FEED_LEDGER));
     if (in.index + 1 > f->head) f->head = in.index + 1;
     if (next) {
