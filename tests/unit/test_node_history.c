@@ -284,6 +284,31 @@ static void put_row(struct person *by, unsigned i, uint8_t to, bool known, struc
 }
 
 /* A member that means ill shares: strangers' words, private ones, junk, more than is taken. */
+/* The words and their taking back come to her in one reading. */
+static void what_is_taken_back_meanwhile_goes(void **state)
+{
+    (void)state;
+    struct town t;
+    town_start(&t, 3);
+    struct person *alice = &t.people[0], *bob = &t.people[1];
+    struct person *carol = &t.people[2];
+    person_create(alice, "room");
+    person_admit(&t, bob, "room");
+    uint64_t one_of = said(alice, "one"), two_of = said(alice, "two");
+    UNTIL(&t, has(words_of(bob, NULL), "two"));
+    person_admit(&t, carol, "room");
+    person_stop(carol);
+    assert_int_equal(share(bob, "carol", 0), 2);
+    DID(alice, node_unsay(alice->node, "room", one_of, DONE));
+    DID(alice, node_edit(alice->node, "room", two_of, BYTES_LIT("two, and more"), DONE));
+    UNTIL(&t, enclave_mail_waiting(room_of(alice)) == 0 && enclave_mail_waiting(room_of(bob)) == 0);
+    person_start(carol);
+    UNTIL(&t, archives_of(carol) == 1 && has(words_of(carol, "room-bob"), "two, and more"));
+    assert_false(has(words_of(carol, "room-bob"), "one"));
+    assert_int_equal(words_of(carol, "room-bob")->n, 1);
+    town_end(&t);
+}
+
 static void what_is_shared_is_bounded(void **state)
 {
     (void)state;
@@ -524,6 +549,7 @@ int main(void)
         cmocka_unit_test(older_ones_are_erased),
         cmocka_unit_test(one_clock_alone_erases_nothing),
         cmocka_unit_test(newcomers_see_what_is_shared),
+        cmocka_unit_test(what_is_taken_back_meanwhile_goes),
         cmocka_unit_test(what_is_shared_is_bounded),
         cmocka_unit_test(packing_is_a_rule_of_the_enclave),
         cmocka_unit_test(files_are_whole_or_refused),

@@ -196,7 +196,7 @@ void mail_own_next(const struct mail *m, uint64_t *ret_epoch, uint64_t *ret_n)
 
 bool mail_late_own(struct mail *m, uint8_t ret_uuid[16])
 {
-    if (m->n_late == 0) return false;
+    if (m->n_late == 0 || m->n_pending == MAIL_UNSEEN_MAX) return false;
     memcpy(ret_uuid, m->late[0], 16);
     m->n_late--;
     memmove(m->late[0], m->late[1], m->n_late * sizeof m->late[0]);

@@ -73,7 +73,7 @@ void mail_expire(struct mail *m, uint64_t now_ms);
 /* Newest epoch and our next number in it, as HEAD states them; MAIL_NONE if there is none. */
 void mail_own_next(const struct mail *m, uint64_t *ret_epoch, uint64_t *ret_n);
 /* An own message counted for nobody after all because its epoch had closed: to be made again with
- * the same uuid. Each is told once; false when there is none (left). */
+ * the same uuid. Each is told once; false when there is none (left), or mail_make would say ST_BUSY. */
 bool mail_late_own(struct mail *m, uint8_t ret_uuid[16]);
 
 /* ---- writing ---- */

@@ -82,6 +82,7 @@ void archives_free(struct node *n)
 {
     if (n->archives == NULL) return;
     for (size_t i = 0; i < n->archives->n; i++) free(n->archives->list[i]);
+    for (size_t i = 0; i < n->archives->n_later; i++) buf_free(&n->archives->later[i].text);
     free(n->archives);
     n->archives = NULL;
 }
@@ -215,13 +216,28 @@ static struct enclave *enclave_of(struct node *n, const uint8_t enclave_id[32])
     return NULL;
 }
 
+/* Says the row at that number the same? Another archive's may be forged: it hides no other words. */
+static bool says_the_same(struct node *n, const struct archive *a, uint64_t number,
+                          const struct history_row *m)
+{
+    struct buf row;
+    struct history_row has;
+    buf_init(&row, KV_VALUE_MAX);
+    bool same = keep_get(&n->keep, &a->rows, number, &row) == ST_OK &&
+                history_row_read(buf_view(&row), &has) == ST_OK && bytes_same(has.text, m->text) &&
+                memcmp(has.author, m->author, 32) == 0 && memcmp(has.uuid, m->uuid, 16) == 0;
+    buf_free(&row);
+    return same;
+}
+
 static bool here_already(struct node *n, const struct archive *a, const struct history_row *m)
 {
     uint64_t key = history_key(m->author, m->uuid);
     for (size_t i = 0; i < n->archives->n; i++) {
         const struct archive *other = n->archives->list[i];
-        if (memcmp(other->r.enclave_id, a->r.enclave_id, 32) == 0 && place_of(n, other, key) != 0)
-            return true;
+        if (memcmp(other->r.enclave_id, a->r.enclave_id, 32) != 0) continue;
+        uint64_t number = place_of(n, other, key);
+        if (number != 0 && (other == a || says_the_same(n, other, number, m))) return true;
     }
     struct enclave *e = enclave_of(n, a->r.enclave_id);
     const struct ledger_leaf *leaf =
@@ -256,17 +272,62 @@ static void erase_row(struct archive *a, uint64_t number, size_t bytes, const st
     a->r.bytes -= bytes < a->r.bytes ? bytes : a->r.bytes;
 }
 
+/* The oldest falls out: more changes of shared words than that in one reading are no honest author's. */
+static void change_later(struct archives *all, const uint8_t enclave_id[32],
+                         const uint8_t author[32], const uint8_t uuid[16], struct bytes text,
+                         uint64_t time_ms)
+{
+    if (all->n_later == ARCHIVES_LATER_MAX) {
+        buf_free(&all->later[0].text);
+        all->n_later--;
+        memmove(&all->later[0], &all->later[1], all->n_later * sizeof all->later[0]);
+    }
+    struct archive_later *l = &all->later[all->n_later++];
+    *l = (struct archive_later){.time_ms = time_ms};
+    memcpy(l->enclave_id, enclave_id, 32);
+    memcpy(l->author, author, 32);
+    memcpy(l->uuid, uuid, 16);
+    buf_init(&l->text, KV_VALUE_MAX);
+    buf_bytes(&l->text, text);
+}
+
+void archives_settle(struct node *n)
+{
+    struct archives *all = n->archives;
+    struct keep_batch b;
+    if (all == NULL || all->n_later == 0 || n->commits > 0) return;
+    struct archive_later *list = calloc(all->n_later, sizeof *list);
+    if (list == NULL) return;
+    size_t count = all->n_later;
+    memcpy(list, all->later, count * sizeof *list);
+    all->n_later = 0;
+    keep_begin(&b, &n->keep);
+    for (size_t i = 0; i < count; i++) {
+        const struct archive_later *l = &list[i];
+        archive_change(n, l->enclave_id, l->author, l->uuid, buf_view(&l->text), l->time_ms, &b);
+        buf_free(&list[i].text);
+    }
+    free(list);
+    if (b.n == 0)
+        keep_drop(&b);
+    else if (keep_commit(&b, on_swept, n) == ST_OK)
+        n->commits++;
+}
+
 void archive_change(struct node *n, const uint8_t enclave_id[32], const uint8_t author[32],
                     const uint8_t uuid[16], struct bytes text, uint64_t time_ms,
                     struct keep_batch *b)
 {
     uint64_t key = history_key(author, uuid);
+    bool later = false;
     for (size_t i = 0; n->archives != NULL && i < n->archives->n; i++) {
         struct archive *a = n->archives->list[i];
         struct history_row m;
         struct buf row, changed;
         if (memcmp(a->r.enclave_id, enclave_id, 32) != 0) continue;
         uint64_t number = place_of(n, a, key);
+        if (number == 0 && a->r.kind == ARCHIVE_SHARED && (b->n > 0 || n->commits > 0))
+            later = true;
         if (number == 0) continue;
         buf_init(&row, KV_VALUE_MAX);
         buf_init(&changed, KV_VALUE_MAX);
@@ -289,6 +350,7 @@ void archive_change(struct node *n, const uint8_t enclave_id[32], const uint8_t 
         buf_free(&changed);
         buf_free(&row);
     }
+    if (later) change_later(n->archives, enclave_id, author, uuid, text, time_ms);
 }
 
 struct sweeping {

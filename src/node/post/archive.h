@@ -18,6 +18,7 @@
 #include "node/enclave/enclave.h"
 
 #define ARCHIVES_MAX 256
+#define ARCHIVES_LATER_MAX 64
 #define ARCHIVE_SHARED_ROWS 4096 /* most rows, and bytes, that one member may share with us */
 #define ARCHIVE_SHARED_BYTES ((uint64_t)8 << 20)
 #define ARCHIVE_VERSION 1
@@ -51,11 +52,20 @@ struct archive {
     bool full_told;
 };
 
+/* Of a message whose row may be on its way to the disk: again once all is there. */
+struct archive_later {
+    uint8_t enclave_id[32], author[32], uuid[16];
+    uint64_t time_ms;
+    struct buf text;
+};
+
 struct archives {
     struct keep_space records;
     struct archive *list[ARCHIVES_MAX];
     size_t n;
     uint64_t next_slot;
+    struct archive_later later[ARCHIVES_LATER_MAX];
+    size_t n_later;
 };
 
 struct archive_made {
@@ -82,6 +92,8 @@ void archive_drop(struct node *n, struct archive *a, struct keep_batch *b);
 void archive_change(struct node *n, const uint8_t enclave_id[32], const uint8_t author[32],
                     const uint8_t uuid[16], struct bytes text, uint64_t time_ms,
                     struct keep_batch *b);
+/* No commit is on its way: what archive_change could not see is changed now. */
+void archives_settle(struct node *n);
 /* Erases rows of an enclave's archives that were said before that time, at most so many; how many. */
 size_t archives_sweep(struct node *n, const uint8_t enclave_id[32], uint64_t before_ms, size_t most,
                       struct keep_batch *b);

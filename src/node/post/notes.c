@@ -348,6 +348,33 @@ void post_put_act(struct enclave *e, const struct outgoing *o, struct keep_batch
     buf_free(&row);
 }
 
+struct old_acts {
+    uint64_t before_ms;
+    struct enclave *e;
+    struct keep_batch *b;
+};
+
+static bool on_act(void *arg, uint64_t n, struct bytes plain)
+{
+    struct old_acts *old = arg;
+    struct act_row a;
+    if (fields_decode(&act_row_fields, plain, &a) != ST_OK || a.time_ms < old->before_ms)
+        keep_erase(old->b, &old->e->s_acts, n);
+    return true;
+}
+
+void post_drop_old_acts(struct enclave *e)
+{
+    struct keep_batch b;
+    uint64_t now = env_wall_ms(e->node->ports.env);
+    struct old_acts old = {now < POST_ACT_KEEP_MS ? 0 : now - POST_ACT_KEEP_MS, e, &b};
+    keep_begin(&b, &e->node->keep);
+    if (keep_scan(&e->node->keep, &e->s_acts, 0, on_act, &old) == ST_OK && b.n > 0)
+        enclave_commit(e, &b, NULL, NULL);
+    else
+        keep_drop(&b);
+}
+
 /* number: the message it speaks of. */
 static enum status act(struct node *n, const char *name, uint64_t number, struct note *note,
                        node_done *done, void *arg)

@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "node/enclave/handover.h"
+#include "node/post/archive.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,7 @@ static void on_told(void *arg, enum status st)
         for (struct outgoing *o = e->out_first; o != NULL; o = o->next)
             if (o->commit <= t->commit && o->sealed.n > 0) o->ready = true;
         early_offer(e);
+        archives_settle(e->node);
         if (e->retake_due && enclave_synced(e, FEED_LEDGER) && enclave_synced(e, FEED_MAIL))
             enclave_mail_settle(e);
         enclave_mail_send(e);
@@ -578,24 +580,6 @@ void enclave_mail_retake(struct enclave *e)
         keep_drop(&b);
 }
 
-void enclave_mail_settle(struct enclave *e)
-{
-    bool retake = false;
-    if (e->mail == NULL) return;
-    bool private = false;
-    if (mail_settle(e->mail, &retake) != ST_OK || pair_settle(e->pair, &private) != ST_OK) return;
-    retake |= private;
-    retake |= e->retake_due;
-    e->retake_due = false;
-    if (retake) enclave_mail_retake(e);
-    e->post->read = true;
-    post_plan(e);
-    e->post->synced_ms = env_wall_ms(e->node->ports.env);
-    group_feeds_read(e->group);
-    post_private_settle(e);
-    post_offer(e);
-}
-
 /* What turned out late is made again from its row: a message, or a note about one. */
 void post_say_again(struct enclave *e, const uint8_t uuid[16])
 {
@@ -647,41 +631,39 @@ void post_say_again(struct enclave *e, const uint8_t uuid[16])
     buf_free(&row);
 }
 
-struct old_acts {
-    uint64_t before_ms;
-    struct enclave *e;
-    struct keep_batch *b;
-};
-
-static bool on_act(void *arg, uint64_t n, struct bytes plain)
+/* As many as there is room for now. */
+static void say_late(struct enclave *e)
 {
-    struct old_acts *old = arg;
-    struct act_row a;
-    if (fields_decode(&act_row_fields, plain, &a) != ST_OK || a.time_ms < old->before_ms)
-        keep_erase(old->b, &old->e->s_acts, n);
-    return true;
+    uint8_t uuid[16];
+    while (mail_late_own(e->mail, uuid)) post_say_again(e, uuid);
 }
 
-static void drop_old_acts(struct enclave *e)
+void enclave_mail_settle(struct enclave *e)
 {
-    struct keep_batch b;
-    uint64_t now = env_wall_ms(e->node->ports.env);
-    struct old_acts old = {now < POST_ACT_KEEP_MS ? 0 : now - POST_ACT_KEEP_MS, e, &b};
-    keep_begin(&b, &e->node->keep);
-    if (keep_scan(&e->node->keep, &e->s_acts, 0, on_act, &old) == ST_OK && b.n > 0)
-        enclave_commit(e, &b, NULL, NULL);
-    else
-        keep_drop(&b);
+    bool retake = false;
+    if (e->mail == NULL) return;
+    bool private = false;
+    if (mail_settle(e->mail, &retake) != ST_OK || pair_settle(e->pair, &private) != ST_OK) return;
+    retake |= private;
+    retake |= e->retake_due;
+    e->retake_due = false;
+    if (retake) enclave_mail_retake(e);
+    e->post->read = true;
+    say_late(e);
+    post_plan(e);
+    e->post->synced_ms = env_wall_ms(e->node->ports.env);
+    group_feeds_read(e->group);
+    post_private_settle(e);
+    post_offer(e);
 }
 
 void enclave_mail_epoch(struct enclave *e)
 {
-    uint8_t uuid[16];
     if (e->mail == NULL) return;
     mail_expire(e->mail, env_wall_ms(e->node->ports.env));
-    drop_old_acts(e);
+    post_drop_old_acts(e);
     e->retake_due = true; /* once both feeds are read to their heads */
-    while (mail_late_own(e->mail, uuid)) post_say_again(e, uuid);
+    say_late(e);
     post_private_turn(e);
 }
 

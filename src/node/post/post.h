@@ -298,6 +298,7 @@ size_t post_mentioned(const struct enclave *e, struct bytes text,
                       uint8_t ret[2 * NOTE_MENTIONS_MAX]);
 
 /* What was put by post_outgoing can be made again. */
+void post_drop_old_acts(struct enclave *e); /* of more than POST_ACT_KEEP_MS ago */
 void post_put_act(struct enclave *e, const struct outgoing *o, struct keep_batch *b);
 
 /* ---- retention.c ---- */
