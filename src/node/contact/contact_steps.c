@@ -206,6 +206,8 @@ static void enter(struct contact *c, uint64_t now_ms)
 static bool gives_way(struct contact *c, struct enclave *e, uint64_t now_ms)
 {
     if (e->n_knocks > 0 || both_in(e)) return false;
+    /* The other one is voted on, or about to be inside. */
+    if (e->group != NULL && ledger_current_proposal(group_ledger(e->group)) != NULL) return false;
     if (c->first_found_ms == 0) c->first_found_ms = now_ms;
     bool lower = memcmp(c->node->contacts->fingerprint, c->card.fingerprint, CARD_FINGERPRINT) < 0;
     return !lower || !c->found_seeks || now_ms - c->first_found_ms >= CONTACT_GRACE_MS;
