@@ -85,11 +85,25 @@ static bool is_about(const struct own_acts *a, struct bytes content)
            memcmp(note.of_uuid, a->uuid, 16) == 0 && (a->acts >> note.act & 1U) != 0;
 }
 
+/* Words that we shared with a newcomer, the message among them: what else it shares is shared again by
+ * hand if it should turn out late. */
+static bool shares(const struct own_acts *a, struct bytes content)
+{
+    struct cursor c = cursor_of(content);
+    struct history_row m;
+    const struct ledger_leaf *leaf = ledger_leaf(group_ledger(a->e->group), a->leaf);
+    while (leaf != NULL && (a->acts & POST_ACT_SHARED) != 0 && c.left > 0 &&
+           history_get(&c, &m) == ST_OK)
+        if (memcmp(m.uuid, a->uuid, 16) == 0 && memcmp(m.author, leaf->id, 32) == 0) return true;
+    return false;
+}
+
 static bool on_own_act(void *arg, uint64_t n, struct bytes plain)
 {
     struct own_acts *a = arg;
     struct act_row row;
-    if (fields_decode(&act_row_fields, plain, &row) == ST_OK && is_about(a, row.content))
+    if (fields_decode(&act_row_fields, plain, &row) == ST_OK &&
+        (row.kind == MAIL_HISTORY ? shares(a, row.content) : is_about(a, row.content)))
         keep_erase(a->b, &a->e->s_acts, n);
     return true;
 }
@@ -142,7 +156,8 @@ static enum status apply(struct enclave *e, uint16_t by, uint16_t with, uint64_t
         m.text = m.path = m.signs = BYTES(NULL, 0);
         m.state = POST_UNSAID;
         m.reply = 0;
-        post_forget_acts(e, m.leaf, m.uuid, 1U << NOTE_EDIT | 1U << NOTE_REACT, b);
+        post_forget_acts(e, m.leaf, m.uuid, 1U << NOTE_EDIT | 1U << NOTE_REACT | POST_ACT_SHARED,
+                         b);
     } else {
         st = sign_row(m.signs, by, note->text, &signs);
         m.signs = buf_view(&signs);

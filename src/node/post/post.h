@@ -287,6 +287,7 @@ bool post_noted(struct enclave *e, const struct mail_message *m, uint16_t with,
 /* Own acts of these kinds about a message (bits of 1 << enum note_act) are not made again any more, should
  * they be late, and their texts leave the disk. */
 #define POST_ACTS_ALL ~0U
+#define POST_ACT_SHARED (1U << 31) /* it was shared with a newcomer, by us */
 void post_forget_acts(struct enclave *e, uint16_t leaf, const uint8_t uuid[16], unsigned acts,
                       struct keep_batch *b);
 /* The content of an own message as it was said, made again from its row. */
