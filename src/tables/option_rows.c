@@ -56,7 +56,7 @@ static const struct option_row rows[] = {
      HOSTS},
     {"coordinator.idle_days", OPTION_NUMBER, 1, 36500, "400",
      "days without any visit after which a room is erased", HOSTS},
-    {"coordinator.max_doors", OPTION_NUMBER, 1, 10000, "64", "most open invitations of a room",
+    {"coordinator.max_doors", OPTION_NUMBER, 1, 10000, "192", "most open invitations of a room",
      HOSTS},
     {"coordinator.max_knocks", OPTION_NUMBER, 1, 100000, "256",
      "most knocks kept for a room, answered ones too", HOSTS},

@@ -15,7 +15,7 @@ void room_limits_default(struct room_limits *l)
         .idle_ms = 400 * ROOM_DAY_MS,
         .dropped_ms = 90 * ROOM_DAY_MS,
         .reply_ms = 30 * ROOM_DAY_MS,
-        .doors = 64,
+        .doors = 192,
         .knocks = 256,
         .connections = 16384,
         .requests = 64,

@@ -93,8 +93,17 @@ enum status enclave_doors_load(struct enclave *e)
     return keep_scan(&e->node->keep, &e->s_doors, 0, on_door_row, e);
 }
 
+static void on_closed(void *arg, enum status st, struct bytes body)
+{
+    (void)arg, (void)st, (void)body; /* if not: it ends with its invitation */
+}
+
 static void remove_door(struct enclave *e, struct enclave_door *d)
 {
+    struct room_door_close close;
+    memcpy(close.door, d->token_hash, 32); /* the room has only so many */
+    (void)!uplink_request(&e->up, ROOM_DOOR_CLOSE, &room_door_close_fields, &close, on_closed,
+                          NULL);
     for (size_t i = 0; i < e->n_knocks;)
         if (e->knocks[i]->door == d)
             enclave_knock_drop(e, e->knocks[i]);
