@@ -318,6 +318,8 @@ static void fill_node_options(struct daemon *d)
         .start_gap_ms = options_number(d->o.values, "start_gap") * 1000,
         .mute_messages = options_number(d->o.values, "messages.mute_messages"),
         .mute_bytes = options_number(d->o.values, "messages.mute_mb") << 20,
+        .passes = PASSWORD_PASSES,
+        .memory_kib = (uint32_t)options_number(d->o.values, "security.password_mb") * 1024,
         .receipts = receipts_of(options_text(d->o.values, "messages.receipts")),
         .place = kv_sqlite_place(d->kv)};
     if (*host != '\0' && options_number(d->o.values, "node.port") != 0)
@@ -342,7 +344,7 @@ static enum status make_node(struct daemon *d, struct daemon_fault *fault)
     struct vault_flow_ports vp = {.env = &d->env,
                                   .work = net_work(d->work),
                                   .home = d->o.home,
-                                  .cost = {PASSWORD_PASSES, PASSWORD_MEMORY_KIB},
+                                  .cost = {PASSWORD_PASSES, d->node_options.memory_kib},
                                   .floor = {PASSWORD_FLOOR_PASSES, PASSWORD_FLOOR_KIB}};
     enum status st = vault_flow_new(&vp, on_opened, d, &d->vault);
     if (st != ST_OK) return say(fault, st, "vault in", d->o.home);

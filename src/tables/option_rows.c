@@ -116,6 +116,10 @@ static const struct option_row rows[] = {
     {"messages.mute_mb", OPTION_NUMBER, 0, 1000000, "8", "the same in megabytes; 0: no limit",
      MEMBER},
 
+    {"security.password_mb", OPTION_NUMBER, 64, 4096, "256",
+     "memory in MiB that each guess of the password of a new vault or sealed file costs, and each "
+     "opening of yours",
+     MEMBER},
     {"security.min_reputation", OPTION_REAL, 0, 1000000, "0.5",
      "holders whose audits fall below get no new shards (from the version on that audits)", MEMBER},
     {"security.max_upload_size_mb", OPTION_NUMBER, 0, 1000000000, "0",

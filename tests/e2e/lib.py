@@ -111,7 +111,8 @@ class Member:
         self.password_file = world.path / (nick + ".password")
         self.words = []
         # ENCLAVE_... of every command, and so of the daemon. Those who wait want all enclaves at once.
-        self.settings, self.name = {"START_GAP": "0"}, None
+        # The least cost of a password: 256 MiB for each of a hundred homes would be half of the time.
+        self.settings, self.name = {"START_GAP": "0", "SECURITY_PASSWORD_MB": "64"}, None
         self.write_password(self.password)
 
     def write_password(self, password):
@@ -357,7 +358,7 @@ class World:
         return m
 
     def members(self, *nicks, **more):
-        """Side by side, for Argon2id takes its time. Each wants 256 MiB: two at once."""
+        """Side by side, for Argon2id takes its time."""
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(lambda nick: self.member(nick, **more), nicks))
 

@@ -473,8 +473,9 @@ static void on_head(void *arg, enum status st, size_t n)
 {
     struct history_job *j = arg;
     const struct node_options *o = &j->node->options;
-    uint32_t passes = o->passes != 0 ? o->passes : PASSWORD_FLOOR_PASSES;
-    uint32_t memory_kib = o->passes != 0 ? o->memory_kib : PASSWORD_FLOOR_KIB;
+    uint32_t passes = PASSWORD_FLOOR_PASSES, memory_kib = PASSWORD_FLOOR_KIB;
+    if (o->passes != 0 && o->passes < passes) passes = o->passes; /* of a simulated machine */
+    if (o->passes != 0 && o->memory_kib < memory_kib) memory_kib = o->memory_kib;
     if (stopped(j)) return;
     if (st == ST_OK)
         st = history_head_read(BYTES(j->head, n < HISTORY_HEAD ? n : HISTORY_HEAD), passes,
