@@ -601,8 +601,15 @@ struct node_put {
 enum status node_put(struct node *n, const struct node_put *req, node_done *done,
                      void *arg) MUST_USE;
 
+/* Which version of a path; both zero: the living one, else the one that was removed last. */
+struct node_version_of {
+    uint64_t number;
+    uint64_t at_ms; /* the one that was there then */
+};
+
 struct node_get {
     const char *enclave;
+    struct node_version_of of;
     struct bytes path;
     const char *local; /* absolute path of the file to write */
     bool replace;
@@ -638,5 +645,44 @@ enum status node_mv(struct node *n, const char *enclave, struct bytes from, stru
                     node_done *done, void *arg) MUST_USE;
 enum status node_rm(struct node *n, const char *enclave, struct bytes path, bool recursive,
                     node_done *done, void *arg) MUST_USE;
+
+/* ---- versions and trash ---- */
+
+struct node_version {
+    struct bytes path;
+    uint64_t number;
+    uint64_t size;
+    uint64_t time_ms; /* when it was put, by the clock of who did */
+    uint64_t mtime_ms;
+    const char *by;
+    const char *state; /* living, replaced, removed */
+    uint64_t gone_ms;  /* 0: living */
+    const char *gone_by;
+    uint64_t due_ms; /* removed: leaves the trash then; else 0 */
+    unsigned older;  /* trash: versions from before that were removed with it */
+};
+typedef void node_version_visit(void *arg, const struct node_version *v);
+/* Oldest first, the living one last. ST_USAGE: a directory. */
+enum status node_versions(struct node *n, const char *enclave, struct bytes path,
+                          node_version_visit *visit, void *arg) MUST_USE;
+/* What was removed, of a path and below it (empty: all). */
+enum status node_trash(struct node *n, const char *enclave, struct bytes path,
+                       node_version_visit *visit, void *arg) MUST_USE;
+/* An old version put again; a directory: all files in it that were removed, or that were other at
+ * of->at_ms. ST_EXISTS: it lives as it is. Done when the entry is in the files feed. */
+enum status node_restore(struct node *n, const char *enclave, struct bytes path,
+                         const struct node_version_of *of, node_done *done, void *arg) MUST_USE;
+/* "none", "staggered" or "all". Set: ST_USAGE for another word. */
+enum status node_retention(struct node *n, const char *enclave, const char **ret) MUST_USE;
+enum status node_retention_set(struct node *n, const char *enclave, const char *keep,
+                               node_done *done, void *arg) MUST_USE;
+/* What the retention and the trash would let go now, and bytes of shards that nobody would need. */
+enum status node_gc(struct node *n, const char *enclave, node_version_visit *visit, void *arg,
+                    uint64_t *ret_bytes) MUST_USE;
+enum status node_gc_run(struct node *n, const char *enclave, node_done *done, void *arg) MUST_USE;
+/* Wraps the keys of all files anew under the present file-KEK; what was done before is left out.
+ * ST_EXISTS: nothing to do. ret_files: how many versions. */
+enum status node_files_rekey(struct node *n, const char *enclave, size_t *ret_files,
+                             node_done *done, void *arg) MUST_USE;
 
 #endif

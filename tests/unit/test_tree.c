@@ -37,6 +37,7 @@ static void note(void *arg, uint8_t kind, enum tree_effect effect, struct bytes 
 struct author {
     struct tree *t;
     uint64_t index;
+    uint64_t now; /* time of entries; 0: a second each */
     struct buf body;
     struct seen seen;
 };
@@ -57,7 +58,8 @@ static void author_free(struct author *a)
 /* Folds the body as the next entry of leaf. */
 static void fold(struct author *a, uint16_t leaf)
 {
-    struct tree_from from = {a->index++, leaf, 1000 * a->index};
+    a->index++;
+    struct tree_from from = {a->index - 1, leaf, a->now ? a->now : 1000 * a->index};
     assert_int_equal(tree_take(a->t, TREE_OP, buf_view(&a->body), &from, note, &a->seen), ST_OK);
 }
 
@@ -224,9 +226,9 @@ static void placed_rows(void **state)
     assert_int_equal(tree_add_placed(&a.body, &s), ST_OK);
     struct tree_from from = {1, 1, 1000};
     assert_int_equal(tree_take(a.t, TREE_PLACED, buf_view(&a.body), &from, note, &a.seen), ST_OK);
-    assert_false(tree_needs(a.t, s.id, 0));
+    assert_false(tree_needs(a.t, s.id));
     put(&a, 1, "f", NULL, "one");
-    assert_true(tree_needs(a.t, s.id, UINT64_MAX));
+    assert_true(tree_needs(a.t, s.id));
     assert_true(tree_known(a.t, s.version));
     /* later rows add, and never unsay what the segment is */
     s.at[0] = PLACE_NOBODY;
@@ -243,10 +245,16 @@ static void placed_rows(void **state)
     fold(&a, 1);
     assert_int_equal(a.seen.effect, TREE_IGNORED);
     assert_int_equal(tree_segment(a.t, s.id)->root[0], 0);
-    /* trash keeps it for seven days */
+    /* trash keeps it for thirty days */
     rm(&a, "f", "one");
-    assert_true(tree_needs(a.t, s.id, 5000));
-    assert_false(tree_needs(a.t, s.id, 10000 + TREE_TRASH_MS));
+    assert_true(tree_needs(a.t, s.id));
+    a.now = 1000 * a.index + TREE_TRASH_MS - 1000;
+    mkdir_(&a, "near");
+    assert_true(tree_needs(a.t, s.id));
+    a.now += 3000;
+    mkdir_(&a, "past");
+    assert_false(tree_needs(a.t, s.id));
+    assert_null(tree_segment(a.t, s.id));
     /* a PLACED entry holds nothing else */
     tree_body_start(&a.body);
     assert_int_equal(tree_add_mkdir(&a.body, bytes_str("d")), ST_OK);
@@ -346,11 +354,14 @@ static void random_entry(struct dice *d, const struct author *a, struct buf *bod
         snprintf(content, sizeof content, "content %u %u", turn, i);
         file_of(&f, content);
         f.epoch = turn;
-        switch (roll(d, 5)) {
+        switch (roll(d, 6)) {
         case 0:
         case 1: assert_int_equal(tree_add_put(body, at, base, &f), ST_OK); break;
         case 2: assert_int_equal(tree_add_mkdir(body, bytes_str(path)), ST_OK); break;
         case 3: assert_int_equal(tree_add_mv(body, at, bytes_str(other), base), ST_OK); break;
+        case 4:
+            assert_int_equal(tree_add_keep(body, roll(d, 2) ? TREE_KEEP_SAME : roll(d, 3)), ST_OK);
+            break;
         default: assert_int_equal(tree_add_rm(body, at, base), ST_OK); break;
         }
     }
@@ -370,6 +381,15 @@ static void well_formed(const struct tree *t)
         bool found;
         assert_int_equal(tree_seek(t, n->path, &found), i);
         assert_true(found);
+    }
+    assert_int_equal(t->past.n, t->order.n);
+    for (size_t i = 0; i < t->past.n; i++) {
+        const struct tree_past *e = t->past.p[i];
+        const struct tree_past *o = t->order.p[i];
+        const struct tree_node *n = tree_find(t, e->path);
+        assert_true(e->removed || (n && !n->dir)); /* only replaced: the file lives */
+        assert_non_null(tree_version_find(t, e->file.version));
+        if (i) assert_true(((const struct tree_past *)t->order.p[i - 1])->gone < o->gone);
     }
 }
 
@@ -391,9 +411,12 @@ static void everybody_folds_the_same(void **state)
         author_start(&a);
         author_start(&late);
         bool joined = false;
+        uint64_t now = 1000;
         for (unsigned turn = 0; turn < 120; turn++) {
             random_entry(&d, &a, &a.body, turn);
-            struct tree_from from = {turn, (uint16_t)roll(&d, 4), turn * 1000};
+            /* clocks that lie: now by seconds, now by months, back too */
+            now += (uint64_t)1 << roll(&d, 32);
+            struct tree_from from = {turn, (uint16_t)roll(&d, 4), now >> (roll(&d, 8) ? 0 : 1)};
             assert_int_equal(tree_take(a.t, TREE_OP, buf_view(&a.body), &from, note, &a.seen),
                              ST_OK);
             if (joined)
@@ -439,21 +462,317 @@ static void everybody_folds_the_same(void **state)
     }
 }
 
+static enum tree_effect keep(struct author *a, enum tree_keep k)
+{
+    tree_body_start(&a->body);
+    assert_int_equal(tree_add_keep(&a->body, k), ST_OK);
+    fold(a, 1);
+    return a->seen.effect;
+}
+
+static bool add_past(void *arg, const struct tree_past *e)
+{
+    struct buf *b = arg;
+    buf_bytes(b, e->path);
+    buf_u8(b, '=');
+    buf_bytes(b, e->file.manifest);
+    buf_str(b, e->removed ? "!|" : "|");
+    return true;
+}
+
+/* Versions of a path, "path=content|", removed ones with a mark. */
+static void past(const struct author *a, const char *path, const char *want)
+{
+    struct buf b = BUF_INIT;
+    tree_past_of(a->t, bytes_str(path), false, add_past, &b);
+    buf_u8(&b, 0);
+    assert_string_equal((const char *)b.p, want);
+    buf_free(&b);
+}
+
+static void versions_follow_their_file(void **state)
+{
+    (void)state;
+    struct author a;
+    author_start(&a);
+    put(&a, 1, "d/f", NULL, "1");
+    put(&a, 1, "d/f", "1", "2");
+    put(&a, 1, "d/f", "2", "3");
+    past(&a, "d/f", "d/f=1|d/f=2|");
+    uint64_t serial = tree_find(a.t, bytes_str("d/f"))->serial;
+    assert_int_equal(mv(&a, "d", "e"), TREE_APPLIED);
+    past(&a, "d/f", "");
+    past(&a, "e/f", "e/f=1|e/f=2|");
+    assert_int_equal(tree_find(a.t, bytes_str("e/f"))->serial, serial);
+    /* removed: all of them are in the trash, and come back with a put */
+    rm(&a, "e/f", "3");
+    past(&a, "e/f", "e/f=1!|e/f=2!|e/f=3!|");
+    put(&a, 2, "other", NULL, "o");
+    assert_int_equal(mv(&a, "other", "e/f"), TREE_APPLIED); /* another file has the name */
+    past(&a, "e/f", "e/f=1!|e/f=2!|e/f=3!|");
+    assert_int_equal(mv(&a, "e/f", "other"), TREE_APPLIED);
+    past(&a, "other", "");
+    assert_int_equal(put(&a, 2, "e/f", NULL, "2"), TREE_APPLIED); /* a restore */
+    past(&a, "e/f", "e/f=1|e/f=2|e/f=3|");
+    assert_true(tree_find(a.t, bytes_str("e/f"))->serial > serial);
+    /* the same version lives and is past: it goes with the last of them */
+    uint8_t id[32];
+    sha256(bytes_str("2"), id);
+    rm(&a, "e/f", "2");
+    assert_true(tree_known(a.t, id));
+    a.now = 1000 * a.index + TREE_TRASH_MS + 1000;
+    mkdir_(&a, "late");
+    assert_true(tree_known(a.t, id)); /* one clock alone does not do it */
+    tree_body_start(&a.body);
+    fold(&a, 2);
+    assert_false(tree_known(a.t, id));
+    past(&a, "e/f", "");
+    assert_int_equal(a.t->order.n, 0);
+    author_free(&a);
+}
+
+#define MINUTE UINT64_C(60000)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+static bool count_past(void *arg, const struct tree_past *e)
+{
+    (void)e;
+    ++*(size_t *)arg;
+    return true;
+}
+
+static size_t count(const struct author *a)
+{
+    size_t n = 0;
+    tree_past_each(a->t, count_past, &n);
+    return n;
+}
+
+/* A version every ten seconds for a while, then what time makes of them. */
+static void staggered(void **state)
+{
+    (void)state;
+    struct author a;
+    char base[32] = "v0";
+    author_start(&a);
+    a.now = 100 * DAY;
+    put(&a, 1, "f", NULL, base);
+    for (unsigned i = 1; i <= 360; i++) {
+        char next[32];
+        a.now += 10000;
+        snprintf(next, sizeof next, "v%u", i);
+        put(&a, 1, "f", base, next);
+        memcpy(base, next, sizeof base);
+    }
+    /* within the hour one each 30 s; the newest four stay whatever their time */
+    assert_in_range(count(&a), 120, 124);
+    a.now += 2 * HOUR;
+    size_t due = 0;
+    tree_due(a.t, 1, a.now, count_past, &due);
+    keep(&a, TREE_KEEP_SAME);
+    size_t left = count(&a);
+    assert_in_range(left, 5, 6); /* one an hour, and the newest four */
+    assert_in_range(due, 114, 119);
+    /* nobody else thins out what is left, and the first version is still there */
+    keep(&a, TREE_KEEP_SAME);
+    assert_int_equal(count(&a), left);
+    put(&a, 1, "f", base, "new");
+    a.now += 100 * DAY;
+    keep(&a, TREE_KEEP_SAME);
+    assert_int_equal(((const struct tree_past *)a.t->past.p[0])->file.manifest.n, 2);
+    /* weeks are kept: one version a day for 70 days and the first */
+    memcpy(base, "new", 4);
+    for (unsigned i = 0; i < 70; i++) {
+        char next[32];
+        a.now += DAY;
+        snprintf(next, sizeof next, "d%u", i);
+        put(&a, 1, "f", base, next);
+        memcpy(base, next, sizeof base);
+    }
+    assert_in_range(count(&a), 30 + 5, 30 + 16);
+    /* none: they go the way of removed files */
+    keep(&a, TREE_KEEP_NONE);
+    a.now += 31 * DAY;
+    mkdir_(&a, "x");
+    assert_int_equal(count(&a), 0);
+    tree_body_start(&a.body);
+    assert_int_equal(tree_add_keep(&a.body, (enum tree_keep)7), ST_OK);
+    fold(&a, 1);
+    assert_int_equal(a.seen.effect, TREE_IGNORED);
+    author_free(&a);
+}
+
+/* One clock that runs wild empties no trash; two that agree do. */
+static void one_lying_clock_does_little(void **state)
+{
+    (void)state;
+    struct author a;
+    author_start(&a);
+    a.now = 100 * DAY;
+    put(&a, 1, "f", NULL, "one");
+    put(&a, 2, "g", NULL, "two");
+    rm(&a, "f", "one");
+    for (unsigned i = 0; i < 100; i++) {
+        a.now = (uint64_t)100000 * DAY + i;
+        tree_body_start(&a.body);
+        fold(&a, 3);
+    }
+    assert_int_equal(count(&a), 1);
+    assert_true(a.t->clock.ms <= 100 * DAY + 102 * TREE_LEAP_MS);
+    /* what is removed under the wild clock stays long; it harms nothing else */
+    a.now = 120 * DAY;
+    mkdir_(&a, "d");
+    assert_int_equal(count(&a), 1);
+    a.now = 131 * DAY;
+    tree_body_start(&a.body);
+    fold(&a, 1);
+    assert_int_equal(count(&a), 0);
+    author_free(&a);
+}
+
+static void placed(struct author *a, uint8_t id, const char *version)
+{
+    struct tree_segment s = {.id = {id}, .rows = 1, .k = 1, .n = 2, .at = {1, 2}};
+    sha256(bytes_str(version), s.version);
+    tree_body_start(&a->body);
+    assert_int_equal(tree_add_placed(&a->body, &s), ST_OK);
+    fold(a, 1);
+}
+
+static bool segment_there(const struct author *a, uint8_t id)
+{
+    uint8_t whole[32] = {id};
+    return tree_needs(a->t, whole);
+}
+
+static enum tree_effect put_using(struct author *a, const char *path, const char *content,
+                                  const uint8_t *ids, size_t n)
+{
+    struct tree_file f;
+    uint8_t zero[32] = {0}, uses[64] = {0};
+    file_of(&f, content);
+    for (size_t i = 0; i < n; i++) uses[32 * i] = ids[i];
+    f.uses = BYTES(uses, 32 * n);
+    tree_body_start(&a->body);
+    assert_int_equal(tree_add_put(&a->body, bytes_str(path), zero, &f), ST_OK);
+    fold(a, 1);
+    return a->seen.effect;
+}
+
+/* A segment stays as long as any version refers to it. */
+static void shared_segments(void **state)
+{
+    (void)state;
+    struct author a;
+    author_start(&a);
+    placed(&a, 1, "one");
+    placed(&a, 2, "one");
+    put(&a, 1, "f", NULL, "one");
+    placed(&a, 3, "two");
+    assert_int_equal(put_using(&a, "g", "two", (const uint8_t[]){1}, 1), TREE_APPLIED);
+    size_t n = 0;
+    uint8_t two[32];
+    sha256(bytes_str("two"), two);
+    for (size_t i = 0; i < a.t->segments.n; i++)
+        n += ((struct tree_segment *)a.t->segments.p[i])->users;
+    assert_int_equal(n, 1);
+    assert_int_equal(put_using(&a, "h", "bad", (const uint8_t[]){9}, 1), TREE_IGNORED);
+    assert_int_equal(put_using(&a, "h", "bad", (const uint8_t[]){2, 1}, 2), TREE_IGNORED);
+    assert_int_equal(put_using(&a, "h", "two", (const uint8_t[]){2}, 1), TREE_IGNORED);
+    rm(&a, "f", "one");
+    assert_true(segment_there(&a, 2));
+    a.now = 1000 * a.index + TREE_TRASH_MS + 1000;
+    mkdir_(&a, "late");
+    assert_true(segment_there(&a, 1)); /* g lives in it */
+    assert_false(segment_there(&a, 2));
+    assert_true(segment_there(&a, 3));
+    /* the same from a saved state */
+    struct buf bytes = BUF_INIT;
+    struct author b = {.t = tree_new(), .index = a.index, .now = a.now, .body = BUF_INIT};
+    assert_int_equal(tree_save(a.t, &bytes), ST_OK);
+    assert_int_equal(tree_load(b.t, buf_view(&bytes)), ST_OK);
+    buf_free(&bytes);
+    rm(&b, "g", "two");
+    b.now += TREE_TRASH_MS + 1000;
+    n = 0;
+    tree_due(b.t, 1, b.now, count_past, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(tree_due_bytes(b.t), 2 * 65536); /* segment 3 for sure; 1 is shared */
+    mkdir_(&b, "later");
+    assert_false(segment_there(&b, 1));
+    assert_false(segment_there(&b, 3));
+    assert_int_equal(b.t->segments.n, 0);
+    assert_int_equal(b.t->owned.n, 0);
+    author_free(&a);
+    author_free(&b);
+}
+
+static bool even_wraps(void *arg, const uint8_t version[32], struct bytes manifest, uint64_t epoch,
+                       const uint8_t wrap[TREE_WRAP])
+{
+    (void)version;
+    (void)manifest;
+    (void)epoch;
+    (void)arg;
+    return wrap[0] % 2 == 0;
+}
+
+static enum tree_effect rewrap_to(struct author *a, const char *content, uint64_t epoch, uint8_t w)
+{
+    uint8_t id[32], wrap[TREE_WRAP] = {w};
+    sha256(bytes_str(content), id);
+    tree_body_start(&a->body);
+    assert_int_equal(tree_add_wrap(&a->body, id, epoch, wrap), ST_OK);
+    fold(a, 1);
+    return a->seen.effect;
+}
+
+static void wraps_are_checked(void **state)
+{
+    (void)state;
+    struct author a;
+    uint8_t id[32], wrap[TREE_WRAP], before[32], after[32];
+    uint64_t epoch;
+    author_start(&a);
+    put(&a, 1, "f", NULL, "one");
+    sha256(bytes_str("one"), id);
+    assert_int_equal(rewrap_to(&a, "one", 3, 2), TREE_IGNORED); /* nobody can check it */
+    tree_on_wrap(a.t, even_wraps, NULL);
+    tree_hash(a.t, before);
+    assert_int_equal(rewrap_to(&a, "one", 3, 1), TREE_IGNORED);
+    assert_int_equal(rewrap_to(&a, "one", 3, 4), TREE_APPLIED);
+    assert_int_equal(rewrap_to(&a, "one", 3, 6), TREE_IGNORED); /* not newer */
+    assert_int_equal(rewrap_to(&a, "two", 3, 6), TREE_IGNORED);
+    assert_true(tree_wrap(a.t, id, &epoch, wrap));
+    assert_int_equal(epoch, 3);
+    assert_int_equal(wrap[0], 4);
+    rm(&a, "f", "one");
+    put(&a, 1, "f", NULL, "one"); /* a restore brings no old wrap back */
+    assert_true(tree_wrap(a.t, id, &epoch, wrap));
+    assert_int_equal(epoch, 3);
+    tree_hash(a.t, after);
+    assert_memory_not_equal(before, after, 32);
+    author_free(&a);
+}
+
 static void trash_is_bounded(void **state)
 {
     (void)state;
     struct author a;
     char base[32] = "v0";
     author_start(&a);
+    keep(&a, TREE_KEEP_ALL);
     put(&a, 1, "f", NULL, base);
-    for (unsigned i = 1; i < TREE_TRASH_MAX + 100; i++) {
+    for (unsigned i = 1; i < TREE_PAST_MAX + 100; i++) {
         char next[32];
         snprintf(next, sizeof next, "v%u", i);
         assert_int_equal(put(&a, 1, "f", base, next), TREE_APPLIED);
         memcpy(base, next, sizeof base);
     }
-    assert_int_equal(a.t->trash.n, TREE_TRASH_MAX);
-    assert_int_equal(a.t->versions.n, TREE_TRASH_MAX + 1);
+    assert_int_equal(a.t->past.n, TREE_PAST_MAX);
+    assert_int_equal(a.t->order.n, TREE_PAST_MAX);
+    assert_int_equal(a.t->versions.n, TREE_PAST_MAX + 1);
     author_free(&a);
 }
 
@@ -465,6 +784,11 @@ int main(void)
         cmocka_unit_test(placed_rows),
         cmocka_unit_test(bad_bodies_change_nothing),
         cmocka_unit_test(everybody_folds_the_same),
+        cmocka_unit_test(versions_follow_their_file),
+        cmocka_unit_test(staggered),
+        cmocka_unit_test(one_lying_clock_does_little),
+        cmocka_unit_test(shared_segments),
+        cmocka_unit_test(wraps_are_checked),
         cmocka_unit_test(trash_is_bounded),
     };
     if (crypto_start() != ST_OK) return 1;

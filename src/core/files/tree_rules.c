@@ -150,14 +150,20 @@ static bool room_for(const struct apply *a, int more)
     return a->t->nodes.n + (size_t)more < TREE_NODES_MAX;
 }
 
-static enum status to_trash(const struct apply *a, const struct tree_node *node)
+/* A put may refer to segments of other versions while they are there; a version that is known
+ * refers to what it did. */
+static const char *uses_fault(const struct tree *t, const struct tree_put *r)
 {
-    struct tree_trash e = {.path = node->path,
-                           .time_ms = a->from->time_ms,
-                           .index = a->from->index,
-                           .leaf = a->from->leaf,
-                           .file = node->file};
-    return tree_trash_add(a->t, &e);
+    struct bytes uses = BYTES(r->uses.p, r->uses.n * 32);
+    const struct tree_version *v = tree_version_find(t, r->version);
+    if (v) return bytes_same(v->uses, uses) ? NULL : "refers to other segments than before";
+    for (size_t i = 0; i < r->uses.n; i++) {
+        const uint8_t *id = list_at(r->uses, i, 32);
+        if (i > 0 && memcmp(list_at(r->uses, i - 1, 32), id, 32) >= 0)
+            return "segments not in order";
+        if (!tree_needs(t, id)) return "a segment that it refers to is gone";
+    }
+    return NULL;
 }
 
 static enum status apply_put(const struct apply *a, const struct tree_put *r)
@@ -168,6 +174,8 @@ static enum status apply_put(const struct apply *a, const struct tree_put *r)
     sha256(r->manifest, id);
     if (memcmp(id, r->version, 32) != 0) return ignore(a, r->path, "manifest is not the version");
     if (!goal_start(&g, r->path)) return ignore(a, r->path, "not a path");
+    const char *fault = uses_fault(a->t, r);
+    if (fault) return ignore(a, r->path, fault);
     int missing = goal_parents(a, &g);
     if (missing < 0) return ignore(a, r->path, "no free name");
     if (!room_for(a, missing)) return ignore(a, r->path, "the tree is full");
@@ -180,15 +188,13 @@ static enum status apply_put(const struct apply *a, const struct tree_put *r)
         if (!goal_mark(a, &g, g.n)) return ignore(a, r->path, "no free name");
         now = NULL;
     }
-    if (now) {
-        TRY(to_trash(a, now));
-        tree_node_remove(a->t, at);
-    }
-    TRY(goal_make_parents(a, &g));
+    struct tree_version *held; /* the version may lie in the past that is about to be thinned */
     struct tree_node node = {.path = goal_path(&g),
                              .leaf = a->from->leaf,
                              .index = a->from->index,
-                             .time_ms = a->from->time_ms};
+                             .time_ms = a->from->time_ms,
+                             .serial = ++a->t->serial,
+                             .clock_ms = a->t->clock.ms};
     memcpy(node.file.version, r->version, 32);
     memcpy(node.file.wrap, r->wrap, TREE_WRAP);
     node.file.size = r->size;
@@ -196,7 +202,18 @@ static enum status apply_put(const struct apply *a, const struct tree_put *r)
     node.file.mode = r->mode;
     node.file.epoch = r->epoch;
     node.file.manifest = r->manifest;
+    node.file.uses = BYTES(r->uses.p, r->uses.n * 32);
+    TRY(tree_version_hold(a->t, &node.file, &held));
+    held->living++;
+    if (now) {
+        TRY(tree_past_went(a->t, now, false, a->from));
+        tree_node_remove(a->t, at);
+    } else {
+        tree_past_back(a->t, node.path);
+    }
+    TRY(goal_make_parents(a, &g));
     TRY(tree_node_add(a->t, &node));
+    held->living--;
     st = tell(a, g.changed ? TREE_CONFLICT : TREE_APPLIED, goal_path(&g), NULL);
 out:
     return st;
@@ -272,6 +289,7 @@ static enum status apply_mv(const struct apply *a, const struct tree_mv *r)
             return ignore(a, r->to, "a path below would be too long");
     }
     bool dir = node->dir;
+    TRY(tree_past_move(a->t, r->from, goal_path(&g)));
     TRY(goal_make_parents(a, &g));
     size_t at = tree_seek(a->t, r->from, &found);
     TRY(move_range(a->t, at, at + 1, r->from.n, goal_path(&g)));
@@ -298,7 +316,7 @@ static enum status apply_rm(const struct apply *a, const struct tree_rm *r)
     } else {
         if (memcmp(node->file.version, r->base, 32) != 0)
             return ignore(a, r->path, "changed meanwhile");
-        enum status st = to_trash(a, node);
+        enum status st = tree_past_went(a->t, node, true, a->from);
         if (st != ST_OK) return st;
     }
     tree_node_remove(a->t, at);
@@ -338,6 +356,29 @@ static enum status apply_at(const struct apply *a, const struct tree_at *r)
     return tell(a, TREE_APPLIED, none, NULL);
 }
 
+static enum status apply_keep(const struct apply *a, const struct tree_keep_set *r)
+{
+    struct bytes none = BYTES_NONE;
+    if (r->keep > TREE_KEEP_ALL && r->keep != TREE_KEEP_SAME)
+        return ignore(a, none, "no such retention");
+    if (r->keep != TREE_KEEP_SAME) a->t->keep = r->keep;
+    tree_past_rules(a->t);
+    return tell(a, TREE_APPLIED, none, NULL);
+}
+
+static enum status apply_rewrap(const struct apply *a, const struct tree_wrap_set *r)
+{
+    const struct tree *t = a->t;
+    struct tree_version *v = tree_version_find(t, r->version);
+    if (!v) return ignore(a, BYTES_NONE, "no such version");
+    if (r->epoch <= v->epoch || !t->wrap_check ||
+        !t->wrap_check(t->wrap_arg, v->id, v->manifest, r->epoch, r->wrap))
+        return ignore(a, BYTES_NONE, "not a newer wrap of its key");
+    v->epoch = r->epoch;
+    memcpy(v->wrap, r->wrap, TREE_WRAP);
+    return tell(a, TREE_APPLIED, BYTES_NONE, NULL);
+}
+
 enum status tree_apply(struct tree *t, uint8_t kind, const void *record,
                        const struct tree_from *from, tree_told *told, void *arg)
 {
@@ -348,6 +389,8 @@ enum status tree_apply(struct tree *t, uint8_t kind, const void *record,
     case TREE_MV: return apply_mv(&a, record);
     case TREE_RM: return apply_rm(&a, record);
     case TREE_AT: return apply_at(&a, record);
+    case TREE_KEEP: return apply_keep(&a, record);
+    case TREE_REWRAP: return apply_rewrap(&a, record);
     default: return ST_BUG;
     }
 }

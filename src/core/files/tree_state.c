@@ -10,8 +10,10 @@ FIELDS_DEFINE(tree_mkdir, TREE_MKDIR_FIELDS);
 FIELDS_DEFINE(tree_mv, TREE_MV_FIELDS);
 FIELDS_DEFINE(tree_rm, TREE_RM_FIELDS);
 FIELDS_DEFINE(tree_at, TREE_AT_FIELDS);
+FIELDS_DEFINE(tree_keep_set, TREE_KEEP_FIELDS);
+FIELDS_DEFINE(tree_wrap_set, TREE_REWRAP_FIELDS);
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 #define SNAP_INLINE 0 /* form of the state in a SNAP; 1 = in a manifest is reserved */
 
 union record {
@@ -20,6 +22,8 @@ union record {
     struct tree_mv mv;
     struct tree_rm rm;
     struct tree_at at;
+    struct tree_keep_set keep;
+    struct tree_wrap_set wrap;
 };
 
 static const struct fields *fields_of(uint8_t kind)
@@ -30,6 +34,8 @@ static const struct fields *fields_of(uint8_t kind)
     case TREE_MV: return &tree_mv_fields;
     case TREE_RM: return &tree_rm_fields;
     case TREE_AT: return &tree_at_fields;
+    case TREE_KEEP: return &tree_keep_set_fields;
+    case TREE_REWRAP: return &tree_wrap_set_fields;
     default: return NULL;
     }
 }
@@ -61,6 +67,10 @@ enum status tree_take(struct tree *t, uint8_t type, struct bytes body, const str
         struct cursor c = cursor_of(body);
         size_t n = cursor_u16(&c);
         if (c.bad || n > TREE_RECORDS_MAX) return ST_BAD_MESSAGE;
+        if (pass) {
+            tree_clock_tick(&t->clock, from->leaf, from->time_ms);
+            tree_past_expire(t);
+        }
         for (size_t i = 0; i < n; i++) {
             TRY(read_record(&c, type == TREE_PLACED, &kind, &r));
             if (pass) TRY(tree_apply(t, kind, &r, from, told, arg));
@@ -101,7 +111,8 @@ enum status tree_add_put(struct buf *body, struct bytes path, const uint8_t base
                          .mtime_ms = file->mtime_ms,
                          .mode = file->mode,
                          .epoch = file->epoch,
-                         .manifest = file->manifest};
+                         .manifest = file->manifest,
+                         .uses = {file->uses.p, file->uses.n / 32}};
     enum status st = tree_path_check(path);
     if (st != ST_OK) return st;
     memcpy(r.base, base, 32);
@@ -137,6 +148,21 @@ enum status tree_add_rm(struct buf *body, struct bytes path, const uint8_t base[
     if (st != ST_OK) return st;
     memcpy(r.base, base, 32);
     return add(body, TREE_RM, &r);
+}
+
+enum status tree_add_keep(struct buf *body, enum tree_keep keep)
+{
+    struct tree_keep_set r = {.keep = (uint8_t)keep};
+    return add(body, TREE_KEEP, &r);
+}
+
+enum status tree_add_wrap(struct buf *body, const uint8_t version[32], uint64_t epoch,
+                          const uint8_t wrap[TREE_WRAP])
+{
+    struct tree_wrap_set r = {.epoch = epoch};
+    memcpy(r.version, version, 32);
+    memcpy(r.wrap, wrap, TREE_WRAP);
+    return add(body, TREE_REWRAP, &r);
 }
 
 static void at_of(const struct tree_segment *s, struct tree_at *r,
@@ -178,52 +204,74 @@ static void flush(struct writer *w)
     buf_clear(w->out);
 }
 
-static void write_file(struct writer *w, const struct tree_file *f)
+static void write_file(struct writer *w, const struct tree *t, const struct tree_file *f)
 {
     uint64_t epoch = f->epoch;
     uint8_t wrap[TREE_WRAP];
-    memcpy(wrap, f->wrap, TREE_WRAP);
     buf_raw(w->out, f->version, 32);
     buf_u64(w->out, f->size);
     buf_u64(w->out, f->mtime_ms);
     buf_u32(w->out, f->mode);
     if (!w->hash) {
+        if (!tree_wrap(t, f->version, &epoch, wrap)) memcpy(wrap, f->wrap, TREE_WRAP);
         if (w->rewrap && w->st == ST_OK) w->st = w->rewrap(w->arg, f->version, &epoch, wrap);
         buf_u64(w->out, epoch);
         buf_raw(w->out, wrap, TREE_WRAP);
     }
     buf_u16(w->out, (uint16_t)f->manifest.n);
     buf_bytes(w->out, f->manifest);
+    buf_u16(w->out, (uint16_t)(f->uses.n / 32));
+    buf_bytes(w->out, f->uses);
 }
 
-static void write_head(struct writer *w, struct bytes path, uint16_t leaf, uint64_t index,
-                       uint64_t time_ms)
+static void write_path(struct writer *w, struct bytes path)
 {
     buf_u16(w->out, (uint16_t)path.n);
     buf_bytes(w->out, path);
+}
+
+static void write_from(struct writer *w, uint16_t leaf, uint64_t index, uint64_t time_ms)
+{
     buf_u16(w->out, leaf);
     buf_u64(w->out, index);
     buf_u64(w->out, time_ms);
 }
 
+static void write_node(struct writer *w, const struct tree *t, const struct tree_node *n)
+{
+    buf_u8(w->out, n->dir ? 0 : 1);
+    write_path(w, n->path);
+    write_from(w, n->leaf, n->index, n->time_ms);
+    if (!n->dir) {
+        buf_u64(w->out, n->serial);
+        buf_u64(w->out, n->clock_ms);
+        write_file(w, t, &n->file);
+    }
+    flush(w);
+}
+
+static void write_past(struct writer *w, const struct tree *t, const struct tree_past *e)
+{
+    buf_u8(w->out, e->removed ? 1 : 0);
+    write_path(w, e->path);
+    write_from(w, e->leaf, e->index, e->time_ms);
+    buf_u64(w->out, e->serial);
+    buf_u64(w->out, e->clock_ms);
+    write_from(w, e->gone_leaf, e->gone_index, e->gone_ms);
+    buf_u64(w->out, e->gone);
+    write_file(w, t, &e->file);
+    flush(w);
+}
+
 static void write_state(struct writer *w, const struct tree *t)
 {
     buf_u8(w->out, STATE_VERSION);
-    buf_u32(w->out, (uint32_t)t->nodes.n);
-    for (size_t i = 0; i < t->nodes.n && w->st == ST_OK; i++) {
-        const struct tree_node *n = t->nodes.p[i];
-        buf_u8(w->out, n->dir ? 0 : 1);
-        write_head(w, n->path, n->leaf, n->index, n->time_ms);
-        if (!n->dir) write_file(w, &n->file);
-        flush(w);
-    }
-    buf_u32(w->out, (uint32_t)t->trash.n);
-    for (size_t i = 0; i < t->trash.n && w->st == ST_OK; i++) {
-        const struct tree_trash *e = t->trash.p[i];
-        write_head(w, e->path, e->leaf, e->index, e->time_ms);
-        write_file(w, &e->file);
-        flush(w);
-    }
+    buf_u8(w->out, t->keep);
+    buf_u64(w->out, t->serial);
+    buf_u64(w->out, t->clock.ms);
+    buf_u64(w->out, t->clock.first_ms);
+    buf_u16(w->out, t->clock.first_leaf);
+    buf_u64(w->out, t->clock.second_ms);
     buf_u32(w->out, (uint32_t)t->segments.n);
     for (size_t i = 0; i < t->segments.n && w->st == ST_OK; i++) {
         struct tree_at r;
@@ -232,8 +280,18 @@ static void write_state(struct writer *w, const struct tree *t)
         w->st = fields_encode(&tree_at_fields, &r, w->out);
         flush(w);
     }
+    buf_u32(w->out, (uint32_t)t->nodes.n);
+    for (size_t i = 0; i < t->nodes.n && w->st == ST_OK; i++) write_node(w, t, t->nodes.p[i]);
+    buf_u32(w->out, (uint32_t)t->order.n);
+    for (size_t i = 0; i < t->order.n && w->st == ST_OK; i++) write_past(w, t, t->order.p[i]);
     flush(w);
     if (w->st == ST_OK) w->st = buf_status(w->out);
+}
+
+void tree_on_wrap(struct tree *t, tree_wrap_check *check, void *arg)
+{
+    t->wrap_check = check;
+    t->wrap_arg = arg;
 }
 
 enum status tree_save(const struct tree *t, struct buf *out)
@@ -264,13 +322,22 @@ static void read_file(struct cursor *c, struct tree_file *f)
     f->epoch = cursor_u64(c);
     cursor_copy(c, f->wrap, TREE_WRAP);
     f->manifest = cursor_take(c, cursor_u16(c));
+    f->uses = cursor_take(c, (size_t)cursor_u16(c) * 32);
 }
 
-static enum status file_fault(const struct cursor *c, const struct tree_file *f)
+static enum status file_fault(const struct tree *t, const struct cursor *c,
+                              const struct tree_file *f)
 {
     uint8_t id[32];
     if (c->bad) return ST_BAD_MESSAGE;
-    if (f->manifest.n > TREE_MANIFEST_MAX) return ST_TOO_BIG;
+    if (f->manifest.n > TREE_MANIFEST_MAX || f->uses.n > (size_t)TREE_USES_MAX * 32)
+        return ST_TOO_BIG;
+    const struct tree_version *v = tree_version_find(t, f->version);
+    if (v && !bytes_same(v->uses, f->uses)) return ST_INTEGRITY;
+    for (size_t i = 0; i < f->uses.n; i += 32)
+        if (!tree_segment(t, f->uses.p + i) ||
+            (i > 0 && memcmp(f->uses.p + i - 32, f->uses.p + i, 32) >= 0))
+            return ST_INTEGRITY;
     sha256(f->manifest, id);
     return memcmp(id, f->version, 32) == 0 ? ST_OK : ST_INTEGRITY;
 }
@@ -297,8 +364,11 @@ static enum status load_node(struct tree *t, struct cursor *c)
     n.time_ms = cursor_u64(c);
     if (c->bad || kind > 1) return ST_BAD_MESSAGE;
     if (!n.dir) {
+        n.serial = cursor_u64(c);
+        n.clock_ms = cursor_u64(c);
         read_file(c, &n.file);
-        enum status st = file_fault(c, &n.file);
+        enum status st = file_fault(t, c, &n.file);
+        if (st == ST_OK && n.serial > t->serial) st = ST_BAD_MESSAGE;
         if (st != ST_OK) return st;
     }
     if (t->nodes.n) {
@@ -311,18 +381,35 @@ static enum status load_node(struct tree *t, struct cursor *c)
     return tree_node_add(t, &n);
 }
 
-static enum status load_trash(struct tree *t, struct cursor *c)
+/* In the order they went; what was only replaced has a living file. */
+static enum status load_past(struct tree *t, struct cursor *c)
 {
-    struct tree_trash e;
+    struct tree_past e;
     memset(&e, 0, sizeof e);
+    uint8_t removed = cursor_u8(c);
+    e.removed = removed != 0;
     e.path = cursor_take(c, cursor_u16(c));
     e.leaf = cursor_u16(c);
     e.index = cursor_u64(c);
     e.time_ms = cursor_u64(c);
+    e.serial = cursor_u64(c);
+    e.clock_ms = cursor_u64(c);
+    e.gone_leaf = cursor_u16(c);
+    e.gone_index = cursor_u64(c);
+    e.gone_ms = cursor_u64(c);
+    e.gone = cursor_u64(c);
     read_file(c, &e.file);
-    enum status st = file_fault(c, &e.file);
-    if (st == ST_OK && tree_path_check(e.path) != ST_OK) st = ST_BAD_MESSAGE;
-    return st == ST_OK ? tree_trash_add(t, &e) : st;
+    enum status st = file_fault(t, c, &e.file);
+    if (st != ST_OK) return st;
+    const struct tree_past *last = t->order.n ? t->order.p[t->order.n - 1] : NULL;
+    const struct tree_node *node = tree_find(t, e.path);
+    if (removed > 1 || tree_path_check(e.path) != ST_OK || e.gone > t->serial ||
+        e.serial > t->serial || (last && last->gone >= e.gone) ||
+        (!removed && (!node || node->dir)))
+        return ST_BAD_MESSAGE;
+    size_t before = t->order.n;
+    st = tree_past_add(t, &e);
+    return st == ST_OK && t->order.n != before + 1 ? ST_TOO_BIG : st;
 }
 
 static enum status load_segment(struct tree *t, struct cursor *c)
@@ -350,17 +437,24 @@ enum status tree_load(struct tree *t, struct bytes state)
 {
     enum status st = ST_OK;
     struct cursor c = cursor_of(state);
-    if (t->nodes.n || t->segments.n || t->trash.n) return ST_BUG;
+    if (t->nodes.n || t->segments.n || t->order.n) return ST_BUG;
     if (cursor_u8(&c) != STATE_VERSION) return c.bad ? ST_BAD_MESSAGE : ST_VERSION;
+    t->keep = cursor_u8(&c);
+    t->serial = cursor_u64(&c);
+    t->clock.ms = cursor_u64(&c);
+    t->clock.first_ms = cursor_u64(&c);
+    t->clock.first_leaf = cursor_u16(&c);
+    t->clock.second_ms = cursor_u64(&c);
+    if (c.bad || t->keep > TREE_KEEP_ALL) return ST_BAD_MESSAGE;
     size_t n = cursor_u32(&c);
-    if (n > TREE_NODES_MAX) return ST_TOO_BIG;
+    if (n > TREE_SEGMENTS_MAX) return ST_TOO_BIG;
+    for (size_t i = 0; i < n; i++) TRY(load_segment(t, &c));
+    n = cursor_u32(&c);
+    if (n > TREE_NODES_MAX) TRY(ST_TOO_BIG);
     for (size_t i = 0; i < n; i++) TRY(load_node(t, &c));
     n = cursor_u32(&c);
-    if (n > TREE_TRASH_MAX) TRY(ST_TOO_BIG);
-    for (size_t i = 0; i < n; i++) TRY(load_trash(t, &c));
-    n = cursor_u32(&c);
-    if (n > TREE_SEGMENTS_MAX) TRY(ST_TOO_BIG);
-    for (size_t i = 0; i < n; i++) TRY(load_segment(t, &c));
+    if (n > TREE_PAST_MAX) TRY(ST_TOO_BIG);
+    for (size_t i = 0; i < n; i++) TRY(load_past(t, &c));
     TRY(cursor_end(&c));
 out:
     return st;

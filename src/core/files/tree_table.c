@@ -25,7 +25,7 @@ void tree_table_remove(struct tree_table *t, size_t at, size_t n)
     t->n -= n;
 }
 
-static int path_compare(struct bytes a, struct bytes b)
+int tree_path_compare(struct bytes a, struct bytes b)
 {
     size_t n = a.n < b.n ? a.n : b.n;
     int c = n ? memcmp(a.p, b.p, n) : 0;
@@ -40,7 +40,7 @@ size_t tree_seek(const struct tree *t, struct bytes path, bool *ret_found)
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         const struct tree_node *node = t->nodes.p[mid];
-        int c = path_compare(node->path, path);
+        int c = tree_path_compare(node->path, path);
         if (c == 0) *ret_found = true;
         if (c < 0)
             lo = mid + 1;
@@ -110,45 +110,99 @@ struct tree_version *tree_version_find(const struct tree *t, const uint8_t id[32
     return found ? t->versions.p[at] : NULL;
 }
 
-/* The row of a version, made if it is new. */
-static enum status version_hold(struct tree *t, const uint8_t id[32], struct tree_version **ret)
+/* First position in `owned` whose (version, id) is not below the given. */
+static size_t owned_seek(const struct tree *t, const uint8_t version[32], const uint8_t id[32])
 {
-    bool found;
-    size_t at = id_seek(&t->versions, id, &found);
-    if (!found) {
-        struct tree_version *v = calloc(1, sizeof *v);
-        if (!v) return ST_NO_MEMORY;
-        memcpy(v->id, id, 32);
-        if (tree_table_insert(&t->versions, at, v) != ST_OK) {
-            free(v);
-            return ST_NO_MEMORY;
-        }
+    size_t lo = 0;
+    size_t hi = t->owned.n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        const struct tree_segment *s = t->owned.p[mid];
+        int c = memcmp(s->version, version, 32);
+        if (c == 0) c = memcmp(s->id, id, 32);
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    *ret = t->versions.p[at];
-    return ST_OK;
+    return lo;
 }
 
-/* Forgets a version nobody refers to, and its segments. */
-static void version_drop(struct tree *t, const uint8_t id[32])
+static void segment_drop(struct tree *t, struct tree_segment *s)
 {
     bool found;
-    size_t at = id_seek(&t->versions, id, &found);
-    struct tree_version *v = found ? t->versions.p[at] : NULL;
-    if (!v || v->living || v->trashed) return;
-    size_t kept = 0;
-    for (size_t i = 0; i < t->segments.n; i++) {
-        struct tree_segment *s = t->segments.p[i];
-        if (memcmp(s->version, id, 32) == 0)
-            free(s);
-        else
-            t->segments.p[kept++] = s;
+    size_t at = id_seek(&t->segments, s->id, &found);
+    tree_table_remove(&t->segments, at, 1);
+    tree_table_remove(&t->owned, owned_seek(t, s->version, s->id), 1);
+    free(s);
+}
+
+/* Refers to the segments, or gives the references back. */
+static void use(struct tree *t, struct bytes ids, bool more)
+{
+    for (size_t i = 0; i + 32 <= ids.n; i += 32) {
+        bool found;
+        size_t at = id_seek(&t->segments, ids.p + i, &found);
+        struct tree_segment *s = found ? t->segments.p[at] : NULL;
+        if (!s) continue;
+        if (more)
+            s->users++;
+        else if (--s->users == 0 && !tree_version_find(t, s->version))
+            segment_drop(t, s);
     }
-    t->segments.n = kept;
-    tree_table_remove(&t->versions, at, 1);
+}
+
+static void version_free(struct tree_version *v)
+{
+    tree_drop(v->manifest);
+    tree_drop(v->uses);
     free(v);
 }
 
-static bool copy(struct bytes from, struct bytes *ret)
+enum status tree_version_hold(struct tree *t, struct tree_file *f, struct tree_version **ret)
+{
+    bool found;
+    size_t at = id_seek(&t->versions, f->version, &found);
+    if (!found) {
+        struct tree_version *v = calloc(1, sizeof *v);
+        if (!v) return ST_NO_MEMORY;
+        memcpy(v->id, f->version, 32);
+        v->epoch = f->epoch;
+        memcpy(v->wrap, f->wrap, TREE_WRAP);
+        if (!tree_copy(f->manifest, &v->manifest) || !tree_copy(f->uses, &v->uses) ||
+            tree_table_insert(&t->versions, at, v) != ST_OK) {
+            version_free(v);
+            return ST_NO_MEMORY;
+        }
+        use(t, v->uses, true);
+    }
+    *ret = t->versions.p[at];
+    f->manifest = (*ret)->manifest;
+    f->uses = (*ret)->uses;
+    return ST_OK;
+}
+
+void tree_version_drop(struct tree *t, const uint8_t id[32])
+{
+    static const uint8_t first[32];
+    bool found;
+    size_t at = id_seek(&t->versions, id, &found);
+    struct tree_version *v = found ? t->versions.p[at] : NULL;
+    if (!v || v->living || v->past) return;
+    tree_table_remove(&t->versions, at, 1);
+    use(t, v->uses, false);
+    for (at = owned_seek(t, v->id, first); at < t->owned.n;) {
+        struct tree_segment *s = t->owned.p[at];
+        if (memcmp(s->version, v->id, 32) != 0) break;
+        if (s->users)
+            at++; /* another version lives in it */
+        else
+            segment_drop(t, s);
+    }
+    version_free(v);
+}
+
+bool tree_copy(struct bytes from, struct bytes *ret)
 {
     uint8_t *p = malloc(from.n ? from.n : 1);
     if (!p) return false;
@@ -157,15 +211,14 @@ static bool copy(struct bytes from, struct bytes *ret)
     return true;
 }
 
-static void drop(struct bytes b)
+void tree_drop(struct bytes b)
 {
     free((void *)(uintptr_t)b.p);
 }
 
 static void node_free(struct tree_node *node)
 {
-    drop(node->path);
-    drop(node->file.manifest);
+    tree_drop(node->path);
     free(node);
 }
 
@@ -179,12 +232,11 @@ enum status tree_node_add(struct tree *t, const struct tree_node *node)
     if (!n) return ST_NO_MEMORY;
     *n = *node;
     n->path = BYTES_NONE;
-    n->file.manifest = BYTES_NONE;
-    if (!copy(node->path, &n->path) ||
-        (!node->dir && (!copy(node->file.manifest, &n->file.manifest) ||
-                        version_hold(t, node->file.version, &v) != ST_OK)) ||
+    if (!tree_copy(node->path, &n->path) ||
+        (!node->dir && tree_version_hold(t, &n->file, &v) != ST_OK) ||
         tree_table_insert(&t->nodes, at, n) != ST_OK) {
         node_free(n);
+        if (v) tree_version_drop(t, v->id);
         return ST_NO_MEMORY;
     }
     if (v) v->living++;
@@ -198,7 +250,7 @@ void tree_node_remove(struct tree *t, size_t at)
     if (!n->dir) {
         struct tree_version *v = tree_version_find(t, n->file.version);
         if (v) v->living--;
-        version_drop(t, n->file.version);
+        tree_version_drop(t, n->file.version); /* after this manifest and uses point nowhere */
     }
     node_free(n);
 }
@@ -206,43 +258,9 @@ void tree_node_remove(struct tree *t, size_t at)
 enum status tree_node_rename(struct tree_node *node, struct bytes path)
 {
     struct bytes p;
-    if (!copy(path, &p)) return ST_NO_MEMORY;
-    drop(node->path);
+    if (!tree_copy(path, &p)) return ST_NO_MEMORY;
+    tree_drop(node->path);
     node->path = p;
-    return ST_OK;
-}
-
-static void trash_pop(struct tree *t)
-{
-    struct tree_trash *e = t->trash.p[0];
-    tree_table_remove(&t->trash, 0, 1);
-    struct tree_version *v = tree_version_find(t, e->file.version);
-    if (v) v->trashed--;
-    version_drop(t, e->file.version);
-    drop(e->path);
-    drop(e->file.manifest);
-    free(e);
-}
-
-enum status tree_trash_add(struct tree *t, const struct tree_trash *e)
-{
-    struct tree_trash *n = malloc(sizeof *n);
-    struct tree_version *v = NULL;
-    if (!n) return ST_NO_MEMORY;
-    *n = *e;
-    n->path = BYTES_NONE;
-    n->file.manifest = BYTES_NONE;
-    if (!copy(e->path, &n->path) || !copy(e->file.manifest, &n->file.manifest) ||
-        version_hold(t, e->file.version, &v) != ST_OK ||
-        tree_table_insert(&t->trash, t->trash.n, n) != ST_OK) {
-        drop(n->path);
-        drop(n->file.manifest);
-        free(n);
-        return ST_NO_MEMORY;
-    }
-    v->trashed++;
-    if (e->time_ms > v->trash_ms) v->trash_ms = e->time_ms;
-    if (t->trash.n > TREE_TRASH_MAX) trash_pop(t);
     return ST_OK;
 }
 
@@ -254,27 +272,38 @@ enum status tree_segment_add(struct tree *t, const struct tree_segment *s)
     struct tree_segment *n = malloc(sizeof *n);
     if (!n) return ST_NO_MEMORY;
     *n = *s;
+    n->users = 0;
     enum status st = tree_table_insert(&t->segments, at, n);
+    if (st == ST_OK) {
+        st = tree_table_insert(&t->owned, owned_seek(t, n->version, n->id), n);
+        if (st != ST_OK) tree_table_remove(&t->segments, at, 1);
+    }
     if (st != ST_OK) free(n);
     return st;
 }
 
 struct tree *tree_new(void)
 {
-    return calloc(1, sizeof(struct tree));
+    struct tree *t = calloc(1, sizeof *t);
+    if (!t) return NULL;
+    t->keep = TREE_KEEP_STAGGERED;
+    t->due_ms = UINT64_MAX;
+    return t;
 }
 
 void tree_free(struct tree *t)
 {
     if (!t) return;
-    while (t->trash.n) trash_pop(t);
+    tree_past_free(t);
     for (size_t i = 0; i < t->nodes.n; i++) node_free(t->nodes.p[i]);
     for (size_t i = 0; i < t->segments.n; i++) free(t->segments.p[i]);
-    for (size_t i = 0; i < t->versions.n; i++) free(t->versions.p[i]);
+    for (size_t i = 0; i < t->versions.n; i++) version_free(t->versions.p[i]);
     free(t->nodes.p);
     free(t->segments.p);
+    free(t->owned.p);
     free(t->versions.p);
-    free(t->trash.p);
+    free(t->past.p);
+    free(t->order.p);
     free(t);
 }
 
@@ -325,17 +354,32 @@ const struct tree_segment *tree_segment(const struct tree *t, const uint8_t id[3
 void tree_segments(const struct tree *t, const uint8_t *version,
                    bool (*visit)(void *arg, const struct tree_segment *s), void *arg)
 {
-    for (size_t i = 0; i < t->segments.n; i++) {
-        const struct tree_segment *s = t->segments.p[i];
-        if ((version == NULL || memcmp(s->version, version, 32) == 0) && !visit(arg, s)) return;
+    static const uint8_t first[32];
+    if (!version) {
+        for (size_t i = 0; i < t->segments.n; i++)
+            if (!visit(arg, t->segments.p[i])) return;
+        return;
+    }
+    for (size_t i = owned_seek(t, version, first); i < t->owned.n; i++) {
+        const struct tree_segment *s = t->owned.p[i];
+        if (memcmp(s->version, version, 32) != 0) break;
+        if (!visit(arg, s)) return;
+    }
+    const struct tree_version *v = tree_version_find(t, version);
+    for (size_t i = 0; v && i + 32 <= v->uses.n; i += 32) {
+        const struct tree_segment *s = tree_segment(t, v->uses.p + i);
+        if (s && !visit(arg, s)) return;
     }
 }
 
-void tree_trash(const struct tree *t, bool (*visit)(void *arg, const struct tree_trash *e),
-                void *arg)
+bool tree_wrap(const struct tree *t, const uint8_t version[32], uint64_t *ret_epoch,
+               uint8_t ret_wrap[TREE_WRAP])
 {
-    for (size_t i = 0; i < t->trash.n; i++)
-        if (!visit(arg, t->trash.p[i])) return;
+    const struct tree_version *v = tree_version_find(t, version);
+    if (!v) return false;
+    *ret_epoch = v->epoch;
+    memcpy(ret_wrap, v->wrap, TREE_WRAP);
+    return true;
 }
 
 bool tree_known(const struct tree *t, const uint8_t version[32])
@@ -343,12 +387,10 @@ bool tree_known(const struct tree *t, const uint8_t version[32])
     return tree_version_find(t, version) != NULL;
 }
 
-bool tree_needs(const struct tree *t, const uint8_t segment_id[32], uint64_t now_ms)
+bool tree_needs(const struct tree *t, const uint8_t segment_id[32])
 {
     const struct tree_segment *s = tree_segment(t, segment_id);
-    const struct tree_version *v = s ? tree_version_find(t, s->version) : NULL;
-    if (!v) return false;
-    return v->living || (v->trashed && now_ms < v->trash_ms + TREE_TRASH_MS);
+    return s && (s->users || tree_version_find(t, s->version));
 }
 
 size_t tree_size(const struct tree *t)

@@ -186,6 +186,7 @@ static enum status refold(struct shelf *s, bool use_snap)
     tree_free(s->tree);
     s->tree = tree_new();
     if (s->tree == NULL) return ST_NO_MEMORY;
+    shelf_tree_ready(s);
     s->since_snap = 0;
     s->blind = false;
     if (use_snap && s->snap != 0 && load_snap(s, &from) != ST_OK) {
@@ -239,7 +240,8 @@ static bool root_of(void *ctx, const uint8_t segment_id[SHARD_ID], uint8_t ret_r
 static bool needed(void *ctx, const uint8_t segment_id[SHARD_ID], uint64_t now_ms)
 {
     const struct shelf *s = ctx;
-    return tree_needs(s->tree, segment_id, now_ms);
+    (void)now_ms;
+    return tree_needs(s->tree, segment_id);
 }
 
 struct wire {

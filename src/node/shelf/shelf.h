@@ -140,6 +140,18 @@ void shelf_ops_free(struct shelf *s);
 /* shelf.c: a put or get begins: links are wanted */
 void shelf_wake(struct shelf *s);
 
+/* shelf_past.c */
+/* A tree was put in place: it asks us about wraps. */
+void shelf_tree_ready(struct shelf *s);
+struct shelf_picked {
+    const struct tree_file *file; /* of the tree: until it changes */
+    uint64_t serial, time_ms;
+    bool living;
+};
+/* ST_NOT_FOUND; ST_USAGE: a directory. */
+enum status shelf_pick(const struct shelf *s, struct bytes path, const struct node_version_of *of,
+                       struct shelf_picked *ret) MUST_USE;
+
 /* shelf_snap.c */
 void shelf_snap(struct shelf *s);
 void shelf_took_snap(struct shelf *s, uint64_t index, uint64_t epoch, struct bytes body);
@@ -166,7 +178,8 @@ void shelf_began(struct shelf *s, uint64_t id, node_done *done, void *arg);
 void shelf_append_later(struct shelf *s, put_appended *done, void *arg, enum status st);
 enum status shelf_unwrap(struct shelf *s, const uint8_t version[32], uint64_t epoch,
                          const uint8_t wrap[TREE_WRAP], uint8_t ret_cek[32]) MUST_USE;
-enum status shelf_cek(struct shelf *s, const struct tree_file *f, uint8_t ret_cek[32]) MUST_USE;
+/* The CEK of a version in the tree. */
+enum status shelf_cek(struct shelf *s, const uint8_t version[32], uint8_t ret_cek[32]) MUST_USE;
 /* Text for people of a path that may be any bytes; out: room bytes. */
 void shelf_path_text(struct bytes path, char *out, size_t room);
 

@@ -16,9 +16,12 @@ enum status shelf_unwrap(struct shelf *s, const uint8_t version[32], uint64_t ep
     return st;
 }
 
-enum status shelf_cek(struct shelf *s, const struct tree_file *f, uint8_t ret_cek[32])
+enum status shelf_cek(struct shelf *s, const uint8_t version[32], uint8_t ret_cek[32])
 {
-    return shelf_unwrap(s, f->version, f->epoch, f->wrap, ret_cek);
+    uint64_t epoch;
+    uint8_t wrap[TREE_WRAP];
+    if (!tree_wrap(s->tree, version, &epoch, wrap)) return ST_NOT_FOUND;
+    return shelf_unwrap(s, version, epoch, wrap, ret_cek);
 }
 
 static bool placed(void *ctx, const uint8_t segment_id[32], uint16_t ret_at[SHARD_COLUMNS_MAX],
@@ -148,15 +151,17 @@ enum status node_get(struct node *n, const struct node_get *req, node_done *done
     if (e->shelf == NULL) return ST_DENIED;
     if (req->local == NULL || req->local[0] != '/') return ST_USAGE;
     struct shelf *s = e->shelf;
-    const struct tree_node *node = tree_find(s->tree, req->path);
-    if (node == NULL) return ST_NOT_FOUND;
-    if (node->dir) return ST_USAGE;
+    struct shelf_picked file;
+    enum status st = shelf_pick(s, req->path, &req->of, &file);
+    if (st != ST_OK) return st;
+    bool asked = req->of.number != 0 || req->of.at_ms != 0;
+    if (!file.living && !asked) return ST_NOT_FOUND; /* the trash is asked by number or time */
     if (!make_room(s)) return ST_BUSY;
     struct get_request r = {
-        .manifest = node->file.manifest, .target = req->local, .replace = req->replace};
-    enum status st = shelf_cek(s, &node->file, r.cek);
+        .manifest = file.file->manifest, .target = req->local, .replace = req->replace};
+    st = shelf_cek(s, file.file->version, r.cek);
     if (st != ST_OK) return st;
-    memcpy(r.version, node->file.version, 32);
+    memcpy(r.version, file.file->version, 32);
     struct get_env genv = {.env = n->ports.env,
                            .work = n->ports.work,
                            .files = n->ports.file,
@@ -171,7 +176,7 @@ enum status node_get(struct node *n, const struct node_get *req, node_done *done
     g->id = e->slot * SHELF_TRANSFERS + 2 * s->next_get++ + 1;
     g->path = strdup(path);
     g->local = strdup(req->local);
-    g->last.size = node->file.size;
+    g->last.size = file.file->size;
     g->get = get_start(&genv, &r, on_get, g);
     s->puts_ms = 0;
     bytes_wipe(r.cek, sizeof r.cek);

@@ -43,56 +43,45 @@ void shelf_snap(struct shelf *s)
 }
 
 /* The state's hash leaves the wraps out: they are checked by opening (protocol.md 8). */
-static bool same_key(struct shelf *s, const struct tree_file *ours, const struct tree_file *theirs)
+struct compare {
+    struct shelf *s;
+    const struct tree *theirs;
+    bool same;
+};
+
+static bool same_key(const struct compare *c, const uint8_t version[32])
 {
-    uint8_t a[32], b[32];
-    bool open = shelf_cek(s, ours, a) == ST_OK;
-    bool same = !open || (shelf_cek(s, theirs, b) == ST_OK && secret_same(a, b, 32));
+    uint64_t epoch;
+    uint8_t wrap[TREE_WRAP], a[32], b[32];
+    bool open = shelf_cek(c->s, version, a) == ST_OK;
+    bool same =
+        !open || (tree_wrap(c->theirs, version, &epoch, wrap) &&
+                  shelf_unwrap(c->s, version, epoch, wrap, b) == ST_OK && secret_same(a, b, 32));
     bytes_wipe(a, sizeof a);
     bytes_wipe(b, sizeof b);
     return same;
 }
 
-struct compare {
-    struct shelf *s;
-    struct tree *theirs;
-    const struct tree_trash **trash; /* ours, in order */
-    size_t n_trash, at;
-    bool same;
-};
-
 static bool on_node(void *arg, const struct tree_node *node)
 {
     struct compare *c = arg;
-    const struct tree_node *own = tree_find(c->s->tree, node->path);
-    c->same = own != NULL && (node->dir || same_key(c->s, &own->file, &node->file));
+    c->same = node->dir || same_key(c, node->file.version);
     return c->same;
 }
 
-static bool on_own_trash(void *arg, const struct tree_trash *e)
+static bool on_past(void *arg, const struct tree_past *e)
 {
     struct compare *c = arg;
-    c->trash[c->n_trash++] = e;
-    return true;
-}
-
-static bool on_trash(void *arg, const struct tree_trash *e)
-{
-    struct compare *c = arg;
-    c->same = c->at < c->n_trash && same_key(c->s, &c->trash[c->at]->file, &e->file);
-    c->at++;
+    c->same = same_key(c, e->file.version);
     return c->same;
 }
 
-static bool same_keys(struct shelf *s, struct tree *theirs)
+/* Both have the same versions: their hashes are the same. */
+static bool same_keys(struct shelf *s, const struct tree *theirs)
 {
     struct compare c = {.s = s, .theirs = theirs, .same = true};
-    c.trash = calloc(TREE_TRASH_MAX + 1, sizeof(const struct tree_trash *));
-    if (c.trash == NULL) return false;
     tree_list(theirs, BYTES_NONE, true, on_node, &c);
-    tree_trash(s->tree, on_own_trash, &c);
-    if (c.same) tree_trash(theirs, on_trash, &c);
-    free((void *)c.trash);
+    if (c.same) tree_past_each(theirs, on_past, &c);
     return c.same;
 }
 
@@ -117,6 +106,7 @@ void shelf_took_snap(struct shelf *s, uint64_t index, uint64_t epoch, struct byt
         struct tree *ours = s->tree;
         s->tree = theirs;
         theirs = ours;
+        shelf_tree_ready(s);
         s->blind = false;
     } else {
         tree_hash(s->tree, hash);

@@ -87,7 +87,7 @@ static void fill(struct shelf *s, const struct tree_node *node, struct node_file
                             .directory = node->dir,
                             .size = node->file.size,
                             .mtime_ms = node->dir ? node->time_ms : node->file.mtime_ms,
-                            .version = node->index,
+                            .version = node->serial,
                             .by = enclave_nick(s->e, node->leaf),
                             .safety = safety,
                             .detail = ""};
@@ -208,7 +208,7 @@ static void whole_hash(struct shelf *s, const struct tree_node *node, struct nod
     struct manifest m;
     buf_init(&plain, MANIFEST_PLAIN_MAX);
     manifest_init(&m);
-    if (shelf_cek(s, &node->file, cek) == ST_OK &&
+    if (shelf_cek(s, node->file.version, cek) == ST_OK &&
         manifest_open(cek, node->file.manifest, &plain) == ST_OK &&
         manifest_decode(buf_view(&plain), &m) == ST_OK) {
         if (m.kind == MANIFEST_FILE) hex_encode(BYTES_OF(m.hash), f->sha256);
