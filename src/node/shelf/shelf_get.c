@@ -80,7 +80,9 @@ static void words_of(struct shelf_get *g, const struct get_progress *p)
                      n > 0 ? bad : "");
         break;
     case GET_DONE:
-        snprintf(g->text, sizeof g->text, "verified%s%s", n > 0 ? "; " : "", n > 0 ? bad : "");
+        snprintf(g->text, sizeof g->text, "verified%s%s%s",
+                 p->size == g->size ? "" : ", as a part of the file", n > 0 ? "; " : "",
+                 n > 0 ? bad : "");
         break;
     default: snprintf(g->text, sizeof g->text, "%s", n > 0 ? bad : "fetching"); break;
     }
@@ -152,8 +154,12 @@ enum status node_get(struct node *n, const struct node_get *req, node_done *done
     if (node == NULL) return ST_NOT_FOUND;
     if (node->dir) return ST_USAGE;
     if (!make_room(s)) return ST_BUSY;
-    struct get_request r = {
-        .manifest = node->file.manifest, .target = req->local, .replace = req->replace};
+    struct get_request r = {.manifest = node->file.manifest,
+                            .target = req->local,
+                            .replace = req->replace,
+                            .from = req->from,
+                            .to = req->to};
+    if (r.from > node->file.size) return ST_TOO_BIG;
     enum status st = shelf_cek(s, &node->file, r.cek);
     if (st != ST_OK) return st;
     memcpy(r.version, node->file.version, 32);
@@ -171,7 +177,7 @@ enum status node_get(struct node *n, const struct node_get *req, node_done *done
     g->id = e->slot * SHELF_TRANSFERS + 2 * s->next_get++ + 1;
     g->path = strdup(path);
     g->local = strdup(req->local);
-    g->last.size = node->file.size;
+    g->size = g->last.size = node->file.size;
     g->get = get_start(&genv, &r, on_get, g);
     s->puts_ms = 0;
     bytes_wipe(r.cek, sizeof r.cek);
