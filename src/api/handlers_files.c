@@ -48,12 +48,15 @@ void api_handle_put(struct call *c)
     if (!is_absolute(c, local) || !path_fits(c, "path") || !size_fits(c, local)) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
+    struct stat st_local;
     struct node_put req = {.enclave = name,
                            .local = local,
                            .path = call_bytes(c, "path"),
                            .profile = call_given(c, "profile") ? call_text(c, "profile")
                                                                : c->api->o.profile,
-                           .strict = call_flag(c, "strict")};
+                           .strict = call_flag(c, "strict"),
+                           .stream = stat(local, &st_local) == 0 && S_ISFIFO(st_local.st_mode),
+                           .most = c->api->o.upload_max};
     c->result = transfer_begun;
     enum status st = node_put(c->api->o.node, &req, call_done, c);
     if (st == ST_USAGE && req.profile != NULL)
@@ -73,10 +76,18 @@ void api_handle_get(struct call *c)
     struct node_get req = {.enclave = name,
                            .path = call_bytes(c, "path"),
                            .local = local,
-                           .replace = call_flag(c, "replace")};
+                           .replace = call_flag(c, "replace"),
+                           .from = call_number(c, "from", 0),
+                           .to = call_number(c, "to", 0)};
+    if (req.to != 0 && req.to <= req.from) {
+        call_fail(c, ST_USAGE, "the part ends before it begins", "from less than to");
+        return;
+    }
     c->result = transfer_begun;
     enum status st = node_get(c->api->o.node, &req, call_done, c);
-    if (st == ST_EXISTS)
+    if (st == ST_TOO_BIG)
+        call_fail(c, ST_USAGE, "the file ends before that", "enclave info tells its size");
+    else if (st == ST_EXISTS)
         call_fail(c, st, "the file exists already", "the same with --replace");
     else if (st == ST_USAGE)
         call_fail(c, st, "that is a directory of the enclave", "enclave ls shows what is in it");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Files and transfers. */
-#include "cli/cli.h"
+#include "cli/stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,7 +38,10 @@ static void show_progress(struct cli *c, const json_t *t)
     cli_duration(cli_number(t, "eta_ms"), eta);
     uint64_t all = cli_number(t, "total");
     if (all == 0) {
-        fprintf(stderr, "\r\033[K%s ...", cli_text(t, "state"));
+        if (cli_number(t, "bytes") > 0) /* of a pipe nobody knows how much comes */
+            fprintf(stderr, "\r\033[K%s %s  %s/s", cli_text(t, "state"), done, rate);
+        else
+            fprintf(stderr, "\r\033[K%s ...", cli_text(t, "state"));
         fflush(stderr);
         return;
     }
@@ -192,10 +195,47 @@ static int check_source(struct cli *c, const char *local)
     return 0;
 }
 
+static void set_param(struct cli *c, const char *name, const char *text)
+{
+    for (size_t i = 0; i < c->op->n_params; i++)
+        if (strcmp(c->op->params[i].name, name) == 0) c->params[i].text = text;
+}
+
+/* From here to the daemon and back: the transfer is followed to its end. */
+static int carry(struct cli *c, bool in)
+{
+    struct cli_stream s;
+    if (cli_flag(c, "background"))
+        return cli_fail(c, 2, NULL, "what comes or goes through a pipe cannot be left to itself");
+    int code = cli_stream_open(c, in, &s);
+    if (code != 0) return code;
+    set_param(c, "local", s.path);
+    code = begin(c, in ? "put" : "get", NULL, 0);
+    if (code == 0) code = wait_for(c);
+    end_progress(c);
+    bool ended = code == 0 && !is(c->doc, "failed");
+    bool carried = cli_stream_end(&s, ended);
+    set_param(c, "local", "-");
+    if (code == 130) {
+        cli_note(c, "It was broken off.");
+        return 130;
+    }
+    if (code != 0) return code == 13 ? cli_fail(c, 13, NULL, "it took too long") : code;
+    if (in || !ended) return verdict(c);
+    if (!carried) return cli_fail(c, 1, NULL, "standard output could not be written to the end");
+    if (!c->quiet) cli_note(c, "%s: %s", cli_text(c->doc, "path"), cli_text(c->doc, "text"));
+    return 0;
+}
+
 int verb_put(struct cli *c)
 {
-    int code = check_source(c, cli_param(c, "local"));
+    const char *local = cli_param(c, "local");
+    bool in = strcmp(local, "-") == 0;
+    if (in && cli_param(c, "path") == NULL)
+        return cli_fail(c, 2, "enclave put - NAME", "what shall it be called?");
+    int code = in ? 0 : check_source(c, local);
     if (code == 0) cli_warn_doubt(c);
+    if (code == 0 && in) return carry(c, true);
     if (code == 0) code = begin(c, "put", NULL, 0);
     return code == 0 ? follow(c) : code;
 }
@@ -216,19 +256,55 @@ static char *target(struct cli *c)
     return out;
 }
 
+/* "FROM-TO" as two numbers that the daemon takes. 0, or an exit code. */
+static int read_range(struct cli *c, char from[24], char to[24])
+{
+    const char *text = cli_param(c, "range");
+    unsigned long long a = 0;
+    unsigned long long b = 0;
+    if (text == NULL) return 0;
+    size_t digits = strspn(text, "0123456789");
+    const char *rest = text + digits + 1;
+    bool good = digits > 0 && digits < 16 && text[digits] == '-' &&
+                strspn(rest, "0123456789") == strlen(rest) && strlen(rest) < 16;
+    if (good) {
+        a = strtoull(text, NULL, 10);
+        b = strtoull(rest, NULL, 10);
+    }
+    if (!good || (*rest != '\0' && b <= a))
+        return cli_fail(c, 2, NULL, "a range is FROM-TO in bytes, such as 0-1000, not \"%s\"",
+                        text);
+    snprintf(from, 24, "%llu", a);
+    snprintf(to, 24, "%llu", b);
+    set_param(c, "from", from);
+    set_param(c, "to", to);
+    return 0;
+}
+
 int verb_get(struct cli *c)
 {
     struct stat st;
+    char from[24];
+    char to[24];
+    char *own = NULL;
+    int code = read_range(c, from, to);
+    if (code != 0) return code;
+    if (cli_param(c, "output") != NULL) {
+        if (cli_param(c, "local") != NULL) return cli_fail(c, 2, NULL, "FILE is given twice");
+        if (strcmp(cli_param(c, "output"), "-") != 0) own = cli_absolute(cli_param(c, "output"));
+        set_param(c, "local", own != NULL ? own : "-");
+    }
+    const char *said = cli_param(c, "local");
+    if (said != NULL && strcmp(said, "-") == 0) return carry(c, false);
     char *local = target(c);
+    free(own);
     if (local == NULL) return cli_fail(c, 1, NULL, "out of memory");
-    int code;
     if (stat(local, &st) == 0 && !cli_flag(c, "replace")) {
         code = cli_fail(c, 5, "the same with --replace", "%s exists already", local);
         free(local);
         return code;
     }
-    for (size_t i = 0; i < c->op->n_params; i++)
-        if (strcmp(c->op->params[i].name, "local") == 0) c->params[i].text = local;
+    set_param(c, "local", local);
     code = begin(c, "get", NULL, 0);
     if (code == 0) code = follow(c);
     free(local);

@@ -128,6 +128,7 @@ static int set(struct cli *c, const struct op_param *p, struct cli_value *v, con
             return cli_fail(c, 2, NULL, "%s is one of %s, not \"%s\"", p->name, p->choices, text);
         break;
     case OP_LOCAL:
+        if (strcmp(text, "-") == 0) break; /* standard input or output, for verbs that know it */
         v->own = cli_absolute(text);
         v->text = v->own;
         if (v->own == NULL) return cli_fail(c, 1, NULL, "%s: %s", text, strerror(errno));

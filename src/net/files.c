@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,17 @@ struct file {
     uint32_t mode; /* what commit sets */
     char *path;    /* the target; NULL for a source */
     char *part;    /* the unfinished file */
+    uint64_t had;  /* bytes of it that were there already */
+    uint64_t end;  /* furthest byte that was to be written: holes may end a file */
+    bool stream;   /* a named pipe */
+    bool ended;    /* its last frame came */
+    uint32_t left; /* of the frame that is being read */
+    uint8_t head[4];
+    unsigned head_n;
 };
+
+#define HOLE ((size_t)64 << 10)
+#define STREAM_MS 200 /* a call on a pipe ends by then: file threads are few */
 
 enum verb { OPEN_READ, CREATE, READ, WRITE, COMMIT, ABANDON, CLOSE, INFO };
 
@@ -55,6 +66,7 @@ static enum status fault(void)
     case ENOMEM: return ST_NO_MEMORY;
     case EISDIR:
     case ENXIO: return ST_USAGE;
+    case EPIPE: return ST_CLOSED;
     default: return ST_IO;
     }
 }
@@ -69,13 +81,14 @@ static void info_of(const struct stat *s, struct file_info *ret)
     ret->mode = s->st_mode & 07777;
 }
 
-/* Only plain files: a pipe or device would hold the thread. */
-static enum status look(int fd, struct file_info *ret)
+/* Plain files and named pipes: a device would hold the thread. */
+static enum status look(struct file *f, struct file_info *ret)
 {
     struct stat s;
-    if (fstat(fd, &s) != 0) return fault();
-    if (!S_ISREG(s.st_mode)) return ST_USAGE;
+    if (fstat(f->fd, &s) != 0) return fault();
+    if (!S_ISREG(s.st_mode) && !S_ISFIFO(s.st_mode)) return ST_USAGE;
     info_of(&s, ret);
+    ret->stream = f->stream = S_ISFIFO(s.st_mode);
     return ST_OK;
 }
 
@@ -83,7 +96,7 @@ static enum status run_open(struct call *c, const char *path, int flags)
 {
     c->f->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
     if (c->f->fd < 0) return fault();
-    enum status st = look(c->f->fd, &c->info);
+    enum status st = look(c->f, &c->info);
     if (st == ST_OK) return st;
     close(c->f->fd);
     c->f->fd = -1;
@@ -99,6 +112,11 @@ static size_t dir_len(const char *path)
 static enum status run_create(struct call *c)
 {
     struct file *f = c->f;
+    struct stat s;
+    if (stat(c->path, &s) == 0 && S_ISFIFO(s.st_mode)) {
+        enum status st = run_open(c, c->path, O_WRONLY);
+        return st == ST_USAGE ? ST_CLOSED : st; /* nobody reads it */
+    }
     f->path = strdup(c->path);
     if (!f->path || asprintf(&f->part, "%.*s.enclave-%016llx.part", (int)dir_len(c->path), c->path,
                              (unsigned long long)c->tag) < 0) {
@@ -107,14 +125,66 @@ static enum status run_create(struct call *c)
     }
     f->mode = c->mode;
     enum status st = run_open(c, f->part, O_RDWR | O_CREAT | O_NOFOLLOW);
-    struct stat s;
     /* In a directory of many, somebody else's file under that name would be read by them. */
     if (st == ST_OK && (fstat(f->fd, &s) != 0 || s.st_uid != geteuid() || s.st_nlink != 1)) {
         close(f->fd);
         f->fd = -1;
         st = ST_DENIED;
     }
+    f->had = f->end = c->info.size;
     return st;
+}
+
+/* Waits a moment until the pipe can be read or written: 1 yes, 0 not now. */
+static int stream_ready(const struct file *f, short what)
+{
+    struct pollfd p = {.fd = f->fd, .events = what};
+    return poll(&p, 1, STREAM_MS) > 0;
+}
+
+/* Up to want bytes of the pipe itself; *n: how many. */
+static enum status stream_take(struct file *f, uint8_t *to, size_t want, size_t *n)
+{
+    ssize_t got;
+    if (!stream_ready(f, POLLIN)) return ST_BUSY;
+    do got = read(f->fd, to, want);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) return errno == EAGAIN ? ST_BUSY : fault();
+    *n = (size_t)got;
+    return got ? ST_OK : ST_CLOSED;
+}
+
+static enum status run_read_stream(struct call *c, size_t want)
+{
+    struct file *f = c->f;
+    enum status st = ST_OK;
+    while (c->n < want && !f->ended && st == ST_OK) {
+        size_t n = 0;
+        if (f->left) {
+            st = stream_take(f, c->to + c->n, f->left < want - c->n ? f->left : want - c->n, &n);
+            c->n += n;
+            f->left -= (uint32_t)n;
+            continue;
+        }
+        st = stream_take(f, f->head + f->head_n, sizeof f->head - f->head_n, &n);
+        f->head_n += (unsigned)n;
+        if (f->head_n < sizeof f->head) continue;
+        f->head_n = 0;
+        f->left = get_u32(f->head);
+        f->ended = f->left == 0;
+    }
+    return st == ST_BUSY && c->n ? ST_OK : st;
+}
+
+static enum status run_write_stream(struct call *c)
+{
+    while (c->n < c->from.n && stream_ready(c->f, POLLOUT)) {
+        ssize_t put = write(c->f->fd, c->from.p + c->n, c->from.n - c->n);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return errno == EAGAIN ? ST_OK : fault();
+        c->n += (size_t)put;
+    }
+    return ST_OK;
 }
 
 static enum status run_read(struct call *c, size_t want)
@@ -129,15 +199,37 @@ static enum status run_read(struct call *c, size_t want)
     return ST_OK;
 }
 
+/* Zeros that fill a block of a fresh part of the file stay a hole. What was there before an
+ * interruption may be anything, so that is written over. */
+static bool is_hole(const struct file *f, uint64_t at, const uint8_t *p, size_t n)
+{
+    return at >= f->had && n == HOLE && p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
+}
+
 static enum status run_write(struct call *c)
 {
+    struct file *f = c->f;
+    if (f->stream) return run_write_stream(c);
     while (c->n < c->from.n) {
-        ssize_t put =
-            pwrite(c->f->fd, c->from.p + c->n, c->from.n - c->n, (off_t)(c->offset + c->n));
+        uint64_t at = c->offset + c->n;
+        size_t n = HOLE - (size_t)(at % HOLE);
+        if (n > c->from.n - c->n) n = c->from.n - c->n;
+        if (is_hole(f, at, c->from.p + c->n, n)) {
+            c->n += n;
+            continue;
+        }
+        /* All that follows up to the next hole goes in one call. */
+        while (c->n + n < c->from.n) {
+            size_t more = c->from.n - c->n - n < HOLE ? c->from.n - c->n - n : HOLE;
+            if (is_hole(f, at + n, c->from.p + c->n + n, more)) break;
+            n += more;
+        }
+        ssize_t put = pwrite(f->fd, c->from.p + c->n, n, (off_t)at);
         if (put < 0 && errno == EINTR) continue;
         if (put < 0) return fault();
         c->n += (size_t)put;
     }
+    if (c->offset + c->n > f->end) f->end = c->offset + c->n;
     /* The disk begins at once, so that the fsync of a long file has little left to wait for. Where
      * that cannot be had nothing is lost. */
     if (c->n) (void)sync_file_range(c->f->fd, (off_t)c->offset, (off_t)c->n, SYNC_FILE_RANGE_WRITE);
@@ -172,7 +264,13 @@ static enum status run_commit(struct call *c)
 {
     struct file *f = c->f;
     enum status st = ST_OK;
-    if (fchmod(f->fd, f->mode & 0777 & ~f->n->mask) != 0 || fsync(f->fd) != 0) st = fault();
+    if (f->stream) {
+        close(f->fd);
+        return ST_OK;
+    }
+    if (ftruncate(f->fd, (off_t)f->end) != 0 || fchmod(f->fd, f->mode & 0777 & ~f->n->mask) != 0 ||
+        fsync(f->fd) != 0)
+        st = fault();
     if (close(f->fd) != 0 && st == ST_OK) st = fault();
     f->fd = -1;
     if (st == ST_OK) st = move(f->part, f->path, c->flag);
@@ -187,12 +285,12 @@ static void run(uv_work_t *req)
     switch (c->verb) {
     case OPEN_READ: c->st = run_open(c, c->path, O_RDONLY); break;
     case CREATE: c->st = run_create(c); break;
-    case READ: c->st = run_read(c, c->from.n); break;
+    case READ: c->st = c->f->stream ? run_read_stream(c, c->from.n) : run_read(c, c->from.n); break;
     case WRITE: c->st = run_write(c); break;
     case COMMIT: c->st = run_commit(c); break;
     case ABANDON:
         close(c->f->fd);
-        if (!c->flag) unlink(c->f->part);
+        if (!c->flag && !c->f->stream) unlink(c->f->part);
         break;
     case CLOSE: close(c->f->fd); break;
     case INFO:

@@ -595,6 +595,8 @@ struct node_put {
     struct bytes path;   /* inside the enclave; empty: the local file's name at the top */
     const char *profile; /* NULL: balanced; or "k/n" */
     bool strict;         /* fail unless every column is placed */
+    bool stream;         /* local is a named pipe (core/ports/file.h) */
+    uint64_t most;       /* bytes that it may bring; 0: any number */
 };
 /* data: struct node_transfer. Done when the job is durable; it goes on by itself: events
  * "transfer" and node_transfer tell. */
@@ -611,8 +613,9 @@ struct node_get {
     const char *enclave;
     struct node_version_of of;
     struct bytes path;
-    const char *local; /* absolute path of the file to write */
+    const char *local; /* absolute path of the file to write, or of a named pipe that is read */
     bool replace;
+    uint64_t from, to; /* bytes wanted; to == 0: up to the end */
 };
 enum status node_get(struct node *n, const struct node_get *req, node_done *done,
                      void *arg) MUST_USE; /* data: struct node_transfer; done when it has begun */

@@ -264,7 +264,8 @@ static const struct op_param p_history_forget[] = {
 static const struct op_param p_mark_read[] = {
     ENCLAVE, OPTION("number", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the last message read")};
 static const struct op_param p_put[] = {
-    POSITIONAL("local", OP_LOCAL, OP_REQUIRED, "FILE", "the file on this machine"),
+    POSITIONAL("local", OP_LOCAL, OP_REQUIRED, "FILE",
+               "the file on this machine; -: what comes in on standard input"),
     POSITIONAL("path", OP_BYTES, 0, "PATH",
                "its name in the enclave (default: the same, at the top)"),
     ENCLAVE,
@@ -277,6 +278,12 @@ static const struct op_param p_get[] = {
     POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "the file in the enclave"),
     POSITIONAL("local", OP_LOCAL, 0, "FILE", "where to write it (default: here, the same name)"),
     ENCLAVE,
+    OPTION("output", NULL, OP_TEXT, OP_ONLY_CLI, 'o', "FILE",
+           "the same as FILE; -: to standard output, every chunk verified before it is written"),
+    OPTION("range", NULL, OP_TEXT, OP_ONLY_CLI, 0, "FROM-TO",
+           "only the bytes from FROM up to, not with, TO (counted from 0; without TO: to the end)"),
+    OPTION("from", NULL, OP_NUMBER, OP_ONLY_API, 0, "N", "the first byte that is wanted"),
+    OPTION("to", NULL, OP_NUMBER, OP_ONLY_API, 0, "N", "the byte to end before; 0: the end"),
     FLAG("replace", 0, 'f', "replace FILE if it exists"),
     FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes"),
     FLAG("progress", OP_ONLY_CLI, 0, "progress as JSON lines on stderr")};

@@ -328,14 +328,18 @@ static const struct operation rows[] = {
      "spreads); --wait stays to the end. An interrupted put goes on by itself.",
      "enclave put report.pdf\n"
      "enclave put photos.zip pictures/2026.zip --wait\n"
-     "enclave put big.iso --profile 8/20",
+     "enclave put big.iso --profile 8/20\n"
+     "pg_dump shop | enclave put - backup/shop.sql",
      ROWS(x_put), 0},
     {"get", "get", FILES, "fetch a file from the enclave", "POST", "/v1/enclaves/{enclave}/gets",
      ROWS(p_get), &shape_transfer,
      "Fetches enough shards, checks every one, names what was bad, and writes the file whole or "
-     "not at all.",
+     "not at all. To standard output each chunk goes as soon as it is verified; only exit code 0 "
+     "says that all came, and that the whole has its hash.",
      "enclave get report.pdf\n"
-     "enclave get pictures/2026.zip /tmp/photos.zip --replace",
+     "enclave get pictures/2026.zip /tmp/photos.zip --replace\n"
+     "enclave get backup/shop.sql -o - | psql shop\n"
+     "enclave get big.iso -o head --range 0-1000000",
      ROWS(x_get), 0},
     {"ls", "ls", FILES, "list files, and how safe each is", "GET", "/v1/enclaves/{enclave}/files",
      ROWS(p_ls), &shape_files, "Lists a directory of the enclave.",

@@ -94,6 +94,39 @@ def refused(w):
     expect((info["k"], info["n"]) == (1, 2), f"the profile is not kept: {info}")
     a = ada("put", str(source), "wide", "--profile", "2/5", "--strict")
     expect(a["state"] == "safe", f"strict, and not safe: {a}")
+    piped(w, ada, bob)
+
+
+def piped(w, ada, bob):
+    """standard input and output, a part of a file, holes"""
+    data = os.urandom(3 << 20) + bytes(2 << 20) + b"the end"
+    ada("put", "-", "piped", "--wait", stdin=data)
+    bob.until("the piped file", lambda: "piped" in bob.files())
+    r = bob.run("get", "piped", "-o", "-", json_flag=False)
+    expect((r.code, r.out == data) == (OK, True), f"standard output: {r.code}, {len(r.out)} bytes, {r.err}")
+    for text, part in (("5-1000000", data[5:1000000]), ("5000000-", data[5000000:]), ("0-1", data[:1])):
+        r = bob.run("get", "piped", "-o", "-", "--range", text, json_flag=False)
+        expect((r.code, r.out == part) == (OK, True), f"--range {text}: {r.code}, {len(r.out)} bytes, {r.err}")
+    for text in ("9", "a-b", "7-7", "8-2", f"{len(data) + 1}-"):
+        expect(bob.run("get", "piped", "-o", "-", "--range", text).code == USAGE, f"--range {text}")
+    bob("get", "piped", "-o", str(w.path / "sparse"))
+    got = w.path / "sparse"
+    expect(got.read_bytes() == data, "a file with holes came back otherwise")
+    expect(got.stat().st_blocks * 512 < len(data) - (1 << 20), "its hole is full of zeros")
+    r = ada.run("put", "-", "empty pipe", "--wait", stdin=b"")
+    expect(r.code == OK and ada.info("empty pipe")["size"] == 0, f"nothing from a pipe: {r}")
+    a = ada.run("put", "-", stdin=b"nameless")
+    expect(a.code == USAGE, f"a pipe without a name: {a}")
+    line = [w.program("enclave"), "--home", ada.home, "put", "-", "broken off"]
+    put = w.spawn(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    put.stdin.write(b"x" * 100000)
+    put.stdin.flush()
+    put.send_signal(signal.SIGINT)
+    expect(put.wait() != OK, "half a pipe was put")
+    put.stdin.close()
+    ada.until("the put that broke off", lambda: any(
+        t["state"] == "failed" and t["path"] == "broken off" for t in ada("transfers")["transfers"]))
+    expect("broken off" not in ada.files(), "half a pipe was put")
 
 
 def interrupted(w):

@@ -108,7 +108,8 @@ static void remove_one(struct files_mem *f, struct files_mem_one *o)
 
 static struct file_info info_of(const struct files_mem_one *o)
 {
-    return (struct file_info){o->n, o->mtime_ms, o->inode, o->mode};
+    return (struct file_info){
+        .size = o->n, .mtime_ms = o->mtime_ms, .inode = o->inode, .mode = o->mode};
 }
 
 static void op_open_read(void *ctx, const char *path, file_opened *done, void *arg)

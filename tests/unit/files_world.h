@@ -204,7 +204,8 @@ static inline struct world_file_call *world_file_call(struct world *w, void *arg
 
 static inline void world_file_info(struct world_file_call *c, const struct world_file *f)
 {
-    c->info = (struct file_info){f->bytes.n, f->mtime_ms, f->inode, 0100644};
+    c->info = (struct file_info){
+        .size = f->bytes.n, .mtime_ms = f->mtime_ms, .inode = f->inode, .mode = 0100644};
 }
 
 static inline void world_open_read(void *ctx, const char *path, file_opened *done, void *arg)

@@ -3,9 +3,16 @@
  * file: the port for the owner's own files: sources of put, targets of get.
  * Real: net/files on worker threads. Simulator: files in memory.
  *
+ * A named pipe may stand in for either: info.stream is set, offsets count for
+ * nothing, and each byte comes or goes once. A source that is one comes in frames
+ * (length u32 | bytes; length 0: the end), so that a writer who died is not taken
+ * for the end. A read may then give fewer bytes, and ST_BUSY when nothing
+ * came for a while; n = 0 is the end. A write may take fewer. commit only closes.
+ *
  * Owns: a struct file belongs to the caller from the open callback until
  *     close. Buffers of read and write are borrowed until done.
- * Errors: ST_NOT_FOUND, ST_DENIED, ST_EXISTS, ST_NO_SPACE, ST_IO.
+ * Errors: ST_NOT_FOUND, ST_DENIED, ST_EXISTS, ST_NO_SPACE, ST_IO; of a pipe
+ *     ST_CLOSED (the other side is gone, or never was).
  * Order: open_read, read*, close; or create, write*, then commit (fsync and
  *     rename over the target, fsync of its directory) or abandon (removed).
  *     Callbacks never run inside the call. Loop thread.
@@ -22,6 +29,7 @@ struct file_info {
     uint64_t mtime_ms;
     uint64_t inode; /* with device folded in: tells whether a path still names the same file */
     uint32_t mode;
+    bool stream;
 };
 
 typedef void file_opened(void *arg, enum status st, struct file *f, const struct file_info *info);

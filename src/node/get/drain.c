@@ -32,6 +32,7 @@ struct drain {
     struct drain_config c;
     struct slot slots[DRAIN_SLOTS];
     struct held held[DRAIN_SEGMENTS];
+    size_t last;    /* segment that no chunk goes beyond */
     size_t next;    /* chunk to be gathered */
     size_t deliver; /* chunk to be given out */
     enum status st;
@@ -85,6 +86,17 @@ static void nothing(void *arg)
     (void)arg;
 }
 
+/* Of the last chunk that is wanted. */
+static size_t last_segment(const struct drain_config *c)
+{
+    if (c->end <= c->first) return 0;
+    const struct manifest_chunk *k = &c->m->chunks[c->end - 1];
+    size_t s = k->segment;
+    uint64_t end = k->offset + k->sealed;
+    while (end > c->m->segments[s].size) end -= c->m->segments[s++].size;
+    return s;
+}
+
 struct drain *drain_new(const struct drain_config *c)
 {
     struct drain *d = calloc(1, sizeof *d);
@@ -92,6 +104,7 @@ struct drain *drain_new(const struct drain_config *c)
     d->c = *c;
     d->pending = 1;
     d->next = d->deliver = c->first;
+    d->last = last_segment(c);
     for (size_t i = 0; i < DRAIN_SLOTS; i++) {
         struct slot *s = &d->slots[i];
         s->d = d;
@@ -181,7 +194,7 @@ static struct held *held_need(struct drain *d, size_t number)
         return NULL;
     }
     if (!h->ready) return NULL;
-    if (number + 1 < d->c.m->segments_n && !held_find(d, number + 1)) {
+    if (number < d->last && !held_find(d, number + 1)) {
         struct held *other = h == &d->held[0] ? &d->held[1] : &d->held[0];
         held_start(other, number + 1);
     }
@@ -249,7 +262,7 @@ static void on_opened(void *arg)
 
 static void run(struct drain *d)
 {
-    size_t end = d->c.m->chunks_n;
+    size_t end = d->c.end;
     while (d->next < end && d->next < d->deliver + DRAIN_SLOTS && d->st == ST_OK) {
         struct slot *s = slot_of(d, d->next);
         if (s->state == SLOT_FREE) {
@@ -299,7 +312,7 @@ void drain_pump(struct drain *d)
         before = d->deliver;
         run(d);
     } while (d->deliver != before && d->st == ST_OK && !d->dead);
-    if (!d->dead && (d->st != ST_OK || d->deliver == d->c.m->chunks_n)) {
+    if (!d->dead && (d->st != ST_OK || d->deliver == d->c.end)) {
         d->told = true;
         d->c.done(d->c.arg, d->st);
     }

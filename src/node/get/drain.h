@@ -23,6 +23,7 @@ struct drain_config {
     struct hold *hold;
     const struct manifest *m;
     size_t first; /* chunk to begin with */
+    size_t end;   /* chunk to end before */
     /* Better places than the manifest's; may change nothing. */
     void (*placed)(void *arg, struct fetch_want *want);
     void (*bad)(void *arg, size_t segment, uint16_t leaf, uint8_t index, enum status why);

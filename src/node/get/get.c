@@ -28,6 +28,9 @@ struct get {
     uint8_t cek[32];
     char *target;
     bool replace;
+    bool part; /* not the whole file */
+    bool stream;
+    uint64_t from, to;
     get_event *event;
     void *arg;
 
@@ -39,12 +42,15 @@ struct get {
     struct file *file;
     struct sha256 hash;
     bool hash_open;
-    uint64_t offset;  /* in the file: written and hashed */
+    uint64_t offset;  /* in the target: written and hashed */
+    uint64_t at;      /* in the file: where the next chunk begins */
+    size_t end;       /* chunk to end before */
     uint64_t resumed; /* bytes that were there already */
     size_t first;     /* chunk to go on with */
     uint8_t *block;
     size_t block_n;
     struct bytes piece; /* being written and hashed */
+    size_t written;     /* of it: a pipe takes it bit by bit */
     unsigned parts;
     enum status st;
     bool dead;
@@ -94,16 +100,17 @@ void get_free(struct get *g)
 
 static void tell(struct get *g, const uint8_t *hash)
 {
+    uint64_t size = g->to > g->from ? g->to - g->from : 0;
     struct get_progress p = {.phase = (enum get_phase)g->sm.state,
                              .st = g->st,
-                             .size = g->m.size,
+                             .size = size,
                              .done = g->offset,
                              .rate = g->rate,
                              .eta_ms = UINT64_MAX,
                              .holders = g->gave_n,
                              .bad_n = g->bad_n,
                              .bad = g->bad};
-    if (g->rate) p.eta_ms = (g->m.size - g->offset) * 1000 / g->rate;
+    if (g->rate) p.eta_ms = (size - g->offset) * 1000 / g->rate;
     if (hash) memcpy(p.hash, hash, 32);
     g->told_ms = env_mono_ms(g->env.env);
     if (!g->dead) g->event(g->arg, &p);
@@ -163,7 +170,7 @@ static void on_placed(void *arg, struct fetch_want *want)
         if (at[i] != HOLD_NOBODY) want->at[i] = at[i];
 }
 
-static void drain_start(struct get *g, const struct manifest *m, size_t first,
+static void drain_start(struct get *g, const struct manifest *m, size_t first, size_t end,
                         void (*chunk)(void *, size_t, struct bytes),
                         void (*done)(void *, enum status))
 {
@@ -172,6 +179,7 @@ static void drain_start(struct get *g, const struct manifest *m, size_t first,
                              .hold = g->env.hold,
                              .m = m,
                              .first = first,
+                             .end = end,
                              .placed = on_placed,
                              .bad = on_bad,
                              .gave = on_gave,
@@ -212,13 +220,14 @@ static void on_content_done(void *arg, enum status st)
     }
     sha256_done(&g->hash, hash);
     g->hash_open = false;
-    if (memcmp(hash, g->m.hash, 32) != 0) {
+    if (!g->part && memcmp(hash, g->m.hash, 32) != 0) {
         /* Every chunk was authentic, so either what was there before is not ours or the writer
          * lied about the whole. The first is mended by starting over. */
         if (g->resumed) {
             g->resumed = 0;
             g->first = 0;
             g->offset = 0;
+            g->at = 0;
             content_start(g);
         } else {
             fail(g, ST_INTEGRITY);
@@ -262,20 +271,37 @@ static void on_hashed(void *arg)
 static void on_written(void *arg, enum status st, size_t n)
 {
     struct get *g = arg;
-    if (st == ST_OK && n != g->piece.n) st = ST_IO;
+    g->written += n;
+    if (st == ST_OK && g->written < g->piece.n && g->stream && !g->dead) {
+        g->env.files.ops->write(g->file, g->offset,
+                                BYTES(g->piece.p + g->written, g->piece.n - g->written), on_written,
+                                g);
+        return;
+    }
+    if (st == ST_OK && g->written != g->piece.n) st = ST_IO;
     if (st != ST_OK && g->st == ST_OK) g->st = st;
     piece_part(g);
     release(g);
+}
+
+/* What of a chunk is wanted. */
+static struct bytes wanted(const struct get *g, struct bytes plain)
+{
+    size_t cut = g->from > g->at ? (size_t)(g->from - g->at) : 0;
+    size_t n = g->to - g->at < plain.n ? (size_t)(g->to - g->at) : plain.n;
+    return BYTES(plain.p + cut, n - cut);
 }
 
 static void on_chunk(void *arg, size_t i, struct bytes plain)
 {
     struct get *g = arg;
     (void)i;
-    g->piece = plain;
+    g->piece = wanted(g, plain);
+    g->at += plain.n;
+    g->written = 0;
     g->parts = 2;
     g->pending += 2;
-    g->env.files.ops->write(g->file, g->offset, plain, on_written, g);
+    g->env.files.ops->write(g->file, g->offset, g->piece, on_written, g);
     if (g->env.work.submit(g->env.work.ctx, WORK_BULK, hash_run, on_hashed, g) != ST_OK) {
         hash_run(g);
         on_hashed(g);
@@ -286,7 +312,7 @@ static void content_start(struct get *g)
 {
     if (!g->hash_open) sha256_start(&g->hash);
     g->hash_open = true;
-    drain_start(g, &g->m, g->first, on_chunk, on_content_done);
+    drain_start(g, &g->m, g->first, g->end, on_chunk, on_content_done);
 }
 
 /* --- an unfinished file of an earlier get -------------------------------------------------- */
@@ -351,8 +377,11 @@ static void on_created(void *arg, enum status st, struct file *f, const struct f
     } else {
         g->file = f;
         sm_move(&g->sm, GET_READING);
-        while (g->first < g->m.chunks_n && g->resumed + g->m.chunks[g->first].plain <= info->size)
+        g->stream = info->stream;
+        while (!g->part && !g->stream && g->first < g->m.chunks_n &&
+               g->resumed + g->m.chunks[g->first].plain <= info->size)
             g->resumed += g->m.chunks[g->first++].plain;
+        g->at += g->resumed;
         g->rate_at = g->resumed;
         g->rate_ms = env_mono_ms(g->env.env);
         g->block = g->resumed ? malloc(BLOCK) : NULL;
@@ -369,8 +398,20 @@ static void on_created(void *arg, enum status st, struct file *f, const struct f
 static void target_open(struct get *g)
 {
     uint32_t mode = g->m.mode & 0777 ? g->m.mode & 0777 : 0600;
+    uint64_t tag = get_u64(g->version);
+    if (!g->to || g->to > g->m.size) g->to = g->m.size;
+    g->part = g->from > 0 || g->to < g->m.size;
+    if (g->from > g->to) {
+        fail(g, ST_USAGE);
+        return;
+    }
+    if (g->part) tag ^= (g->from << 1 | 1) * UINT64_C(0x9E3779B97F4A7C15) ^ g->to;
+    while (g->end < g->m.chunks_n && (g->at < g->to)) g->at += g->m.chunks[g->end++].plain;
+    g->at = 0;
+    while (g->part && g->first < g->end && g->at + g->m.chunks[g->first].plain <= g->from)
+        g->at += g->m.chunks[g->first++].plain;
     g->pending++;
-    g->env.files.ops->create(g->env.files.ctx, g->target, get_u64(g->version), mode, on_created, g);
+    g->env.files.ops->create(g->env.files.ctx, g->target, tag, mode, on_created, g);
 }
 
 /* --- the manifest -------------------------------------------------------------------------- */
@@ -418,7 +459,7 @@ static void open_manifest(struct get *g)
         g->outer = g->m;
         manifest_init(&g->m);
         buf_init(&g->inner, MANIFEST_PLAIN_MAX);
-        drain_start(g, &g->outer, 0, on_inner_chunk, on_inner_done);
+        drain_start(g, &g->outer, 0, g->outer.chunks_n, on_inner_chunk, on_inner_done);
     } else {
         target_open(g);
     }
@@ -460,6 +501,8 @@ struct get *get_start(const struct get_env *env, const struct get_request *r, ge
     g->event = event;
     g->arg = arg;
     g->replace = r->replace;
+    g->from = r->from;
+    g->to = r->to;
     memcpy(g->version, r->version, 32);
     memcpy(g->cek, r->cek, 32);
     buf_init(&g->sealed, MANIFEST_INLINE + 4096);

@@ -4,13 +4,15 @@
  * Any k columns of each segment do; each is verified leaf by leaf against the
  * segment root of the manifest before a byte of it is used; holders that
  * answer wrongly are named and others asked. The target appears under its name
- * only when the whole file's hash is right. An interrupted get goes
+ * only when the whole file's hash is right; into a pipe goes nothing but chunks
+ * that were verified each. An interrupted get goes
  * on where its unfinished file ends.
  *
  * Owns: a struct get belongs to the caller from get_start until get_free; it copies
  *     the request. Borrows get_env's functions and hold.
  * Errors: event with GET_FAILED: ST_UNREACHABLE (fewer than k columns can be
- *     reached), ST_INTEGRITY, ST_BAD_SEAL, ST_EXISTS, ST_NO_SPACE, ST_IO.
+ *     reached), ST_INTEGRITY, ST_BAD_SEAL, ST_EXISTS, ST_NO_SPACE, ST_IO,
+ *     ST_USAGE (a range that begins behind the end), ST_CLOSED (nobody reads the pipe).
  * Order: get_start, events, get_free (at any moment: stops it, keeps the
  *     unfinished file). Events never run inside the call; get_free may be
  *     called inside the last event.
@@ -39,8 +41,11 @@ struct get_request {
     struct bytes manifest; /* sealed, as in the tree */
     uint8_t version[32];   /* its id */
     uint8_t cek[32];
-    const char *target;
+    const char *target; /* a named pipe: the bytes go there as they come, each chunk verified */
     bool replace;
+    /* Which bytes are wanted; to == 0: up to the end. Of a part each chunk is verified, the whole
+     * cannot be. */
+    uint64_t from, to;
 };
 
 enum get_phase { GET_OPENING, GET_READING, GET_CLOSING, GET_DONE, GET_FAILED };

@@ -110,8 +110,13 @@ static void on_read(void *arg, enum status st, size_t n)
     struct pour_slot *s = arg;
     struct pour *p = s->p;
     p->reading = false;
+    if (st == ST_BUSY && p->c.stream)
+        st = ST_OK; /* nothing came for a while: asked again */
+    else if (st == ST_OK && n == 0 && p->c.stream)
+        p->ended = true;
+    else if (st == ST_OK && n == 0)
+        st = ST_CONFLICT; /* shorter than it was */
     if (st != ST_OK) pour_fail(p, st);
-    if (st == ST_OK && n == 0) pour_fail(p, ST_CONFLICT); /* shorter than it was */
     s->have += n;
     p->offset += n;
     pour_pump(p);
@@ -130,8 +135,13 @@ static void read_more(struct pour *p)
     }
     uint64_t left = p->c.size - p->offset;
     size_t room = CUT_MAX - s->have;
-    if (!left || !room) {
+    if (!left && !p->c.stream) p->ended = true;
+    if (p->ended || !room) {
         s->full = true;
+        return;
+    }
+    if (!left) { /* a pipe, and it goes on */
+        pour_fail(p, ST_TOO_BIG);
         return;
     }
     size_t n = left < room ? (size_t)left : room;
@@ -168,7 +178,7 @@ static void on_cut(void *arg)
     s->hashed = false;
     s->packed = 0;
     p->read_n++;
-    if (s->len < s->have || p->offset < p->c.size) {
+    if (s->len < s->have || (p->c.stream ? !p->ended : p->offset < p->c.size)) {
         next->state = SLOT_READ;
         next->number = p->read_n;
         next->have = s->have - s->len;

@@ -11,7 +11,7 @@
  *
  * Owns: its buffers and keeper puts. Copies the keys. Borrows hold
  *     until pour_free; file belongs to it once pour_new succeeded.
- * Errors: done with: ST_CONFLICT (a known segment comes out different: another
+ * Errors: done with: ST_CLOSED (a pipe broke), ST_CONFLICT (a known segment comes out different: another
  *     source, or another zstd), ST_TOO_BIG, ST_IO, ST_NO_MEMORY. A holder's failure is no error.
  * Order: pour_new, events, pour_free (at any moment).
  *     Events never run inside pour_new.
@@ -70,7 +70,8 @@ struct pour_config {
     struct hold *hold;
     struct file *file;   /* the source, or NULL */
     struct bytes memory; /* else this */
-    uint64_t size;       /* that the source shall have */
+    bool stream;         /* file is a pipe: read once, to its end */
+    uint64_t size;       /* that the source shall have; of a pipe: at most */
     struct place_code code;
     const struct pour_keys *keys;
     uint32_t first_chunk; /* number of the first chunk, in its key */

@@ -99,7 +99,8 @@ struct pour {
     struct pour_slot slots[POUR_CHUNKS];
     bool reading;
     bool hashing;
-    bool over; /* the source is cut to its end */
+    bool ended; /* nothing more is to be read */
+    bool over;  /* the source is cut to its end */
     uint32_t read_n;
     uint32_t hash_n;
     uint32_t pack_n;

@@ -178,6 +178,11 @@ bool job_safe(const struct put_job *j)
     return empty || job_may_vanish(j) >= 1 || job_all_acked(j);
 }
 
+bool job_readable(const struct put_job *j)
+{
+    return job_may_vanish(j) >= 0;
+}
+
 bool job_could_send(const struct put_job *j)
 {
     for (unsigned p = 0; p < PUT_PASSES; p++)
@@ -346,6 +351,10 @@ static void job_step(struct put_job *j, bool *running, uint64_t now)
     switch ((enum put_phase)j->sm.state) {
     case PUT_QUEUED:
         if (*running || !due) break;
+        if (j->stream && j->stamped) { /* what came through the pipe went with the last run */
+            job_fail(j, ST_CLOSED);
+            break;
+        }
         *running = true;
         job_run(j);
         break;
@@ -420,6 +429,8 @@ enum status put_start(struct puts *p, const struct put_request *r, uint64_t *ret
     memcpy(j->base, r->base, 32);
     j->asked = r->code;
     j->strict = r->strict;
+    j->stream = r->stream;
+    j->most = r->most;
     if (!j->source || buf_status(&j->path) != ST_OK) {
         job_free(j);
         return ST_NO_MEMORY;

@@ -11,7 +11,8 @@
  * Owns: its jobs. Borrows struct put_env's functions and hold until puts_free.
  * Errors: put_start: ST_USAGE, ST_BUSY (PUT_JOBS_MAX), ST_TOO_BIG, ST_NO_MEMORY. A
  *     job's own end comes by its event: ST_NOT_FOUND (no such source), ST_DENIED,
- *     ST_CONFLICT (the source kept changing), ST_TOO_BIG, ST_NO_SPACE, ST_IO.
+ *     ST_CONFLICT (the source kept changing), ST_TOO_BIG, ST_NO_SPACE, ST_IO; of a pipe ST_CLOSED
+ *     (it broke off) and ST_UNREACHABLE (too few took their columns while it was read).
  * Order: puts_new, puts_resume once (loads the jobs of before), put_start*.
  *     Events never run inside the call.
  * Memory: below 128 MiB for any file and profile; PUT_RUNNING_MAX is 1.
@@ -102,6 +103,8 @@ struct put_request {
     uint8_t base[32];       /* version this one replaces; zeros: a new file */
     struct place_code code; /* 0/0: the balanced rule */
     bool strict;
+    bool stream;   /* source is a named pipe: read once, so nothing of it can be tried again */
+    uint64_t most; /* bytes that a pipe may bring; 0: any number */
 };
 
 struct puts;

@@ -18,8 +18,8 @@ void job_stop(struct put_job *j)
 static void fresh(struct put_job *j)
 {
     job_stop(j);
-    if (++j->fresh_n > PUT_FRESH_MAX) {
-        job_fail(j, ST_CONFLICT);
+    if (j->stream || ++j->fresh_n > PUT_FRESH_MAX) {
+        job_fail(j, j->stream ? ST_CLOSED : ST_CONFLICT);
         return;
     }
     env_log(j->puts->env.env, ENV_INFO, "put", "put %llu: the source changed, beginning anew",
@@ -138,6 +138,13 @@ static enum status table_fill(struct put_job *j, unsigned pass)
 
 static void wait_for_holders(struct put_job *j)
 {
+    if (j->stream) { /* it cannot be read again: what is readable is entered, and spreads from there */
+        if (job_readable(j))
+            manifest_make(j);
+        else
+            job_fail(j, ST_UNREACHABLE);
+        return;
+    }
     j->turn = false;
     job_later(j);
     job_move(j, PUT_WAITING);
@@ -178,7 +185,8 @@ static void on_poured(void *arg, enum status st, uint64_t size, const uint8_t ha
     if (st == ST_OK) st = table_fill(j, j->pass);
     if (st != ST_OK) {
         job_fail(j, st);
-    } else if (j->pass) {
+    } else if (j->pass || j->stream) {
+        if (!j->pass) j->size = size;
         if (job_safe(j))
             manifest_make(j);
         else
@@ -202,6 +210,7 @@ static void pass_start(struct put_job *j, struct file *f)
     const struct put_env *env = &j->puts->env;
     struct put_segs *l = &j->segs[j->pass];
     size_t known = 0;
+    uint64_t most = j->most ? j->most : UINT64_MAX;
     while (known < l->n && l->p[known].rows) l->p[known++].settled = false;
     struct pour_config c = {.env = env->env,
                             .work = env->work,
@@ -209,7 +218,10 @@ static void pass_start(struct put_job *j, struct file *f)
                             .hold = env->hold,
                             .file = f,
                             .memory = f ? BYTES_NONE : buf_view(&j->inner),
-                            .size = f ? j->size : j->inner.n,
+                            .stream = f && j->stream,
+                            .size = !f          ? j->inner.n
+                                    : j->stream ? most
+                                                : j->size,
                             .code = j->code,
                             .keys = &j->secret->keys,
                             .first_chunk = f ? 0 : PUT_CHUNK_MANIFEST,
@@ -237,7 +249,7 @@ static enum status stamp(struct put_job *j, const struct file_info *info)
     k->chunk.convergent = now.convergent;
     bytes_wipe(&now, sizeof now);
     j->code = j->asked.n ? j->asked : place_balanced(hold_list(env->hold, view));
-    j->size = info->size;
+    j->size = info->size; /* 0 of a pipe */
     j->mtime_ms = info->mtime_ms;
     j->inode = info->inode;
     j->mode = info->mode;
@@ -258,6 +270,9 @@ static void on_opened(void *arg, enum status st, struct file *f, const struct fi
         if (st == ST_OK) env->files.ops->close(f);
     } else if (st != ST_OK) {
         job_fail(j, st);
+    } else if (info->stream != j->stream) {
+        env->files.ops->close(f);
+        job_fail(j, ST_USAGE);
     } else if (j->stamped && (info->size != j->size || info->mtime_ms != j->mtime_ms ||
                               info->inode != j->inode)) {
         env->files.ops->close(f);

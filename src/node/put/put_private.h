@@ -65,6 +65,8 @@ struct put_job {
     struct buf path;
     uint8_t base[32];
     bool strict;
+    bool stream;
+    uint64_t most;
     struct place_code asked; /* 0/0: balanced */
     struct place_code code;
     bool stamped; /* size .. mode and the keys are set */
@@ -129,6 +131,8 @@ bool job_all_told(const struct put_job *j);
 uint64_t puts_ups(const struct puts *p); /* a number for the set of holders that are up */
 /* Whether every segment of the passes so far may lose a holder (strict: has all columns). */
 bool job_safe(const struct put_job *j);
+/* Whether every segment has columns enough to be read. */
+bool job_readable(const struct put_job *j);
 /* Whether some missing column could be sent now. */
 bool job_could_send(const struct put_job *j);
 /* Columns of members who left go to others. */

@@ -43,7 +43,7 @@ FIELDS_DEFINE(put_job_row, PUT_ROW_FIELDS);
 FIELDS_DECLARE(put_seg_row, PUT_SEG_FIELDS);
 FIELDS_DEFINE(put_seg_row, PUT_SEG_FIELDS);
 
-enum { FLAG_STRICT = 1, FLAG_STAMPED = 2, FLAG_CONVERGENT = 4 };
+enum { FLAG_STRICT = 1, FLAG_STAMPED = 2, FLAG_CONVERGENT = 4, FLAG_STREAM = 8 };
 
 /* --- segments in memory -------------------------------------------------------------------- */
 
@@ -162,8 +162,9 @@ static void encode_job(const struct put_job *j, struct buf *out)
                             .mode = j->mode,
                             .epoch = j->epoch,
                             .manifest = buf_view(&j->sealed)};
-    r.flags = (uint8_t)((j->strict ? FLAG_STRICT : 0) | (j->stamped ? FLAG_STAMPED : 0) |
-                        (k->chunk.convergent ? FLAG_CONVERGENT : 0));
+    r.flags =
+        (uint8_t)((j->strict ? FLAG_STRICT : 0) | (j->stamped ? FLAG_STAMPED : 0) |
+                  (k->chunk.convergent ? FLAG_CONVERGENT : 0) | (j->stream ? FLAG_STREAM : 0));
     memcpy(r.base, j->base, 32);
     memcpy(r.cek, k->chunk.cek, 32);
     memcpy(r.dedup, k->chunk.dedup, 32);
@@ -307,6 +308,7 @@ static enum status load_job(struct load *l, uint64_t id, struct bytes value)
     memcpy(j->version, r.manifest_id, 32);
     memcpy(j->wrap, r.wrap, TREE_WRAP);
     j->strict = r.flags & FLAG_STRICT;
+    j->stream = r.flags & FLAG_STREAM;
     j->stamped = r.flags & FLAG_STAMPED;
     j->asked = (struct place_code){r.asked_k, r.asked_n};
     j->code = (struct place_code){r.k, r.n};

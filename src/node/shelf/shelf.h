@@ -70,6 +70,7 @@ struct shelf_get {
     struct get_progress last;
     char *path;
     char *local;
+    uint64_t size; /* of the whole file */
     bool over;
     char text[NODE_REASON_MAX];
 };

@@ -83,7 +83,9 @@ static void words_of(struct shelf_get *g, const struct get_progress *p)
                      n > 0 ? bad : "");
         break;
     case GET_DONE:
-        snprintf(g->text, sizeof g->text, "verified%s%s", n > 0 ? "; " : "", n > 0 ? bad : "");
+        snprintf(g->text, sizeof g->text, "verified%s%s%s",
+                 p->size == g->size ? "" : ", as a part of the file", n > 0 ? "; " : "",
+                 n > 0 ? bad : "");
         break;
     default: snprintf(g->text, sizeof g->text, "%s", n > 0 ? bad : "fetching"); break;
     }
@@ -157,8 +159,12 @@ enum status node_get(struct node *n, const struct node_get *req, node_done *done
     bool asked = req->of.number != 0 || req->of.at_ms != 0;
     if (!file.living && !asked) return ST_NOT_FOUND; /* the trash is asked by number or time */
     if (!make_room(s)) return ST_BUSY;
-    struct get_request r = {
-        .manifest = file.file->manifest, .target = req->local, .replace = req->replace};
+    struct get_request r = {.manifest = file.file->manifest,
+                            .target = req->local,
+                            .replace = req->replace,
+                            .from = req->from,
+                            .to = req->to};
+    if (r.from > file.file->size) return ST_TOO_BIG;
     st = shelf_cek(s, file.file->version, r.cek);
     if (st != ST_OK) return st;
     memcpy(r.version, file.file->version, 32);
@@ -176,7 +182,7 @@ enum status node_get(struct node *n, const struct node_get *req, node_done *done
     g->id = e->slot * SHELF_TRANSFERS + 2 * s->next_get++ + 1;
     g->path = strdup(path);
     g->local = strdup(req->local);
-    g->last.size = file.file->size;
+    g->size = g->last.size = file.file->size;
     g->get = get_start(&genv, &r, on_get, g);
     s->puts_ms = 0;
     bytes_wipe(r.cek, sizeof r.cek);

@@ -121,7 +121,12 @@ static void words_of(const struct put_progress *p, char *out, size_t room)
                  "too few members can be reached, or have room, for the file to survive a loss; it "
                  "goes on by itself");
         break;
-    case PUT_FAILED: snprintf(out, room, "it was not put: %s", status_text(p->st)); break;
+    case PUT_FAILED:
+        if (p->st == ST_CLOSED)
+            snprintf(out, room, "it was not put: the input broke off before its end");
+        else
+            snprintf(out, room, "it was not put: %s", status_text(p->st));
+        break;
     default: snprintf(out, room, "%s", state_of(p->phase)); break;
     }
 }
@@ -255,7 +260,8 @@ enum status node_put(struct node *n, const struct node_put *req, node_done *done
     if (!enclave_in(e) || e->shelf == NULL) return ST_DENIED;
     if (req->local == NULL || req->local[0] != '/') return ST_USAGE;
     struct shelf *s = e->shelf;
-    struct put_request r = {.source = req->local, .strict = req->strict};
+    struct put_request r = {
+        .source = req->local, .strict = req->strict, .stream = req->stream, .most = req->most};
     struct buf path = BUF_INIT;
     enum status st;
     uint64_t job;
