@@ -20,6 +20,7 @@
 #define ENCLAVE_CORE_FILES_TREE_H
 
 #include "base/bytes.h"
+#include "core/files/depots.h"
 #include "core/files/place.h"
 
 #define TREE_NAME_MAX 255
@@ -112,6 +113,7 @@ void tree_trash(const struct tree *t, bool (*visit)(void *arg, const struct tree
 bool tree_known(const struct tree *t, const uint8_t version[32]); /* living or in the trash */
 bool tree_needs(const struct tree *t, const uint8_t segment_id[32], uint64_t now_ms);
 size_t tree_size(const struct tree *t); /* nodes */
+const struct depots *tree_depots(const struct tree *t);
 
 enum status tree_path_check(struct bytes path) MUST_USE; /* ST_USAGE with nothing else said */
 
@@ -125,6 +127,9 @@ enum status tree_add_mv(struct buf *body, struct bytes from, struct bytes to,
                         const uint8_t base[32]) MUST_USE;
 enum status tree_add_rm(struct buf *body, struct bytes path, const uint8_t base[32]) MUST_USE;
 enum status tree_add_placed(struct buf *body, const struct tree_segment *s) MUST_USE;
+enum status tree_add_depot(struct buf *body, const struct depot_take *r) MUST_USE;
+enum status tree_add_depot_sign(struct buf *body, const struct depot_sign *r) MUST_USE;
+enum status tree_add_depot_let_go(struct buf *body, uint16_t number) MUST_USE;
 
 /* The state as bytes, in one form; the hash leaves the CEK wraps and their epochs out. */
 enum status tree_save(const struct tree *t, struct buf *out) MUST_USE;

@@ -12,7 +12,16 @@
 #include "base/fields.h"
 #include "core/files/tree.h"
 
-enum tree_kind { TREE_PUT = 1, TREE_MKDIR = 2, TREE_MV = 3, TREE_RM = 4, TREE_AT = 5 };
+enum tree_kind {
+    TREE_PUT = 1,
+    TREE_MKDIR = 2,
+    TREE_MV = 3,
+    TREE_RM = 4,
+    TREE_AT = 5,
+    TREE_DEPOT = 32, /* storage nodes: depots.h */
+    TREE_DEPOT_SIGN = 33,
+    TREE_DEPOT_LET_GO = 34
+};
 
 #define TREE_PUT_FIELDS(X, M)           \
     X(M, VAR16, path, TREE_PATH_MAX, 0) \
@@ -69,6 +78,7 @@ struct tree {
     struct tree_table segments; /* struct tree_segment, by id */
     struct tree_table versions; /* struct tree_version, by id */
     struct tree_table trash;    /* struct tree_trash, oldest first */
+    struct depots depots;
 };
 
 enum status tree_table_insert(struct tree_table *t, size_t at, void *p) MUST_USE;

@@ -11,7 +11,7 @@ FIELDS_DEFINE(tree_mv, TREE_MV_FIELDS);
 FIELDS_DEFINE(tree_rm, TREE_RM_FIELDS);
 FIELDS_DEFINE(tree_at, TREE_AT_FIELDS);
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 #define SNAP_INLINE 0 /* form of the state in a SNAP; 1 = in a manifest is reserved */
 
 union record {
@@ -20,6 +20,9 @@ union record {
     struct tree_mv mv;
     struct tree_rm rm;
     struct tree_at at;
+    struct depot_take depot;
+    struct depot_sign sign;
+    struct depot_let_go let_go;
 };
 
 static const struct fields *fields_of(uint8_t kind)
@@ -30,6 +33,9 @@ static const struct fields *fields_of(uint8_t kind)
     case TREE_MV: return &tree_mv_fields;
     case TREE_RM: return &tree_rm_fields;
     case TREE_AT: return &tree_at_fields;
+    case TREE_DEPOT: return &depot_take_fields;
+    case TREE_DEPOT_SIGN: return &depot_sign_fields;
+    case TREE_DEPOT_LET_GO: return &depot_let_go_fields;
     default: return NULL;
     }
 }
@@ -160,6 +166,22 @@ enum status tree_add_placed(struct buf *body, const struct tree_segment *s)
     return add(body, TREE_AT, &r);
 }
 
+enum status tree_add_depot(struct buf *body, const struct depot_take *r)
+{
+    return add(body, TREE_DEPOT, r);
+}
+
+enum status tree_add_depot_sign(struct buf *body, const struct depot_sign *r)
+{
+    return add(body, TREE_DEPOT_SIGN, r);
+}
+
+enum status tree_add_depot_let_go(struct buf *body, uint16_t number)
+{
+    struct depot_let_go r = {.number = number};
+    return add(body, TREE_DEPOT_LET_GO, &r);
+}
+
 /* --- the state ----------------------------------------------------------------------------- */
 
 /* Writes to out; with a hash, each item goes there instead and out is only room. */
@@ -232,6 +254,7 @@ static void write_state(struct writer *w, const struct tree *t)
         w->st = fields_encode(&tree_at_fields, &r, w->out);
         flush(w);
     }
+    if (w->st == ST_OK) w->st = depots_write(&t->depots, w->out);
     flush(w);
     if (w->st == ST_OK) w->st = buf_status(w->out);
 }
@@ -361,6 +384,7 @@ enum status tree_load(struct tree *t, struct bytes state)
     n = cursor_u32(&c);
     if (n > TREE_SEGMENTS_MAX) TRY(ST_TOO_BIG);
     for (size_t i = 0; i < n; i++) TRY(load_segment(t, &c));
+    TRY(depots_load(&t->depots, &c));
     TRY(cursor_end(&c));
 out:
     return st;
