@@ -74,6 +74,10 @@ static const struct {
     {"mkdir", api_handle_mkdir},
     {"mv", api_handle_mv},
     {"rm", api_handle_rm},
+    {"storage", api_handle_storage},
+    {"storage_add", api_handle_storage_add},
+    {"storage_remove", api_handle_storage_remove},
+    {"storage_offer", api_handle_storage_offer},
     {"transfers", api_handle_transfers},
     {"transfer", api_handle_transfer},
 };

@@ -101,6 +101,10 @@ void api_handle_info(struct call *c);
 void api_handle_mkdir(struct call *c);
 void api_handle_mv(struct call *c);
 void api_handle_rm(struct call *c);
+void api_handle_storage(struct call *c);
+void api_handle_storage_add(struct call *c);
+void api_handle_storage_remove(struct call *c);
+void api_handle_storage_offer(struct call *c);
 void api_handle_transfers(struct call *c);
 void api_handle_transfer(struct call *c);
 

@@ -227,6 +227,8 @@ enum status node_start(struct node *n, const uint8_t mk[32], const uint8_t rk[32
     if (st != ST_OK) return st;
     st = contacts_start(n);
     if (st != ST_OK) return st;
+    st = node_offer_load(n);
+    if (st != ST_OK) return st;
     n->started = true;
     /* One enclave that does not load does not keep the others from running. */
     st = keep_scan(&n->keep, &n->records, 0, on_record, &l);

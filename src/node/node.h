@@ -311,6 +311,39 @@ bool node_peer_awaited(struct node *n, const char *enclave);
  * in words. */
 enum status node_why_not(struct node *n, const char *name, const char **ret_text) MUST_USE;
 
+/* ---- where shards are kept ---- */
+
+struct node_storage {
+    unsigned number; /* of the holder: a member's leaf, or 0x1000 and up */
+    const char *who; /* nick, or address of the storage node */
+    bool node;       /* a storage node, no member */
+    bool self;
+    bool up;           /* linked now */
+    const char *state; /* "member"; "signing" (most have not signed yet), "waiting" (for the node to
+                          take the grant), "ready", "let go" */
+    bool told;         /* used, free and offered are what it last said */
+    uint64_t used, free, offered;
+    uint64_t placed;    /* bytes that the tree says it keeps; members only */
+    uint64_t expiry_ms; /* of the grant; renewed by itself */
+    uint64_t trash;     /* segments that go within 7 days */
+    char pin[65];
+    const char *text; /* "" or what is wrong, and what to do */
+};
+typedef void node_storage_visit(void *arg, const struct node_storage *v);
+enum status node_storage(struct node *n, const char *enclave, node_storage_visit *visit,
+                         void *arg) MUST_USE;
+/* Takes a storage node on: the terms go to all members, whose daemons sign them; done when they are in
+ * the feed. quota 0: all that is offered. ST_BAD_MESSAGE: no offer; ST_QUOTA: more than is offered;
+ * ST_REPLAY: the offer is too old; ST_DENIED: the mode hides addresses; ST_PENDING: the seat list is
+ * changing. */
+enum status node_storage_add(struct node *n, const char *enclave, const char *offer, uint64_t quota,
+                             node_done *done, void *arg) MUST_USE;
+enum status node_storage_remove(struct node *n, const char *enclave, uint64_t number,
+                                node_done *done, void *arg) MUST_USE;
+/* Most bytes of shards that this machine keeps for each enclave from now on, kept over restarts. */
+enum status node_storage_offer(struct node *n, uint64_t bytes, node_done *done, void *arg) MUST_USE;
+uint64_t node_storage_offered(const struct node *n);
+
 /* ---- members and votes ---- */
 
 struct node_member {

@@ -46,6 +46,9 @@ struct node {
     uint64_t gate_last; /* slot of the last one, 0: none yet */
 };
 
+/* ---- offer.c ---- */
+enum status node_offer_load(struct node *n) MUST_USE;
+
 /* ---- revoke.c ---- */
 void revoke_free(struct revoke *r);
 uint64_t revoke_next_ms(const struct revoke *r); /* 0: at once */

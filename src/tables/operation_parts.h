@@ -302,6 +302,14 @@ static const struct op_param p_mv[] = {
 static const struct op_param p_rm[] = {
     POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "what to remove"), ENCLAVE,
     FLAG("recursive", 0, 'r', "a directory and all that is in it")};
+static const struct op_param p_storage_add[] = {
+    POSITIONAL("offer", OP_TEXT, OP_REQUIRED, "OFFER", "as storaged printed it: enclave-storage:..."),
+    ENCLAVE,
+    OPTION("quota", NULL, OP_TEXT, 0, 0, "SIZE", "how much of it, such as 50G (default: all)")};
+static const struct op_param p_storage_remove[] = {
+    POSITIONAL("number", OP_NUMBER, OP_REQUIRED, "NUMBER", "as enclave storage shows it"), ENCLAVE};
+static const struct op_param p_storage_offer[] = {
+    POSITIONAL("size", OP_TEXT, OP_REQUIRED, "SIZE", "such as 50G")};
 static const struct op_param p_transfer[] = {
     OPTION("id", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the transfer's number")};
 static const struct op_param p_recover[] = {SECRET("words", "the 24 recovery words"),
@@ -390,6 +398,11 @@ static const struct op_exit x_get[] = {{4, "no such file or enclave"},
                                        {9, "no space left here"},
                                        {130, "interrupted: the same command goes on"}};
 static const struct op_exit x_path[] = {{4, "no such path or enclave"}};
+static const struct op_exit x_storage_add[] = {{4, "no such enclave"},
+                                               {5, "the offer is too old"},
+                                               {7, "somebody is coming in or leaving: again later"},
+                                               {9, "more than the offer gives"}};
+static const struct op_exit x_storage_remove[] = {{4, "no such enclave or storage node"}};
 static const struct op_exit x_change[] = {{4, "no such path or enclave"},
                                           {5, "the name is taken, or the directory is not empty"}};
 static const struct op_exit x_daemon_status[] = {{13, "the daemon does not run"}};

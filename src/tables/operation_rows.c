@@ -365,6 +365,28 @@ static const struct operation rows[] = {
      "enclave rm report.pdf\n"
      "enclave rm -r pictures",
      ROWS(x_change), 0},
+    {"storage", "storage", FILES, "who keeps shards, and how much", "GET",
+     "/v1/enclaves/{enclave}/storage", ROWS(p_enclave), &shape_storage,
+     "Lists the holders of an enclave's shards: its members and the storage nodes it took on, with "
+     "what each uses, has free and offers.",
+     "enclave storage", ROWS(x_name), 0},
+    {"storage_list", "storage list", FILES, "the same", NULL, NULL, ROWS(p_enclave), &shape_storage,
+     "The same as enclave storage.", "enclave storage list", ROWS(x_name), OPERATION_HIDDEN},
+    {"storage_add", "storage add", FILES, "take a storage node on", "POST",
+     "/v1/enclaves/{enclave}/storage", ROWS(p_storage_add), &shape_done,
+     "Takes on a storage node whose owner gave you an offer: a machine that keeps shards and can "
+     "read none of them. All members use it once the daemons of more than half of them have signed, "
+     "which they do by themselves. The grant lasts 90 days and is renewed by itself.",
+     "enclave storage add enclave-storage:AUWq... --quota 50G", ROWS(x_storage_add), 0},
+    {"storage_remove", "storage remove", FILES, "let go of a storage node", "DELETE",
+     "/v1/enclaves/{enclave}/storage/{number}", ROWS(p_storage_remove), &shape_done,
+     "Nothing new goes there any more. It forgets what it keeps a week after the grant ends.",
+     "enclave storage remove 4096", ROWS(x_storage_remove), 0},
+    {"storage_offer", "storage offer", FILES, "how much this machine keeps for each enclave", "POST",
+     "/v1/storage", ROWS(p_storage_offer), &shape_done,
+     "Sets how much this machine keeps of the others' shards, for each enclave, from now on; "
+     "node.max_storage_gb of enclave.yaml holds until then. What is kept already stays.",
+     "enclave storage offer 50G", NOTHING, 0},
     {"transfers", "transfers", FILES, "puts and gets that run or have ended", "GET",
      "/v1/transfers", NOTHING, &shape_transfers, "Lists transfers and how they go.",
      "enclave transfers", NOTHING, 0},

@@ -444,6 +444,31 @@ static const struct op_field f_peers[] = {
 };
 SHAPE(peers, "Peers", f_peers);
 
+static const struct op_field f_holder[] = {
+    NUMBER("number", "of the holder: a member's, or 4096 and up of a storage node"),
+    TEXT("who", "nick, or address of the storage node"),
+    BOOL("node", "a storage node: no member, it reads and votes nothing"),
+    BOOL("self", "this machine"),
+    BOOL("up", "linked now"),
+    TEXT("state", "member; signing, waiting, ready or let go of a storage node"),
+    BOOL("told", "used, free and offered bytes are as it last said"),
+    NUMBER("used_bytes", "that it keeps for this enclave"),
+    NUMBER("free_bytes", "that it would still take"),
+    NUMBER("offered_bytes", "in all"),
+    NUMBER("placed_bytes", "that the list of files places there; members only"),
+    NUMBER("trash_segments", "that it throws away within 7 days"),
+    TIME("expires", "end of the grant, which is renewed before; storage nodes only"),
+    TEXT("pin", "hash of the storage node's key, hex; or empty"),
+    TEXT("text", "what is wrong and what to do, or empty"),
+};
+SHAPE(holder, "Holder", f_holder);
+
+static const struct op_field f_storage[] = {
+    LIST("holders", holder, "members first, then storage nodes"),
+    NUMBER("offered_bytes", "that this machine gives each enclave"),
+};
+SHAPE(storage, "Storage", f_storage);
+
 static const struct op_field f_problem[] = {
     TEXT("status", "name of the status"),
     NUMBER("exit", "exit code of the command line"),
@@ -462,7 +487,7 @@ static const struct op_shape *const all[] = {
     &shape_transfer,  &shape_transfers, &shape_file,       &shape_files,    &shape_event,
     &shape_events,    &shape_status,    &shape_key,        &shape_peer,     &shape_peers,
     &shape_problem,   &shape_kept,      &shape_archive,    &shape_history,  &shape_history_job,
-    &shape_shared};
+    &shape_shared,    &shape_holder,    &shape_storage};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

@@ -43,6 +43,7 @@ extern const struct op_shape shape_status;
 extern const struct op_shape shape_key;
 extern const struct op_shape shape_peer;
 extern const struct op_shape shape_peers;
+extern const struct op_shape shape_storage;
 extern const struct op_shape shape_problem;
 extern const struct op_shape shape_kept;
 extern const struct op_shape shape_archive;

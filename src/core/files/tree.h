@@ -24,6 +24,7 @@
 #define ENCLAVE_CORE_FILES_TREE_H
 
 #include "base/bytes.h"
+#include "core/files/depots.h"
 #include "core/files/place.h"
 
 #define TREE_NAME_MAX 255
@@ -151,6 +152,7 @@ bool tree_wrap(const struct tree *t, const uint8_t version[32], uint64_t *ret_ep
 bool tree_known(const struct tree *t, const uint8_t version[32]); /* living or kept */
 bool tree_needs(const struct tree *t, const uint8_t segment_id[32]);
 size_t tree_size(const struct tree *t); /* nodes */
+const struct depots *tree_depots(const struct tree *t);
 
 enum status tree_path_check(struct bytes path) MUST_USE; /* ST_USAGE with nothing else said */
 
@@ -173,6 +175,9 @@ enum status tree_add_wrap(struct buf *body, const uint8_t version[32], uint64_t 
 typedef bool tree_wrap_check(void *arg, const uint8_t version[32], struct bytes manifest,
                              uint64_t epoch, const uint8_t wrap[TREE_WRAP]);
 void tree_on_wrap(struct tree *t, tree_wrap_check *check, void *arg); /* none: no wrap is taken */
+enum status tree_add_depot(struct buf *body, const struct depot_take *r) MUST_USE;
+enum status tree_add_depot_sign(struct buf *body, const struct depot_sign *r) MUST_USE;
+enum status tree_add_depot_let_go(struct buf *body, uint16_t number) MUST_USE;
 
 /* The state as bytes, in one form; the hash leaves the CEK wraps and their epochs out. */
 enum status tree_save(const struct tree *t, struct buf *out) MUST_USE;

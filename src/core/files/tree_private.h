@@ -20,7 +20,10 @@ enum tree_kind {
     TREE_RM = 4,
     TREE_AT = 5,
     TREE_KEEP = 6,
-    TREE_REWRAP = 7
+    TREE_REWRAP = 7,
+    TREE_DEPOT = 32, /* storage nodes: depots.h */
+    TREE_DEPOT_SIGN = 33,
+    TREE_DEPOT_LET_GO = 34
 };
 
 #define TREE_PUT_FIELDS(X, M)                   \
@@ -109,6 +112,7 @@ struct tree {
     uint8_t keep;
     tree_wrap_check *wrap_check;
     void *wrap_arg;
+    struct depots depots;
 };
 
 enum status tree_table_insert(struct tree_table *t, size_t at, void *p) MUST_USE;

@@ -379,6 +379,18 @@ static enum status apply_rewrap(const struct apply *a, const struct tree_wrap_se
     return tell(a, TREE_APPLIED, BYTES_NONE, NULL);
 }
 
+static enum status apply_depot(const struct apply *a, uint8_t kind, const void *record)
+{
+    struct bytes none = BYTES_NONE;
+    enum status st = ST_OK;
+    struct depots *d = &a->t->depots;
+    const char *why = kind == TREE_DEPOT        ? depots_take(d, record, a->from->leaf, &st)
+                      : kind == TREE_DEPOT_SIGN ? depots_sign(d, record, a->from->leaf)
+                                                : depots_let_go(d, record);
+    if (st != ST_OK) return st;
+    return why != NULL ? ignore(a, none, why) : tell(a, TREE_APPLIED, none, NULL);
+}
+
 enum status tree_apply(struct tree *t, uint8_t kind, const void *record,
                        const struct tree_from *from, tree_told *told, void *arg)
 {
@@ -391,6 +403,9 @@ enum status tree_apply(struct tree *t, uint8_t kind, const void *record,
     case TREE_AT: return apply_at(&a, record);
     case TREE_KEEP: return apply_keep(&a, record);
     case TREE_REWRAP: return apply_rewrap(&a, record);
+    case TREE_DEPOT:
+    case TREE_DEPOT_SIGN:
+    case TREE_DEPOT_LET_GO: return apply_depot(&a, kind, record);
     default: return ST_BUG;
     }
 }

@@ -24,6 +24,9 @@ union record {
     struct tree_at at;
     struct tree_keep_set keep;
     struct tree_wrap_set wrap;
+    struct depot_take depot;
+    struct depot_sign sign;
+    struct depot_let_go let_go;
 };
 
 static const struct fields *fields_of(uint8_t kind)
@@ -36,6 +39,9 @@ static const struct fields *fields_of(uint8_t kind)
     case TREE_AT: return &tree_at_fields;
     case TREE_KEEP: return &tree_keep_set_fields;
     case TREE_REWRAP: return &tree_wrap_set_fields;
+    case TREE_DEPOT: return &depot_take_fields;
+    case TREE_DEPOT_SIGN: return &depot_sign_fields;
+    case TREE_DEPOT_LET_GO: return &depot_let_go_fields;
     default: return NULL;
     }
 }
@@ -186,6 +192,22 @@ enum status tree_add_placed(struct buf *body, const struct tree_segment *s)
     return add(body, TREE_AT, &r);
 }
 
+enum status tree_add_depot(struct buf *body, const struct depot_take *r)
+{
+    return add(body, TREE_DEPOT, r);
+}
+
+enum status tree_add_depot_sign(struct buf *body, const struct depot_sign *r)
+{
+    return add(body, TREE_DEPOT_SIGN, r);
+}
+
+enum status tree_add_depot_let_go(struct buf *body, uint16_t number)
+{
+    struct depot_let_go r = {.number = number};
+    return add(body, TREE_DEPOT_LET_GO, &r);
+}
+
 /* --- the state ----------------------------------------------------------------------------- */
 
 /* Writes to out; with a hash, each item goes there instead and out is only room. */
@@ -284,6 +306,7 @@ static void write_state(struct writer *w, const struct tree *t)
     for (size_t i = 0; i < t->nodes.n && w->st == ST_OK; i++) write_node(w, t, t->nodes.p[i]);
     buf_u32(w->out, (uint32_t)t->order.n);
     for (size_t i = 0; i < t->order.n && w->st == ST_OK; i++) write_past(w, t, t->order.p[i]);
+    if (w->st == ST_OK) w->st = depots_write(&t->depots, w->out);
     flush(w);
     if (w->st == ST_OK) w->st = buf_status(w->out);
 }
@@ -455,6 +478,7 @@ enum status tree_load(struct tree *t, struct bytes state)
     n = cursor_u32(&c);
     if (n > TREE_PAST_MAX) TRY(ST_TOO_BIG);
     for (size_t i = 0; i < n; i++) TRY(load_past(t, &c));
+    TRY(depots_load(&t->depots, &c));
     TRY(cursor_end(&c));
 out:
     return st;

@@ -304,6 +304,7 @@ void tree_free(struct tree *t)
     free(t->versions.p);
     free(t->past.p);
     free(t->order.p);
+    depots_free(&t->depots);
     free(t);
 }
 
@@ -396,6 +397,11 @@ bool tree_needs(const struct tree *t, const uint8_t segment_id[32])
 size_t tree_size(const struct tree *t)
 {
     return t->nodes.n;
+}
+
+const struct depots *tree_depots(const struct tree *t)
+{
+    return &t->depots;
 }
 
 enum status tree_path_check(struct bytes path)

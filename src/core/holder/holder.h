@@ -58,6 +58,8 @@ void holder_free(struct holder *h);
 void holder_count(struct holder *h, uint64_t bytes, bool gone);
 void holder_recount(struct holder *h, uint64_t used);
 uint64_t holder_used(const struct holder *h);
+/* From the next column on; 0: none. */
+void holder_quota(struct holder *h, uint64_t quota);
 
 struct holder_session *holder_open(struct holder *h, const struct holder_wire *wire);
 enum status holder_frame(struct holder_session *s, uint8_t type, struct bytes payload) MUST_USE;

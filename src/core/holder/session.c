@@ -41,6 +41,11 @@ uint64_t holder_used(const struct holder *h)
     return h->used;
 }
 
+void holder_quota(struct holder *h, uint64_t quota)
+{
+    h->c.quota = quota;
+}
+
 struct holder_session *holder_open(struct holder *h, const struct holder_wire *wire)
 {
     struct holder_session *s = calloc(1, sizeof *s);

@@ -593,6 +593,7 @@ void enclave_files_free(struct enclave *e);
 void enclave_files_shred(struct enclave *e, struct keep_batch *b);
 bool enclave_files_there(const struct enclave *e, struct bytes path); /* a file of the enclave */
 uint64_t enclave_files_held(const struct enclave *e);
+void enclave_files_quota(struct enclave *e, uint64_t bytes);
 /* Bytes of shards that each leaf keeps, as the tree says; ret_bytes: LEDGER_EVER_MAX zeros. */
 void enclave_files_kept(const struct enclave *e, uint64_t *ret_bytes);
 

@@ -187,6 +187,28 @@ bool hold_up(const struct hold *h, uint16_t leaf)
     return false;
 }
 
+bool hold_room(const struct hold *h, uint16_t leaf, struct hold_room *ret)
+{
+    struct keeper *k = hold_keeper((struct hold *)h, leaf);
+    struct shard_space space;
+    if (!k) return false;
+    if (!k->near) {
+        *ret = k->room;
+        return k->room_told;
+    }
+    h->c.store.ops->space(h->c.store.ctx, &space);
+    ret->used = holder_used(h->holder);
+    uint64_t left = h->c.quota > ret->used ? h->c.quota - ret->used : 0;
+    ret->free = h->c.quota && left < space.free ? left : space.free;
+    return true;
+}
+
+void hold_quota(struct hold *h, uint64_t quota)
+{
+    h->c.quota = quota;
+    holder_quota(h->holder, quota);
+}
+
 /* --- links --------------------------------------------------------------------------------- */
 
 void hold_tell(struct hold *h)
@@ -221,6 +243,7 @@ enum status hold_link_up(struct hold *h, uint16_t leaf, const struct hold_wire *
     k->session = holder_open(h->holder, &w);
     if (!k->session) return ST_NO_MEMORY;
     keeper_link_up(k, wire);
+    keeper_ask_room(k);
     hold_tell(h);
     return ST_OK;
 }
@@ -332,6 +355,7 @@ static void on_swept(void *arg, enum status st)
 void hold_sweep(struct hold *h)
 {
     struct sweep *s = h->c.needed ? calloc(1, sizeof *s) : NULL;
+    for (size_t i = 0; i < h->n; i++) keeper_ask_room(h->keepers[i]);
     if (!s) return;
     s->h = h;
     s->now = env_wall_ms(h->c.env);

@@ -59,6 +59,11 @@ struct hold_view {
     bool up;   /* can be reached now */
 };
 
+/* What a holder last said of its room. */
+struct hold_room {
+    uint64_t used, free;
+};
+
 struct hold *hold_new(const struct hold_config *config); /* NULL: no memory */
 void hold_free(struct hold *h);
 
@@ -66,6 +71,8 @@ void hold_free(struct hold *h);
 void hold_roster(struct hold *h, const uint16_t *leaves, size_t n);
 size_t hold_list(const struct hold *h, struct hold_view ret[HOLD_LEAVES_MAX]);
 bool hold_up(const struct hold *h, uint16_t leaf);
+bool hold_room(const struct hold *h, uint16_t leaf, struct hold_room *ret); /* false: not known */
+void hold_quota(struct hold *h, uint64_t quota);
 
 /* One link a leaf: a second link_up replaces the first (what it did fails as ST_CLOSED). */
 enum status hold_link_up(struct hold *h, uint16_t leaf, const struct hold_wire *wire) MUST_USE;

@@ -68,6 +68,8 @@ struct keeper {
     struct keeper_put *puts;
     uint64_t blocked_ms; /* since when the link takes nothing; 0: it does */
     uint64_t rate;
+    bool room_told;
+    struct hold_room room;
 };
 
 struct later {
@@ -102,5 +104,6 @@ void keeper_link_down(struct keeper *k, enum status why);
 enum status keeper_reply(struct keeper *k, uint8_t type, struct bytes payload) MUST_USE;
 void keeper_writable(struct keeper *k);
 void keeper_tick(struct keeper *k, uint64_t now);
+void keeper_ask_room(struct keeper *k);
 
 #endif

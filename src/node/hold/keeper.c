@@ -433,6 +433,18 @@ bool keeper_have(struct keeper *k, const uint8_t segment_id[SHARD_ID], shard_had
     return true;
 }
 
+/* Its answer is not waited for, so nothing is lost when the link takes no more. Requests are numbered
+ * from 1. */
+void keeper_ask_room(struct keeper *k)
+{
+    struct holder_req m = {.req = 0};
+    struct buf b = BUF_INIT;
+    if (!k->up || k->near) return;
+    if (fields_encode(&holder_req_fields, &m, &b) == ST_OK)
+        (void)!k->wire.send(k->wire.ctx, HOLDER_SPACE, buf_view(&b));
+    buf_free(&b);
+}
+
 /* --- the link ------------------------------------------------------------------------------ */
 
 void keeper_link_up(struct keeper *k, const struct hold_wire *wire)
@@ -498,6 +510,7 @@ static enum status got_status(struct keeper *k, struct bytes payload)
     struct keeper_read *c = call_find(k, m.req);
     if (!c) return ST_OK; /* given up meanwhile */
     if (said == ST_OK && c->kind != CALL_COMMIT) return ST_PROTOCOL;
+    if (c->kind == CALL_COMMIT && k->calls_n == 1) keeper_ask_room(k); /* the last of several */
     call_end(c, said, NULL, 0);
     return ST_OK;
 }
@@ -547,6 +560,16 @@ static enum status got_data(struct keeper *k, struct bytes payload)
     return ST_OK;
 }
 
+static enum status got_room(struct keeper *k, struct bytes payload)
+{
+    struct holder_room m;
+    enum status st = fields_decode(&holder_room_fields, payload, &m);
+    if (st != ST_OK) return st;
+    k->room_told = true;
+    k->room = (struct hold_room){m.used, m.free};
+    return ST_OK;
+}
+
 enum status keeper_reply(struct keeper *k, uint8_t type, struct bytes payload)
 {
     switch (type) {
@@ -554,6 +577,7 @@ enum status keeper_reply(struct keeper *k, uint8_t type, struct bytes payload)
     case HOLDER_HAD: return got_had(k, payload);
     case HOLDER_TOLD: return got_told(k, payload);
     case HOLDER_DATA: return got_data(k, payload);
+    case HOLDER_ROOM: return got_room(k, payload);
     default: return ST_PROTOCOL; /* nothing else was asked for */
     }
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/shelf/shelf.h"
 
+#include "node/shelf/shelf_depots.h"
+
 #include "crypto/hash.h"
 
 #include <stdio.h>
@@ -84,6 +86,7 @@ static void fold(struct shelf *s, uint64_t index, const struct opened *o)
     if (st != ST_OK)
         env_log(s->e->node->ports.env, ENV_WARN, "files", "entry %llu is ignored: %s",
                 (unsigned long long)index, status_text(st));
+    s->depots_ms = 0; /* a storage node may have come, or be signed for */
     if (++s->since_snap >= SHELF_SNAP_EVERY) s->snap_wanted = true;
 }
 
@@ -303,11 +306,20 @@ void enclave_files_roster(struct enclave *e)
         const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
         if (leaf->member_now && leaf->epoch_in != LEDGER_NEVER) leaves[n++] = leaf->leaf;
     }
+    n += shelf_depots_numbers(e->shelf, leaves + n, HOLD_LEAVES_MAX - n);
     hold_roster(e->shelf->hold, leaves, n);
+}
+
+bool shelf_holds(const struct shelf *s, uint16_t holder)
+{
+    const struct ledger_leaf *l = ledger_leaf(group_ledger(s->e->group), holder);
+    const struct depot_taken *t = depots_find(tree_depots(s->tree), holder);
+    return t != NULL ? !t->gone : l != NULL && l->member_now;
 }
 
 static void want_all(struct shelf *s)
 {
+    s->depots_ms = 0;
     const struct ledger *l = group_ledger(s->e->group);
     if (s->e->peers == NULL) return;
     for (size_t i = 0; i < ledger_leaves(l); i++) {
@@ -364,6 +376,11 @@ static void count_held(struct shelf *s)
     s->listing = true;
     s->counting = 0;
     store->ops->list(store->ctx, s->e->tag, on_listed, on_counted, s);
+}
+
+void enclave_files_quota(struct enclave *e, uint64_t bytes)
+{
+    if (e->shelf != NULL) hold_quota(e->shelf->hold, bytes);
 }
 
 uint64_t enclave_files_held(const struct enclave *e)
@@ -431,6 +448,7 @@ void enclave_files_free(struct enclave *e)
     shelf_gets_free(s);
     puts_free(s->puts);
     shelf_ended_free(s);
+    shelf_depots_free(s);
     hold_free(s->hold);
     tree_free(s->tree);
     shelf_ops_free(s);
@@ -500,6 +518,7 @@ uint64_t enclave_files_next_ms(const struct enclave *e)
     uint64_t next = s->puts_ms < s->hold_ms ? s->puts_ms : s->hold_ms;
     if (s->ops_again_ms != 0 && s->ops_again_ms < next) next = s->ops_again_ms;
     if (s->want_ms < next) next = s->want_ms;
+    if (s->depots_ms < next) next = s->depots_ms;
     if (s->hold_ms == UINT64_MAX && hold_busy(s->hold)) next = 0;
     if (s->refold_due && e->commits == 0) next = 0;
     return next;
@@ -520,6 +539,10 @@ void enclave_files_tick(struct enclave *e, uint64_t now_ms)
         bool busy = working(s);
         if (busy) want_all(s);
         s->want_ms = now_ms + (busy ? 5000 : 60000);
+    }
+    if (now_ms >= s->depots_ms) {
+        s->depots_ms = now_ms + 5000;
+        shelf_depots_tick(s, now_ms, working(s), &s->depots_ms);
     }
     if (now_ms >= s->sweep_ms) {
         s->sweep_ms = now_ms + SHELF_SWEEP_MS;

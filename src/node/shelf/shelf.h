@@ -89,6 +89,7 @@ struct shelf_bad {
 };
 
 struct wire;
+struct depot_link; /* shelf_depots.h */
 
 struct shelf {
     struct enclave *e;
@@ -122,6 +123,9 @@ struct shelf {
     uint64_t held, counting;
     bool listing, orphan;
     struct wire *wires[SHELF_WIRES];
+    struct depot_link *depots[DEPOTS_MAX];
+    uint64_t depots_sum; /* of those in the roster of the hold */
+    uint64_t depots_ms;
     uint64_t sweep_ms;
     uint64_t puts_ms, hold_ms;
     uint64_t want_ms;
@@ -137,6 +141,9 @@ void shelf_own_seen(struct shelf *s, uint64_t own_number, uint64_t index, bool c
 enum status shelf_out_load(struct shelf *s) MUST_USE;
 void shelf_put_row(struct shelf *s, struct keep_batch *b);
 void shelf_ops_free(struct shelf *s);
+
+/* The holder is a member, or a storage node that was not let go. */
+bool shelf_holds(const struct shelf *s, uint16_t holder);
 
 /* shelf.c: a put or get begins: links are wanted */
 void shelf_wake(struct shelf *s);

@@ -19,12 +19,10 @@ struct parting {
 static bool on_segment(void *arg, const struct tree_segment *t)
 {
     struct parting *p = arg;
-    const struct ledger *l = group_ledger(p->s->e->group);
     uint16_t at[PLACE_COLUMNS_MAX];
     unsigned holders;
     for (unsigned i = 0; i < t->n; i++) {
-        const struct ledger_leaf *leaf = ledger_leaf(l, t->at[i]);
-        bool stays = leaf != NULL && leaf->member_now && leaf->leaf != group_leaf(p->s->e->group);
+        bool stays = shelf_holds(p->s, t->at[i]) && t->at[i] != group_leaf(p->s->e->group);
         at[i] = stays ? t->at[i] : PLACE_NOBODY;
     }
     int may = place_may_vanish(at, t->n, t->k, &holders);

@@ -24,19 +24,13 @@ struct survey {
     struct place_code code;
 };
 
-static bool is_member(const struct shelf *s, uint16_t leaf)
-{
-    const struct ledger_leaf *l = ledger_leaf(group_ledger(s->e->group), leaf);
-    return l != NULL && l->member_now;
-}
-
 static bool on_segment(void *arg, const struct tree_segment *t)
 {
     struct survey *v = arg;
     uint16_t at[PLACE_COLUMNS_MAX];
     unsigned holders;
     for (unsigned i = 0; i < t->n; i++) {
-        at[i] = is_member(v->s, t->at[i]) ? t->at[i] : PLACE_NOBODY;
+        at[i] = shelf_holds(v->s, t->at[i]) ? t->at[i] : PLACE_NOBODY;
         for (size_t b = 0; b < v->s->n_bad; b++)
             if (v->s->bad[b].leaf == at[i] && v->s->bad[b].index == i &&
                 memcmp(v->s->bad[b].segment_id, t->id, 32) == 0)
@@ -75,7 +69,8 @@ static void words(struct shelf *s, const struct node_file *f, int may, char *out
     else if (f->holders <= 1)
         snprintf(out, room, members <= 1 ? "only on this machine" : "only on one machine");
     else
-        snprintf(out, room, "any %d of %u members may vanish", may, f->holders);
+        snprintf(out, room, "any %d of %u %s may vanish", may, f->holders,
+                 tree_depots(s->tree)->n > 0 ? "holders" : "members");
 }
 
 static void fill(struct shelf *s, const struct tree_node *node, struct node_file *f, char *safety,
@@ -142,10 +137,12 @@ enum status node_ls(struct node *n, const char *name, struct bytes path, node_fi
 
 /* ---- info: a line a holder ---- */
 
+#define HOLDERS_MAX (DEPOTS_FIRST + DEPOTS_MAX) /* numbers of members, then of storage nodes */
+
 struct holders {
     struct shelf *s;
-    unsigned columns[LEDGER_EVER_MAX];
-    unsigned bad[LEDGER_EVER_MAX];
+    unsigned columns[HOLDERS_MAX];
+    unsigned bad[HOLDERS_MAX];
     unsigned missing;
     unsigned n_bad;
 };
@@ -154,7 +151,7 @@ static bool on_placed(void *arg, const struct tree_segment *t)
 {
     struct holders *h = arg;
     for (unsigned i = 0; i < t->n; i++) {
-        if (t->at[i] >= LEDGER_EVER_MAX || !is_member(h->s, t->at[i])) {
+        if (t->at[i] >= HOLDERS_MAX || !shelf_holds(h->s, t->at[i])) {
             h->missing++;
             continue;
         }
@@ -171,6 +168,7 @@ static bool on_placed(void *arg, const struct tree_segment *t)
 
 static const char *presence(const struct shelf *s, uint16_t leaf)
 {
+    if (leaf >= DEPOTS_FIRST) return hold_up(s->hold, leaf) ? "linked directly" : "not linked now";
     if (leaf == group_leaf(s->e->group)) return "this machine";
     switch (s->e->peers == NULL ? PEERS_OFFLINE : peers_path(s->e->peers, leaf)) {
     case PEERS_DIRECT: return "linked directly";
@@ -188,9 +186,11 @@ static void describe(struct shelf *s, const struct tree_node *node, struct node_
     if (h == NULL) return;
     h->s = s;
     tree_segments(s->tree, node->file.version, on_placed, h);
-    for (unsigned i = 0; i < LEDGER_EVER_MAX; i++) {
+    for (unsigned i = 0; i < HOLDERS_MAX; i++) {
+        const struct depot_taken *t = depots_find(tree_depots(s->tree), (uint16_t)i);
         if (h->columns[i] == 0) continue;
-        buf_printf(out, "%s: %u shards (%s)", enclave_nick(s->e, (uint16_t)i), h->columns[i],
+        buf_printf(out, "%s: %u shards (%s)",
+                   t != NULL ? t->address : enclave_nick(s->e, (uint16_t)i), h->columns[i],
                    presence(s, (uint16_t)i));
         if (h->bad[i] > 0) buf_printf(out, ", %u damaged", h->bad[i]);
         buf_printf(out, "\n");

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#include "core/grant/depot_wire.h"
+
+FIELDS_DEFINE(depot_hello, DEPOT_HELLO_FIELDS);
+FIELDS_DEFINE(depot_grant, DEPOT_GRANT_FIELDS);
+FIELDS_DEFINE(depot_records, DEPOT_RECORDS_FIELDS);
+FIELDS_DEFINE(depot_live, DEPOT_LIVE_FIELDS);
+FIELDS_DEFINE(depot_bye, DEPOT_BYE_FIELDS);
+FIELDS_DEFINE(depot_heard, DEPOT_HEARD_FIELDS);
+FIELDS_DEFINE(depot_state, DEPOT_STATE_FIELDS);
+FIELDS_DEFINE(depot_lost, DEPOT_LOST_FIELDS);
