@@ -36,6 +36,16 @@
 
 enum tree_type { TREE_OP = 1, TREE_SNAP = 2, TREE_PLACED = 3, TREE_TRIM = 4 };
 
+/* Records. */
+enum tree_kind {
+    TREE_PUT = 1,
+    TREE_MKDIR = 2,
+    TREE_MV = 3,
+    TREE_RM = 4,
+    TREE_AT = 5,
+    TREE_LOSS = 16
+};
+
 struct tree;
 
 struct tree_file {
@@ -125,6 +135,9 @@ enum status tree_add_mv(struct buf *body, struct bytes from, struct bytes to,
                         const uint8_t base[32]) MUST_USE;
 enum status tree_add_rm(struct buf *body, struct bytes path, const uint8_t base[32]) MUST_USE;
 enum status tree_add_placed(struct buf *body, const struct tree_segment *s) MUST_USE;
+/* The holder does not have the column any more. */
+enum status tree_add_loss(struct buf *body, const uint8_t segment_id[32], uint8_t index,
+                          uint16_t holder) MUST_USE;
 
 /* The state as bytes, in one form; the hash leaves the CEK wraps and their epochs out. */
 enum status tree_save(const struct tree *t, struct buf *out) MUST_USE;

@@ -12,8 +12,6 @@
 #include "base/fields.h"
 #include "core/files/tree.h"
 
-enum tree_kind { TREE_PUT = 1, TREE_MKDIR = 2, TREE_MV = 3, TREE_RM = 4, TREE_AT = 5 };
-
 #define TREE_PUT_FIELDS(X, M)           \
     X(M, VAR16, path, TREE_PATH_MAX, 0) \
     X(M, FIX, base, 32, 0)              \
@@ -48,6 +46,12 @@ FIELDS_DECLARE(tree_rm, TREE_RM_FIELDS);
     X(M, U8, k, 0, 0)         \
     X(M, LIST8, at, 2, PLACE_COLUMNS_MAX)
 FIELDS_DECLARE(tree_at, TREE_AT_FIELDS);
+
+#define TREE_LOSS_FIELDS(X, M) \
+    X(M, FIX, id, 32, 0)       \
+    X(M, U8, index, 0, 0)      \
+    X(M, U16, holder, 0, 0)
+FIELDS_DECLARE(tree_loss, TREE_LOSS_FIELDS);
 
 /* How often a version is referred to. */
 struct tree_version {

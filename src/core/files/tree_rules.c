@@ -333,9 +333,21 @@ static enum status apply_at(const struct apply *a, const struct tree_at *r)
         return ignore(a, none, "contradicts what was said first");
     for (unsigned i = 0; i < n; i++) {
         uint16_t leaf = get_u16(list_at(r->at, i, 2));
-        if (leaf != PLACE_NOBODY) s->at[i] = leaf;
+        if (leaf != PLACE_NOBODY && leaf != PLACE_LOST) s->at[i] = leaf;
     }
     return tell(a, TREE_APPLIED, none, NULL);
+}
+
+/* Only of the holder it was said to be with: what was made again meanwhile stays. */
+static enum status apply_loss(const struct apply *a, const struct tree_loss *r)
+{
+    bool found;
+    size_t at = tree_segment_seek(a->t, r->id, &found);
+    struct tree_segment *s = found ? a->t->segments.p[at] : NULL;
+    if (!s || r->index >= s->n || s->at[r->index] != r->holder || r->holder >= PLACE_LOST)
+        return ignore(a, BYTES_NONE, "it is not there");
+    s->at[r->index] = PLACE_LOST;
+    return tell(a, TREE_APPLIED, BYTES_NONE, NULL);
 }
 
 enum status tree_apply(struct tree *t, uint8_t kind, const void *record,
@@ -348,6 +360,7 @@ enum status tree_apply(struct tree *t, uint8_t kind, const void *record,
     case TREE_MV: return apply_mv(&a, record);
     case TREE_RM: return apply_rm(&a, record);
     case TREE_AT: return apply_at(&a, record);
+    case TREE_LOSS: return apply_loss(&a, record);
     default: return ST_BUG;
     }
 }

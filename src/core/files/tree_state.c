@@ -10,6 +10,7 @@ FIELDS_DEFINE(tree_mkdir, TREE_MKDIR_FIELDS);
 FIELDS_DEFINE(tree_mv, TREE_MV_FIELDS);
 FIELDS_DEFINE(tree_rm, TREE_RM_FIELDS);
 FIELDS_DEFINE(tree_at, TREE_AT_FIELDS);
+FIELDS_DEFINE(tree_loss, TREE_LOSS_FIELDS);
 
 #define STATE_VERSION 1
 #define SNAP_INLINE 0 /* form of the state in a SNAP; 1 = in a manifest is reserved */
@@ -20,6 +21,7 @@ union record {
     struct tree_mv mv;
     struct tree_rm rm;
     struct tree_at at;
+    struct tree_loss loss;
 };
 
 static const struct fields *fields_of(uint8_t kind)
@@ -30,6 +32,7 @@ static const struct fields *fields_of(uint8_t kind)
     case TREE_MV: return &tree_mv_fields;
     case TREE_RM: return &tree_rm_fields;
     case TREE_AT: return &tree_at_fields;
+    case TREE_LOSS: return &tree_loss_fields;
     default: return NULL;
     }
 }
@@ -42,7 +45,7 @@ static enum status read_record(struct cursor *c, bool placed_only, uint8_t *ret_
     struct bytes body = cursor_take(c, cursor_u32(c));
     const struct fields *f = fields_of(kind);
     if (c->bad) return ST_BAD_MESSAGE;
-    if (!f || (placed_only && kind != TREE_AT)) return ST_BAD_MESSAGE;
+    if (!f || (placed_only && kind != TREE_AT && kind != TREE_LOSS)) return ST_BAD_MESSAGE;
     *ret_kind = kind;
     return fields_decode(f, body, ret);
 }
@@ -158,6 +161,14 @@ enum status tree_add_placed(struct buf *body, const struct tree_segment *s)
     if (s->n > PLACE_COLUMNS_MAX) return ST_BUG;
     at_of(s, &r, room);
     return add(body, TREE_AT, &r);
+}
+
+enum status tree_add_loss(struct buf *body, const uint8_t segment_id[32], uint8_t index,
+                          uint16_t holder)
+{
+    struct tree_loss r = {.index = index, .holder = holder};
+    memcpy(r.id, segment_id, 32);
+    return add(body, TREE_LOSS, &r);
 }
 
 /* --- the state ----------------------------------------------------------------------------- */

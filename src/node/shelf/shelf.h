@@ -88,12 +88,14 @@ struct shelf_bad {
 };
 
 struct wire;
+struct repairs; /* node/repair */
 
 struct shelf {
     struct enclave *e;
     struct tree *tree;
     struct hold *hold;
     struct puts *puts;
+    struct repairs *repairs;
     struct keep_space s_out, s_puts;
     uint64_t own_number;
     uint8_t prev_own[32];

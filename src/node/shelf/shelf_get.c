@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Getting a file back, and damaged shards by name. */
+#include "node/repair/repair.h"
 #include "node/shelf/shelf.h"
 
 #include <stdio.h>
@@ -231,6 +232,7 @@ void node_transfers(struct node *n, node_transfer_visit *visit, void *arg)
         if (n->enclaves[i]->removed || s == NULL) continue;
         shelf_each_put(s, visit, arg);
         shelf_each_get(s, visit, arg);
+        repair_transfer(s, visit, arg);
     }
 }
 
