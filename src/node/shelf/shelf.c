@@ -85,6 +85,7 @@ static void fold(struct shelf *s, uint64_t index, const struct opened *o)
     if (st != ST_OK)
         env_log(s->e->node->ports.env, ENV_WARN, "files", "entry %llu is ignored: %s",
                 (unsigned long long)index, status_text(st));
+    shelf_bad_prune(s);
     if (s->repairs != NULL) repairs_heard(s->repairs, o->entry.leaf);
     if (++s->since_snap >= SHELF_SNAP_EVERY) s->snap_wanted = true;
 }

@@ -152,6 +152,7 @@ void shelf_gets_free(struct shelf *s);
 bool shelf_transfer(struct shelf *s, uint64_t id, node_transfer_visit *visit, void *arg);
 void shelf_each_get(struct shelf *s, node_transfer_visit *visit, void *arg);
 void shelf_note_bad(struct shelf *s, const struct get_bad *bad);
+void shelf_bad_prune(struct shelf *s); /* what is told to be lost is not damaged any more */
 
 /* shelf_put.c */
 void shelf_put_event(void *arg, const struct put_progress *p);
