@@ -154,6 +154,9 @@ void cli_message(const struct cli *c, const json_t *message, const char *when, b
                  bool one_line);
 /* words_verbs.c: the parameter text, or stdin if it is "-", read into room. NULL: none is given. */
 int cli_said(struct cli *c, char room[CLI_SAID_ROOM], const char **ret);
+/* files_verbs.c: a transfer on one line of stderr that is written over; end: the line is cleared. */
+void cli_progress(struct cli *c, const json_t *transfer);
+void cli_progress_end(const struct cli *c);
 /* lines_verb.c: stdin, a message a line. */
 int cli_send_lines(struct cli *c);
 /* votes_verbs.c: what kind of ballot it is, and that it takes its time, before it is cast. The last

@@ -19,7 +19,7 @@ static bool is(const json_t *t, const char *state)
     return strcmp(cli_text(t, "state"), state) == 0;
 }
 
-static void show_progress(struct cli *c, const json_t *t)
+void cli_progress(struct cli *c, const json_t *t)
 {
     char done[16];
     char total[16];
@@ -55,7 +55,7 @@ static void show_progress(struct cli *c, const json_t *t)
     fflush(stderr);
 }
 
-static void end_progress(const struct cli *c)
+void cli_progress_end(const struct cli *c)
 {
     if (c->tty_err && !c->quiet && !c->json && !cli_flag(c, "progress")) fputs("\r\033[K", stderr);
 }
@@ -86,7 +86,7 @@ static void tell_standstill(struct cli *c, struct standstill *s)
         s->since_ms = now;
     } else if (!s->told && now - s->since_ms > WAITING_TOLD_MS) {
         s->told = true;
-        end_progress(c);
+        cli_progress_end(c);
         cli_note(c, "%s",
                  fetching ? "waiting for members who are away, for half a minute at most"
                           : cli_text(c->doc, "text"));
@@ -101,7 +101,7 @@ static int wait_for(struct cli *c)
     struct standstill still = {0};
     snprintf(id, sizeof id, "%llu", (unsigned long long)cli_number(c->doc, "id"));
     for (;;) {
-        show_progress(c, c->doc);
+        cli_progress(c, c->doc);
         if (enough(c, c->doc)) return 0;
         if (cli_timed_out(c)) return 13;
         tell_standstill(c, &still);
@@ -176,7 +176,7 @@ static int follow(struct cli *c)
         return 0;
     }
     int code = wait_for(c);
-    end_progress(c);
+    cli_progress_end(c);
     return code == 0 ? verdict(c) : interrupted(c, code);
 }
 

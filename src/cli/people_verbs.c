@@ -8,6 +8,7 @@
 #include <time.h>
 
 #define JOIN_WAIT_MS 30000
+#define LEAVE_SLICE_MS 250 /* how often the handing over is looked at */
 
 static int plain_json(struct cli *c)
 {
@@ -459,7 +460,7 @@ int verb_members(struct cli *c)
 /* ---- going ---- */
 
 /* What goes with us, as far as this member knows; nothing if the daemon cannot tell. */
-static void show_loss(struct cli *c, const char *name)
+static void show_loss(struct cli *c, const char *name, bool handed)
 {
     struct enclave_param params[] = {{"enclave", name, 0}};
     char size[16];
@@ -472,7 +473,13 @@ static void show_loss(struct cli *c, const char *name)
                  (unsigned long long)files, files == 1 ? "" : "s");
         return;
     }
-    if (lost > 0) {
+    if (lost > 0 && handed) {
+        cli_size(cli_number(v, "lost_bytes"), size);
+        cli_note(c,
+                 "Only you hold what %llu of its %llu files need (%s): it is handed over to the "
+                 "others first.",
+                 (unsigned long long)lost, (unsigned long long)files, size);
+    } else if (lost > 0) {
         cli_size(cli_number(v, "lost_bytes"), size);
         cli_note(c,
                  "warning: only you hold what %llu of its %llu files need: %s would be lost to the "
@@ -480,10 +487,70 @@ static void show_loss(struct cli *c, const char *name)
                  (unsigned long long)lost, (unsigned long long)files, size);
         cli_note(c, "%s%s", cli_text(v, "examples"), lost > 10 ? "\n..." : "");
     }
-    if (cli_number(v, "weaker") > 0)
+    if (cli_number(v, "weaker") > 0 && !handed)
         cli_note(c, "%llu more would survive, but not one loss more.",
                  (unsigned long long)cli_number(v, "weaker"));
     if (lost == 0 && files > 0) cli_note(c, "The others can read every file without you.");
+}
+
+static const json_t *handing(const struct cli *c, const char *name)
+{
+    size_t i;
+    json_t *t;
+    json_array_foreach(json_object_get(c->doc, "transfers"), i, t)
+    {
+        if (strcmp(cli_text(t, "kind"), "leave") == 0 && strcmp(cli_text(t, "enclave"), name) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+/* Watches the handing over until the enclave is gone from here. */
+static int watch_leave(struct cli *c, const char *name)
+{
+    struct enclave_param params[] = {{"enclave", name, 0}};
+    char told[256] = "";
+    uint64_t event = UINT64_MAX;
+    for (;;) {
+        int code = cli_call(c, "enclave", params, 1);
+        if (code == 4) return 0;
+        if (code != 0) return code;
+        if (cli_timed_out(c)) return 13;
+        code = cli_call(c, "transfers", NULL, 0);
+        if (code != 0) return code;
+        const json_t *t = handing(c, name);
+        if (t != NULL) cli_progress(c, t);
+        if (t != NULL && strcmp(cli_text(t, "state"), "waiting") == 0 &&
+            strcmp(told, cli_text(t, "text")) != 0) {
+            snprintf(told, sizeof told, "%s", cli_text(t, "text"));
+            cli_progress_end(c);
+            cli_note(c, "%s", told);
+        }
+        if (event == UINT64_MAX) {
+            code = cli_call(c, "daemon_status", NULL, 0);
+            event = code == 0 ? cli_number(c->doc, "last_event") : 0;
+        } else {
+            code = cli_wait_event(c, &event, LEAVE_SLICE_MS);
+        }
+        if (code != 0) return code;
+    }
+}
+
+/* Hands over, leaves; c->doc is the last answer. */
+static int leave_in_order(struct cli *c, const char *name)
+{
+    struct enclave_param params[] = {{"enclave", name, 0}, {"background", "true", 0}};
+    int code = cli_call(c, "leave", params, 2);
+    if (code != 0 || cli_flag(c, "background")) return code != 0 ? cli_problem(c) : 0;
+    code = watch_leave(c, name);
+    cli_progress_end(c);
+    if (code == 130) {
+        cli_note(c, "It goes on in the daemon: enclave transfers shows how far it is.");
+        return 130;
+    }
+    if (code == 13 && cli_timed_out(c))
+        return cli_fail(c, 13, "enclave transfers", "it takes longer; it goes on in the daemon");
+    return code == 0 ? 0 : cli_problem(c);
 }
 
 int verb_leave(struct cli *c)
@@ -494,7 +561,8 @@ int verb_leave(struct cli *c)
     int code = cli_call_args(c, "enclave", NULL, 0);
     if (code != 0) return cli_problem(c);
     snprintf(name, sizeof name, "%s", cli_text(c->doc, "name"));
-    if (!c->json && strcmp(cli_text(c->doc, "state"), "member") == 0) show_loss(c, name);
+    if (!c->json && strcmp(cli_text(c->doc, "state"), "member") == 0)
+        show_loss(c, name, !cli_flag(c, "now"));
     if (!c->yes) {
         if (!cli_can_ask())
             return cli_fail(c, 2, "the same with --yes", "leaving cannot be undone");
@@ -506,12 +574,20 @@ int verb_leave(struct cli *c)
         if (strcmp(said, name) != 0)
             return cli_fail(c, 1, NULL, "that is another name: nothing was done");
     }
-    struct enclave_param params[] = {{"enclave", name, 0}};
-    code = cli_call(c, "leave", params, 1);
-    if (code != 0) return cli_problem(c);
-    if (c->json) return plain_json(c);
-    const char *text = enclave_text(c->answer);
-    cli_note(c, "%s", *text != '\0' ? text : "You have left; its keys are shredded here.");
+    struct enclave_param params[] = {{"enclave", name, 0}, {"now", "true", 0}};
+    if (cli_flag(c, "now"))
+        code = cli_call(c, "leave", params, 2) == 0 ? 0 : cli_problem(c);
+    else
+        code = leave_in_order(c, name);
+    if (code != 0) return code;
+    const char *text = cli_flag(c, "background")
+                           ? "It hands over and leaves by itself: enclave transfers shows how far "
+                             "it is."
+                           : "left: its keys, words and shards are erased from this machine";
+    if (c->json)
+        printf("{\"text\": \"%s\"}\n", text);
+    else
+        cli_note(c, "%s", text);
     return 0;
 }
 
@@ -527,7 +603,7 @@ int verb_destroy(struct cli *c)
     snprintf(name, sizeof name, "%s", cli_text(c->doc, "name"));
     if (said == NULL) {
         if (strcmp(cli_text(c->doc, "state"), "member") == 0) {
-            show_loss(c, name);
+            show_loss(c, name, false);
             cli_note(c, "To the others you stay a member, and nobody is told: enclave leave is the "
                         "way to go in order.");
         }

@@ -182,6 +182,10 @@ enum status node_join(struct node *n, const struct node_join *req, node_done *do
 
 /* data: NULL. Done when LEAVE and the seat's drop are acknowledged and the keys are shredded. */
 enum status node_leave(struct node *n, const char *enclave, node_done *done, void *arg) MUST_USE;
+/* The same, but what the others need of the shards kept here is made anew at others first; that goes
+ * on over restarts until it is done. wait: done is told when all is over; else when it has begun. */
+enum status node_part(struct node *n, const char *enclave, bool wait, node_done *done,
+                      void *arg) MUST_USE;
 /* What would be lost if we left now. */
 struct node_leave_view {
     unsigned members;    /* 1: the enclave ends with us */

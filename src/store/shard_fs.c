@@ -254,7 +254,8 @@ static void fs_abandon(struct shard_put *p)
 
 static void batch_start(struct shard_fs *fs);
 
-/* A shard of that name is there: fine if it is the same one. */
+/* A shard of that name is there: fine if it is the same one, and its bytes may have rotted: the new
+ * ones, which were verified, take their place. */
 static enum status already(struct shard_put *p, const char *path)
 {
     struct shard_info info;
@@ -292,7 +293,7 @@ static void commit_rename(struct shard_put *p)
     p->st = already(p, to);
     if (p->st == ST_OK) {
         p->there = true;
-        unlink(from);
+        p->st = rename(from, to) == 0 ? ST_OK : shard_errno(errno);
     } else if (p->st == ST_NOT_FOUND) {
         p->st = rename(from, to) == 0 ? ST_OK : shard_errno(errno);
     }

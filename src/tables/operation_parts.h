@@ -290,6 +290,10 @@ static const struct op_param p_get[] = {
 static const struct op_param p_ls[] = {
     POSITIONAL("path", OP_BYTES, 0, "PATH", "a directory in the enclave (default: the top)"),
     ENCLAVE};
+static const struct op_param p_leave[] = {
+    ENCLAVE,
+    FLAG("now", 0, 0, "hand nothing over first: files may become unreadable for the others"),
+    FLAG("background", 0, 0, "answer when it has begun; transfers shows how far it is")};
 static const struct op_param p_info[] = {
     POSITIONAL("path", OP_BYTES, 0, "PATH", "a file or directory (default: the enclave itself)"),
     ENCLAVE};

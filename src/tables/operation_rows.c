@@ -128,12 +128,14 @@ static const struct operation rows[] = {
      "enclave away back",
      ROWS(x_name), 0},
     {"leave", "leave", PEOPLE, "leave an enclave for good and shred its keys here", "DELETE",
-     "/v1/enclaves/{enclave}", ROWS(p_enclave), &shape_done,
-     "Shows what the others would lose with you, tells them, gives your seat back and shreds this "
+     "/v1/enclaves/{enclave}", ROWS(p_leave), &shape_done,
+     "First hands over to the others what their files need of the shards kept here (it goes on "
+     "over restarts; --now goes without). Then tells them, gives your seat back and shreds this "
      "enclave's keys on this machine. Your copies of its words and files cannot be read "
      "afterwards. With the last member the enclave itself is gone.",
      "enclave leave --enclave family\n"
-     "enclave leave --enclave family --yes",
+     "enclave leave --enclave family --yes\n"
+     "enclave leave --enclave family --now",
      ROWS(x_name), 0},
     {"leave_preview", NULL, PEOPLE, "what would be lost by leaving", "GET",
      "/v1/enclaves/{enclave}/leave", ROWS(p_enclave), &shape_loss, "", "", ROWS(x_name), 0},

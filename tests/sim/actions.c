@@ -129,7 +129,8 @@ static void left(void *arg, const struct node_result *r)
 {
     struct op *op = arg;
     sim_trace(op->p->sim, "m%u left: %s", op->p->i, status_text(r->st));
-    if (r->st == ST_OK) op->p->sim->losses++, op->p->sim->left++;
+    if (r->st == ST_OK) op->p->sim->left++;
+    if (r->st == ST_OK && !op->number) op->p->sim->losses++; /* else it was handed over */
     op_free(op);
 }
 
@@ -141,12 +142,15 @@ bool act_leave(struct sim *s)
     struct enclave *e = node_find(p->node, SIM_NAME);
     buf_clear(&p->leaving);
     if (e && e->group && group_save(e->group, &p->leaving) != ST_OK) buf_clear(&p->leaving);
-    struct op *op = op_new(p, OP_LEAVE, 0);
-    enum status st = node_leave(p->node, SIM_NAME, left, op);
-    sim_trace(s, "m%u leaves: %s", p->i, status_text(st));
+    bool hand = rng_chance(&s->rng, 500);
+    struct op *op = op_new(p, OP_LEAVE, hand);
+    enum status st = hand ? node_part(p->node, SIM_NAME, true, left, op)
+                          : node_leave(p->node, SIM_NAME, left, op);
+    sim_trace(s, "m%u %s: %s", p->i, hand ? "hands over and leaves" : "leaves", status_text(st));
     if (st != ST_OK) op_free(op);
     struct sim_nick *n = nick_find(s, p->nick);
     if (n) n->asked_out = true;
+    if (n) n->handed = hand;
     return st == ST_OK;
 }
 

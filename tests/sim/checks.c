@@ -143,7 +143,7 @@ static void check_gone(struct sim *s, const struct listing *l)
         } else if (n->seen_by & bit) {
             s->checked[CHECK_GONE]++;
             n->seen_by &= (uint8_t)~bit;
-            s->losses++;
+            if (!n->handed || n->voted_out) s->losses++;
             if (!n->asked_out && !n->voted_out)
                 sim_fail(s, "%s is out (seen by m%u) by nobody's wish", n->nick, l->p->i);
         }

@@ -78,10 +78,11 @@ static enum status keep(struct call *c)
         p->have != (uint32_t)((UINT64_C(1) << c->rows) - 1))
         return ST_BUG;
     if (old) {
-        return old->info.trailer_len == c->trailer_len &&
-                       memcmp(old->info.trailer, c->trailer, c->trailer_len) == 0
-                   ? ST_OK
-                   : ST_EXISTS;
+        if (old->info.trailer_len != c->trailer_len ||
+            memcmp(old->info.trailer, c->trailer, c->trailer_len) != 0)
+            return ST_EXISTS;
+        memcpy(old->units, p->units, c->rows * SHARD_UNIT);
+        return ST_OK;
     }
     if (s->n == s->room) {
         s->room = s->room ? s->room * 2 : 16;

@@ -149,6 +149,12 @@ enum status node_leave(struct node *n, const char *enclave, node_done *done, voi
     return fake_take(n, done, arg, NULL);
 }
 
+enum status node_part(struct node *n, const char *enclave, bool wait, node_done *done, void *arg)
+{
+    (void)wait;
+    return node_leave(n, enclave, done, arg);
+}
+
 enum status node_members(struct node *n, const char *enclave, node_member_visit *visit, void *arg)
 {
     if (!fake_known(n, enclave)) return ST_NOT_FOUND;

@@ -61,6 +61,7 @@ static void row_of_an_enclave(void **state)
                                .address = BYTES_LIT("127.0.0.1:4433"),
                                .read_upto = 4,
                                .joined_ms = 5,
+                               .parting = 1,
                                .invitation = BYTES(fill, 100),
                                .knock = BYTES(fill, 300)};
     fields_mutate(&enclave_record_fields, &r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files core/holder node/hold node/put node/get */
+/* uses: base crypto core/files core/holder node/hold node/put node/get node/repair */
 /* put through several members in one process: sizes and profiles, holders that are away, die or
  * are full, kill and resumption, changing sources, cancelling, leases. */
 #include <setjmp.h>

@@ -53,6 +53,21 @@ enum tree_keep {
     TREE_KEEP_SAME = 255 /* in a record: as it is; the rules are applied to everything */
 };
 
+/* Records. */
+enum tree_kind {
+    TREE_PUT = 1,
+    TREE_MKDIR = 2,
+    TREE_MV = 3,
+    TREE_RM = 4,
+    TREE_AT = 5,
+    TREE_KEEP = 6,
+    TREE_REWRAP = 7,
+    TREE_LOSS = 16,
+    TREE_DEPOT = 32, /* storage nodes: depots.h */
+    TREE_DEPOT_SIGN = 33,
+    TREE_DEPOT_LET_GO = 34
+};
+
 struct tree;
 
 struct tree_file {
@@ -178,6 +193,9 @@ void tree_on_wrap(struct tree *t, tree_wrap_check *check, void *arg); /* none: n
 enum status tree_add_depot(struct buf *body, const struct depot_take *r) MUST_USE;
 enum status tree_add_depot_sign(struct buf *body, const struct depot_sign *r) MUST_USE;
 enum status tree_add_depot_let_go(struct buf *body, uint16_t number) MUST_USE;
+/* The holder does not have the column any more. */
+enum status tree_add_loss(struct buf *body, const uint8_t segment_id[32], uint8_t index,
+                          uint16_t holder) MUST_USE;
 
 /* The state as bytes, in one form; the hash leaves the CEK wraps and their epochs out. */
 enum status tree_save(const struct tree *t, struct buf *out) MUST_USE;

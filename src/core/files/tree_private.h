@@ -13,19 +13,6 @@
 #include "base/fields.h"
 #include "core/files/tree.h"
 
-enum tree_kind {
-    TREE_PUT = 1,
-    TREE_MKDIR = 2,
-    TREE_MV = 3,
-    TREE_RM = 4,
-    TREE_AT = 5,
-    TREE_KEEP = 6,
-    TREE_REWRAP = 7,
-    TREE_DEPOT = 32, /* storage nodes: depots.h */
-    TREE_DEPOT_SIGN = 33,
-    TREE_DEPOT_LET_GO = 34
-};
-
 #define TREE_PUT_FIELDS(X, M)                   \
     X(M, VAR16, path, TREE_PATH_MAX, 0)         \
     X(M, FIX, base, 32, 0)                      \
@@ -70,6 +57,12 @@ FIELDS_DECLARE(tree_keep_set, TREE_KEEP_FIELDS);
     X(M, U64, epoch, 0, 0)       \
     X(M, FIX, wrap, TREE_WRAP, 0)
 FIELDS_DECLARE(tree_wrap_set, TREE_REWRAP_FIELDS);
+
+#define TREE_LOSS_FIELDS(X, M) \
+    X(M, FIX, id, 32, 0)       \
+    X(M, U8, index, 0, 0)      \
+    X(M, U16, holder, 0, 0)
+FIELDS_DECLARE(tree_loss, TREE_LOSS_FIELDS);
 
 /* What all nodes and past versions of one id share. */
 struct tree_version {

@@ -351,7 +351,7 @@ static enum status apply_at(const struct apply *a, const struct tree_at *r)
         return ignore(a, none, "contradicts what was said first");
     for (unsigned i = 0; i < n; i++) {
         uint16_t leaf = get_u16(list_at(r->at, i, 2));
-        if (leaf != PLACE_NOBODY) s->at[i] = leaf;
+        if (leaf != PLACE_NOBODY && leaf != PLACE_LOST) s->at[i] = leaf;
     }
     return tell(a, TREE_APPLIED, none, NULL);
 }
@@ -391,6 +391,18 @@ static enum status apply_depot(const struct apply *a, uint8_t kind, const void *
     return why != NULL ? ignore(a, none, why) : tell(a, TREE_APPLIED, none, NULL);
 }
 
+/* Only of the holder it was said to be with: what was made again meanwhile stays. */
+static enum status apply_loss(const struct apply *a, const struct tree_loss *r)
+{
+    bool found;
+    size_t at = tree_segment_seek(a->t, r->id, &found);
+    struct tree_segment *s = found ? a->t->segments.p[at] : NULL;
+    if (!s || r->index >= s->n || s->at[r->index] != r->holder || r->holder >= PLACE_LOST)
+        return ignore(a, BYTES_NONE, "it is not there");
+    s->at[r->index] = PLACE_LOST;
+    return tell(a, TREE_APPLIED, BYTES_NONE, NULL);
+}
+
 enum status tree_apply(struct tree *t, uint8_t kind, const void *record,
                        const struct tree_from *from, tree_told *told, void *arg)
 {
@@ -406,6 +418,7 @@ enum status tree_apply(struct tree *t, uint8_t kind, const void *record,
     case TREE_DEPOT:
     case TREE_DEPOT_SIGN:
     case TREE_DEPOT_LET_GO: return apply_depot(&a, kind, record);
+    case TREE_LOSS: return apply_loss(&a, record);
     default: return ST_BUG;
     }
 }

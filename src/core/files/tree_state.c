@@ -12,6 +12,7 @@ FIELDS_DEFINE(tree_rm, TREE_RM_FIELDS);
 FIELDS_DEFINE(tree_at, TREE_AT_FIELDS);
 FIELDS_DEFINE(tree_keep_set, TREE_KEEP_FIELDS);
 FIELDS_DEFINE(tree_wrap_set, TREE_REWRAP_FIELDS);
+FIELDS_DEFINE(tree_loss, TREE_LOSS_FIELDS);
 
 #define STATE_VERSION 2
 #define SNAP_INLINE 0 /* form of the state in a SNAP; 1 = in a manifest is reserved */
@@ -27,6 +28,7 @@ union record {
     struct depot_take depot;
     struct depot_sign sign;
     struct depot_let_go let_go;
+    struct tree_loss loss;
 };
 
 static const struct fields *fields_of(uint8_t kind)
@@ -42,6 +44,7 @@ static const struct fields *fields_of(uint8_t kind)
     case TREE_DEPOT: return &depot_take_fields;
     case TREE_DEPOT_SIGN: return &depot_sign_fields;
     case TREE_DEPOT_LET_GO: return &depot_let_go_fields;
+    case TREE_LOSS: return &tree_loss_fields;
     default: return NULL;
     }
 }
@@ -54,7 +57,7 @@ static enum status read_record(struct cursor *c, bool placed_only, uint8_t *ret_
     struct bytes body = cursor_take(c, cursor_u32(c));
     const struct fields *f = fields_of(kind);
     if (c->bad) return ST_BAD_MESSAGE;
-    if (!f || (placed_only && kind != TREE_AT)) return ST_BAD_MESSAGE;
+    if (!f || (placed_only && kind != TREE_AT && kind != TREE_LOSS)) return ST_BAD_MESSAGE;
     *ret_kind = kind;
     return fields_decode(f, body, ret);
 }
@@ -206,6 +209,14 @@ enum status tree_add_depot_let_go(struct buf *body, uint16_t number)
 {
     struct depot_let_go r = {.number = number};
     return add(body, TREE_DEPOT_LET_GO, &r);
+}
+
+enum status tree_add_loss(struct buf *body, const uint8_t segment_id[32], uint8_t index,
+                          uint16_t holder)
+{
+    struct tree_loss r = {.index = index, .holder = holder};
+    memcpy(r.id, segment_id, 32);
+    return add(body, TREE_LOSS, &r);
 }
 
 /* --- the state ----------------------------------------------------------------------------- */

@@ -129,7 +129,8 @@ void enclave_put_record(struct enclave *e, struct keep_batch *b)
                                .joined_ms = e->joined_ms,
                                .invitation = buf_view(&e->invitation),
                                .knock = buf_view(&e->knock),
-                               .via = (uint8_t)e->via};
+                               .via = (uint8_t)e->via,
+                               .parting = e->parting};
     memcpy(r.tag, e->tag, 16);
     memcpy(r.pin, e->pin, 32);
     memcpy(r.room, e->room, 32);

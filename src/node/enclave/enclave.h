@@ -35,7 +35,7 @@
 #define ENCLAVE_LOST_TEXT                                                                     \
     "this machine lost the thread of the keys (an old backup?): it has asked the others for " \
     "new ones and goes on by itself when one of them is there"
-#define ENCLAVE_RECORD_VERSION 2
+#define ENCLAVE_RECORD_VERSION 3
 #define ENCLAVE_SOCKS_IDLE_MS 600000 /* then the proxy is given another password */
 #define ENCLAVE_STATE_ROW ((size_t)1 << 20)
 #define ENCLAVE_STATE_MAX ((size_t)32 << 20) /* 160 000 epochs: more than feed 0 has room for */
@@ -77,7 +77,8 @@ enum enclave_via { ENCLAVE_VIA_ANY = 0, ENCLAVE_VIA_TOR = 1 };
     X(M, FIX, safety, 32, 0)                                \
     X(M, VAR16, knock, 8192, 0)                             \
     X(M, FIX, veto_seed, 32, 0)                             \
-    X(M, U8, via, 0, 0) /* enum enclave_via */
+    X(M, U8, via, 0, 0)     /* enum enclave_via */          \
+    X(M, U8, parting, 0, 0) /* hands over, then leaves */
 FIELDS_DECLARE(enclave_record, ENCLAVE_RECORD_FIELDS);
 
 struct enclave_keys { /* guarded */
@@ -234,6 +235,7 @@ struct enclave {
     uint8_t id[32];
     struct enclave_keys *keys;
     enum enclave_via via;
+    bool parting; /* the owner leaves: what the others need is handed over first */
     bool hurry; /* node/gate.h */
     char socks_user[33];
     uint32_t socks_count;
@@ -525,6 +527,7 @@ bool enclave_rehome_sign(const struct enclave *e, uint64_t *ret_version, uint8_t
 /* ---- leave.c ---- */
 void enclave_removed_why(struct enclave *e);
 void enclave_removed(struct enclave *e);    /* REMOVE or SELF_REVOKE of us is in the ledger */
+void enclave_leave_parted(struct enclave *e); /* what the others need is handed over */
 void enclave_leave_drop(struct enclave *e); /* our LEAVE is in the ledger: drop the seat */
 void enclave_shred(struct enclave *e, const char *why);
 /* done: when the disk has erased it, or refused to. */
@@ -580,6 +583,7 @@ enum status enclave_files_entry(struct enclave *e, uint64_t index, struct bytes 
                                 bool last_word, struct keep_batch *b) MUST_USE;
 void enclave_files_up(struct enclave *e); /* attached and synced */
 void enclave_files_down(struct enclave *e);
+void enclave_files_part(struct enclave *e); /* hands over what is kept here */
 void enclave_files_roster(struct enclave *e);
 void enclave_files_peer(struct enclave *e, uint16_t leaf, bool up);
 void enclave_files_frame(struct enclave *e, uint16_t leaf, uint8_t type, struct bytes payload);

@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void nobody(void *arg, const struct node_result *r)
+{
+    (void)arg;
+    (void)r;
+}
+
 struct destroying {
     node_done *done;
     void *arg;
@@ -153,6 +159,20 @@ void enclave_leave_drop(struct enclave *e)
                                  e) == ST_OK;
 }
 
+/* LEAVE goes to the ledger; what comes after it goes on by itself. */
+static enum status begin(struct enclave *e)
+{
+    struct intent i = {.kind = INTENT_LEAVE};
+    enum status st = enclave_intend(e, &i);
+    if (st != ST_OK) return st;
+    enclave_move(e, ENCLAVE_LEAVING);
+    struct keep_batch b;
+    keep_begin(&b, &e->node->keep);
+    enclave_put_record(e, &b);
+    enclave_commit(e, &b, NULL, NULL);
+    return ST_OK;
+}
+
 enum status node_leave(struct node *n, const char *name, node_done *done, void *arg)
 {
     if (!n->started) return ST_LOCKED;
@@ -162,20 +182,71 @@ enum status node_leave(struct node *n, const char *name, node_done *done, void *
     e->leave_done = done;
     e->leave_arg = arg;
     if (e->phase == ENCLAVE_MEMBER) {
-        struct intent i = {.kind = INTENT_LEAVE};
-        enum status st = enclave_intend(e, &i);
-        if (st != ST_OK) {
-            e->leave_done = NULL;
-            return st;
-        }
-        enclave_move(e, ENCLAVE_LEAVING);
-        struct keep_batch b;
-        keep_begin(&b, &n->keep);
-        enclave_put_record(e, &b);
-        enclave_commit(e, &b, NULL, NULL);
-        return ST_OK;
+        enum status st = begin(e);
+        if (st != ST_OK) e->leave_done = NULL;
+        return st;
     }
     if (e->phase == ENCLAVE_LEAVING) return ST_OK; /* on its way; done is told when it is through */
     enclave_shred(e, "given up");
     return ST_OK;
+}
+
+/* ---- handing over first ---- */
+
+struct begun {
+    node_done *done;
+    void *arg;
+};
+
+static void on_begun(void *arg, enum status st)
+{
+    struct begun *b = arg;
+    node_finish(b->done, b->arg, st,
+                st == ST_OK ? "what the others need is handed over first; enclave transfers shows "
+                              "how far it is"
+                            : "the disk refused it: try again",
+                NULL);
+    free(b);
+}
+
+static bool hands_over(const struct enclave *e)
+{
+    return e->phase == ENCLAVE_MEMBER && e->shelf != NULL && e->group != NULL &&
+           group_in(e->group) && ledger_members(group_ledger(e->group)) > 1;
+}
+
+enum status node_part(struct node *n, const char *name, bool wait, node_done *done, void *arg)
+{
+    if (!n->started) return ST_LOCKED;
+    struct enclave *e = node_find(n, name);
+    if (e == NULL) return ST_NOT_FOUND;
+    if (wait && !hands_over(e)) return node_leave(n, name, done, arg);
+    if (wait && e->leave_done != NULL) return ST_BUSY;
+    struct begun *b = wait ? NULL : malloc(sizeof *b);
+    if (!wait && b == NULL) return ST_NO_MEMORY;
+    if (wait) {
+        e->leave_done = done;
+        e->leave_arg = arg;
+    } else {
+        *b = (struct begun){done, arg};
+    }
+    if (!hands_over(e)) {
+        node_later_kv(n, e, on_begun, b, ST_OK);
+        return e->leave_done != NULL ? ST_OK : node_leave(n, name, nobody, NULL);
+    }
+    e->parting = true;
+    enclave_files_part(e);
+    struct keep_batch batch;
+    keep_begin(&batch, &n->keep);
+    enclave_put_record(e, &batch);
+    enclave_commit(e, &batch, wait ? NULL : on_begun, b);
+    return ST_OK;
+}
+
+void enclave_leave_parted(struct enclave *e)
+{
+    enum status st = e->phase == ENCLAVE_MEMBER ? begin(e) : ST_OK;
+    if (st != ST_OK)
+        enclave_trouble(e, "everything is handed over, but the leaving cannot begin: %s",
+                        status_text(st));
 }

@@ -36,6 +36,7 @@ static enum status from_record(struct enclave *e, const struct enclave_record *r
     buf_bytes(&e->invitation, r->invitation);
     buf_bytes(&e->knock, r->knock);
     e->via = (enum enclave_via)r->via;
+    e->parting = r->parting != 0;
     e->phase = (enum enclave_phase)r->phase;
     sm_init(&e->sm, e->sm.table, r->phase);
     return ST_OK;

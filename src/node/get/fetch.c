@@ -22,6 +22,8 @@ struct part {
     uint8_t root[32];
     uint8_t found[32];
     uint8_t *bytes;
+    uint8_t trailer[SHARD_TRAILER_MAX];
+    uint8_t trailer_len;
     uint64_t progress_ms;
     uint64_t again_ms; /* after a lost link: not before */
 };
@@ -45,7 +47,14 @@ struct fetch {
     struct segment_code *code;
     uint8_t *from[SHARD_COLUMNS_MAX];
     unsigned made_n;
+    const struct part *given[SHARD_COLUMNS_MAX]; /* where column i came from */
 };
+
+/* Columns that are wanted. */
+static unsigned needed(const struct fetch *f)
+{
+    return f->c.only ? (unsigned)__builtin_popcountll(f->c.only) : f->c.want.k;
+}
 
 static size_t column_bytes(const struct fetch *f)
 {
@@ -89,6 +98,7 @@ void fetch_free(struct fetch *f)
 
 static void add(struct fetch *f, uint16_t leaf, uint8_t index)
 {
+    if (f->c.only && !(f->c.only >> index & 1)) return;
     for (size_t i = 0; i < f->n; i++)
         if (f->parts[i]->leaf == leaf && f->parts[i]->index == index) return;
     if (f->n == FETCH_PARTS_MAX) return;
@@ -194,6 +204,8 @@ static enum status judge(struct part *p, const struct shard_info *info)
     if (st == ST_OK) st = segment_trailer_check(&t, p->index, w->n, w->root);
     if (st != ST_OK) return ST_INTEGRITY;
     memcpy(p->root, t.root, 32);
+    memcpy(p->trailer, info->trailer, info->trailer_len);
+    p->trailer_len = info->trailer_len;
     return ST_OK;
 }
 
@@ -367,13 +379,14 @@ static void finish(struct fetch *f)
     uint8_t want[SHARD_COLUMNS_MAX];
     unsigned h = 0;
     f->job = true;
-    for (unsigned index = 0; index < w->n && h < w->k; index++)
+    for (unsigned index = 0; index < w->n && h < needed(f); index++)
         for (size_t i = 0; i < f->n; i++) {
             struct part *p = f->parts[i];
             if (p->index != index || p->state != PART_GOOD) continue;
             have[h] = (uint8_t)index;
             f->index[h] = (uint8_t)index;
             f->column[h] = f->from[h] = p->bytes;
+            f->given[h] = p;
             h++;
             break;
         }
@@ -436,11 +449,11 @@ static void run(struct fetch *f)
         if (p->state == PART_RUNNING || p->state == PART_VERIFYING) running++;
         if (p->state == PART_RUNNING && now - p->progress_ms >= FETCH_SLOW_MS) slow++;
     }
-    if (good >= f->c.want.k) {
+    if (good >= needed(f)) {
         finish(f);
         return;
     }
-    unsigned want = f->c.want.k - good;
+    unsigned want = needed(f) - good;
     while (running - slow < want) {
         struct part *p = best_idle(f);
         if (!p) break;
@@ -474,6 +487,11 @@ const uint8_t *fetch_column(const struct fetch *f, unsigned i)
 uint8_t fetch_index(const struct fetch *f, unsigned i)
 {
     return f->index[i];
+}
+
+struct bytes fetch_trailer(const struct fetch *f, unsigned i)
+{
+    return BYTES(f->given[i]->trailer, f->given[i]->trailer_len);
 }
 
 bool fetch_found(const struct fetch *f, unsigned i, uint8_t *ret_index, uint16_t *ret_leaf)

@@ -37,7 +37,8 @@ struct fetch_config {
     struct work work;
     struct hold *hold;
     struct fetch_want want;
-    bool data; /* wanted are the k data columns, not just any k */
+    bool data;     /* wanted are the k data columns, not just any k */
+    uint64_t only; /* not 0: wanted are just these columns, as they are */
     void (*bad)(void *arg, uint16_t leaf, uint8_t index, enum status why);
     void (*gave)(void *arg, uint16_t leaf);
     void (*done)(void *arg, enum status st);
@@ -53,6 +54,8 @@ void fetch_pump(struct fetch *f); /* a holder came or went, or time passed */
 /* After done with ST_OK. Column i of the k that were got (data: i is its index). */
 const uint8_t *fetch_column(const struct fetch *f, unsigned i);
 uint8_t fetch_index(const struct fetch *f, unsigned i); /* ascending */
+/* The trailer it came with; not data. */
+struct bytes fetch_trailer(const struct fetch *f, unsigned i);
 /* Which columns were found, verified, by (index, leaf): false when i is past the last. */
 bool fetch_found(const struct fetch *f, unsigned i, uint8_t *ret_index, uint16_t *ret_leaf);
 

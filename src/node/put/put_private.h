@@ -22,7 +22,6 @@
 #define PUT_FRESH_MAX 5 /* times a source may change under one put */
 #define PUT_PASSES 2    /* 0: the file, 1: a manifest too large for the entry */
 #define PUT_CHUNK_MANIFEST UINT32_C(0x80000000) /* number of the first chunk of pass 1 */
-#define PUT_SPREAD_COLUMNS 8                    /* rebuilt at once */
 
 /* What is durable of a segment. */
 struct put_seg {

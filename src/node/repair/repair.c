@@ -1,10 +1,121 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/repair/repair.h"
 
+#include <stdio.h>
+
+#define SCORE_LEAST 0.5 /* for new columns */
+#define TRANSFER (SHELF_TRANSFERS - 1)
+
+static const struct tree *tree_of(void *ctx)
+{
+    return ((const struct shelf *)ctx)->tree;
+}
+
+static bool ready(void *ctx)
+{
+    const struct shelf *s = ctx;
+    struct enclave *e = s->e;
+    return enclave_in(e) && e->attached && enclave_synced(e, FEED_LEDGER) &&
+           enclave_synced(e, FEED_FILES) && !s->refold_due;
+}
+
+static bool present(void *ctx, uint16_t holder)
+{
+    const struct shelf *s = ctx;
+    if (holder == group_leaf(s->e->group)) return true;
+    return s->e->peers != NULL && peers_path(s->e->peers, holder) != PEERS_OFFLINE;
+}
+
+static double weight(void *ctx, uint16_t holder, bool *ret_fit)
+{
+    const struct shelf *s = ctx;
+    double score = enclave_score(s->e, holder);
+    *ret_fit = score >= SCORE_LEAST;
+    return score * enclave_availability(s->e, holder);
+}
+
+static void append(void *ctx, uint8_t type, struct bytes body, put_appended *done, void *arg)
+{
+    struct shelf *s = ctx;
+    enum status st = shelf_queue(s, type, body, done, NULL, arg);
+    if (st != ST_OK) shelf_append_later(s, done, arg, st);
+}
+
+static void parted(void *ctx)
+{
+    struct shelf *s = ctx;
+    enclave_leave_parted(s->e);
+}
+
+enum status repair_load(struct shelf *s)
+{
+    const struct node_ports *ports = &s->e->node->ports;
+    struct repairs_env env = {.env = ports->env,
+                              .work = ports->work,
+                              .hold = s->hold,
+                              .own = group_leaf(s->e->group),
+                              .tree = tree_of,
+                              .ready = ready,
+                              .present = present,
+                              .weight = weight,
+                              .append = append,
+                              .parted = parted,
+                              .ctx = s};
+    s->repairs = repairs_new(&env);
+    if (s->repairs != NULL && s->e->parting) repairs_part(s->repairs);
+    return s->repairs == NULL ? ST_NO_MEMORY : ST_OK;
+}
+
+void repair_free(struct shelf *s)
+{
+    repairs_free(s->repairs);
+    s->repairs = NULL;
+}
+
 void repair_lost(struct enclave *e, uint16_t holder, const uint8_t segment_id[32], uint8_t index,
                  const char *why)
 {
-    env_log(e->node->ports.env, ENV_WARN, "repair", "column %u of segment %02x%02x%02x%02x at %u: %s",
-            (unsigned)index, segment_id[0], segment_id[1], segment_id[2], segment_id[3],
-            (unsigned)holder, why);
+    if (e->shelf == NULL || e->shelf->repairs == NULL || !enclave_in(e)) return;
+    env_log(e->node->ports.env, ENV_WARN, "repair", "shard %u at holder %u is lost: %s",
+            (unsigned)index, (unsigned)holder, why);
+    repairs_lost(e->shelf->repairs, holder, segment_id, index);
+}
+
+bool repair_wants_links(const struct shelf *s)
+{
+    return s->repairs != NULL && repairs_wants_links(s->repairs);
+}
+
+bool repair_transfer(struct shelf *s, node_transfer_visit *visit, void *arg)
+{
+    struct repairs_view v;
+    char words[NODE_REASON_MAX];
+    if (s->repairs == NULL) return false;
+    repairs_view(s->repairs, &v);
+    if (!v.parting && !v.busy) return false;
+    struct node_transfer t = {.id = s->e->slot * SHELF_TRANSFERS + TRANSFER,
+                              .enclave = s->e->name,
+                              .kind = v.parting ? "leave" : "repair",
+                              .path = "",
+                              .local = "",
+                              .state = v.parting ? "handing over" : "repairing",
+                              .total = v.total,
+                              .bytes = v.done < v.total ? v.done : v.total,
+                              .rate = v.rate,
+                              .eta_ms = v.eta_ms,
+                              .text = words};
+    if (s->e->phase == ENCLAVE_LEAVING) {
+        t.state = "leaving";
+        snprintf(words, sizeof words, "everything is handed over: the sentinel is told");
+    } else if (v.waiting) {
+        t.state = "waiting";
+        snprintf(words, sizeof words,
+                 "members who could take over cannot be reached, or have no room: it goes on by "
+                 "itself; enclave leave --now goes without");
+    } else {
+        snprintf(words, sizeof words, "%llu of %llu segments to go",
+                 (unsigned long long)v.segments_left, (unsigned long long)v.segments);
+    }
+    visit(arg, &t);
+    return true;
 }

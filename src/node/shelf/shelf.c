@@ -4,6 +4,7 @@
 #include "node/shelf/shelf_depots.h"
 
 #include "crypto/hash.h"
+#include "node/repair/repair.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static void note_effect(void *arg, uint8_t kind, enum tree_effect effect, struct
                         const char *why)
 {
     struct shelf *s = arg;
-    (void)kind;
+    if (kind == TREE_LOSS && effect == TREE_APPLIED && s->repairs != NULL) repairs_look(s->repairs);
     if (!s->folding) return;
     /* The worst of several records is told. */
     if (effect >= s->effect) {
@@ -87,6 +88,8 @@ static void fold(struct shelf *s, uint64_t index, const struct opened *o)
         env_log(s->e->node->ports.env, ENV_WARN, "files", "entry %llu is ignored: %s",
                 (unsigned long long)index, status_text(st));
     s->depots_ms = 0; /* a storage node may have come, or be signed for */
+    shelf_bad_prune(s);
+    if (s->repairs != NULL) repairs_heard(s->repairs, o->entry.leaf);
     if (++s->since_snap >= SHELF_SNAP_EVERY) s->snap_wanted = true;
 }
 
@@ -308,6 +311,7 @@ void enclave_files_roster(struct enclave *e)
     }
     n += shelf_depots_numbers(e->shelf, leaves + n, HOLD_LEAVES_MAX - n);
     hold_roster(e->shelf->hold, leaves, n);
+    if (e->shelf->repairs != NULL) repairs_look(e->shelf->repairs);
 }
 
 bool shelf_holds(const struct shelf *s, uint16_t holder)
@@ -342,6 +346,7 @@ static bool working(const struct shelf *s)
     for (size_t i = 0; i < s->n_gets; i++)
         if (!s->gets[i]->over) any = true;
     if (!any) puts_each(s->puts, on_put, &any);
+    if (!any) any = repair_wants_links(s);
     return any;
 }
 
@@ -430,7 +435,8 @@ enum status enclave_shelf_load(struct enclave *e)
     TRY(shelf_out_load(s));
     enclave_files_roster(e);
     count_held(s);
-    st = puts_resume(s->puts);
+    TRY(puts_resume(s->puts));
+    st = repair_load(s);
 out:
     buf_free(&row);
     if (st != ST_OK) {
@@ -446,6 +452,7 @@ void enclave_files_free(struct enclave *e)
     if (s == NULL) return;
     e->shelf = NULL;
     shelf_gets_free(s);
+    repair_free(s);
     puts_free(s->puts);
     shelf_ended_free(s);
     shelf_depots_free(s);
@@ -507,6 +514,12 @@ void enclave_files_up(struct enclave *e)
     if (e->shelf->snap_wanted) shelf_snap(e->shelf);
 }
 
+void enclave_files_part(struct enclave *e)
+{
+    repairs_part(e->shelf->repairs);
+    shelf_wake(e->shelf);
+}
+
 void enclave_files_down(struct enclave *e)
 {
     for (struct shelf_op *op = e->shelf->ops; op != NULL; op = op->next) op->flying = false;
@@ -519,6 +532,7 @@ uint64_t enclave_files_next_ms(const struct enclave *e)
     if (s->ops_again_ms != 0 && s->ops_again_ms < next) next = s->ops_again_ms;
     if (s->want_ms < next) next = s->want_ms;
     if (s->depots_ms < next) next = s->depots_ms;
+    if (s->repairs != NULL && repairs_next_ms(s->repairs) < next) next = repairs_next_ms(s->repairs);
     if (s->hold_ms == UINT64_MAX && hold_busy(s->hold)) next = 0;
     if (s->refold_due && e->commits == 0) next = 0;
     return next;
@@ -535,6 +549,10 @@ void enclave_files_tick(struct enclave *e, uint64_t now_ms)
         s->ops_again_ms = 0;
         shelf_send(s);
     }
+    bool wanted = repair_wants_links(s);
+    if (s->repairs != NULL) repairs_tick(s->repairs);
+    if (e->shelf == NULL) return; /* it left */
+    if (!wanted && repair_wants_links(s)) s->want_ms = now_ms;
     if (now_ms >= s->want_ms) {
         bool busy = working(s);
         if (busy) want_all(s);

@@ -90,12 +90,14 @@ struct shelf_bad {
 
 struct wire;
 struct depot_link; /* shelf_depots.h */
+struct repairs; /* node/repair */
 
 struct shelf {
     struct enclave *e;
     struct tree *tree;
     struct hold *hold;
     struct puts *puts;
+    struct repairs *repairs;
     struct keep_space s_out, s_puts;
     uint64_t own_number;
     uint8_t prev_own[32];
@@ -170,6 +172,7 @@ void shelf_gets_free(struct shelf *s);
 bool shelf_transfer(struct shelf *s, uint64_t id, node_transfer_visit *visit, void *arg);
 void shelf_each_get(struct shelf *s, node_transfer_visit *visit, void *arg);
 void shelf_note_bad(struct shelf *s, const struct get_bad *bad);
+void shelf_bad_prune(struct shelf *s); /* what is told to be lost is not damaged any more */
 
 /* shelf_put.c */
 void shelf_put_event(void *arg, const struct put_progress *p);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Getting a file back, and damaged shards by name. */
+#include "node/repair/repair.h"
 #include "node/shelf/shelf.h"
 
 #include <stdio.h>
@@ -37,6 +38,8 @@ static bool placed(void *ctx, const uint8_t segment_id[32], uint16_t ret_at[SHAR
 
 void shelf_note_bad(struct shelf *s, const struct get_bad *bad)
 {
+    if (bad->why == ST_INTEGRITY || bad->why == ST_NOT_FOUND)
+        repair_lost(s->e, bad->leaf, bad->segment_id, bad->index, status_text(bad->why));
     for (size_t i = 0; i < s->n_bad; i++)
         if (s->bad[i].leaf == bad->leaf && s->bad[i].index == bad->index &&
             memcmp(s->bad[i].segment_id, bad->segment_id, 32) == 0)
@@ -46,6 +49,17 @@ void shelf_note_bad(struct shelf *s, const struct get_bad *bad)
     b->leaf = bad->leaf;
     b->index = bad->index;
     memcpy(b->segment_id, bad->segment_id, 32);
+}
+
+void shelf_bad_prune(struct shelf *s)
+{
+    for (size_t i = 0; i < s->n_bad;) {
+        const struct tree_segment *t = tree_segment(s->tree, s->bad[i].segment_id);
+        if (t != NULL && t->at[s->bad[i].index] == s->bad[i].leaf)
+            i++;
+        else
+            s->bad[i] = s->bad[--s->n_bad];
+    }
 }
 
 /* "shard 7 of segment 0 at bob is damaged" */
@@ -242,6 +256,7 @@ void node_transfers(struct node *n, node_transfer_visit *visit, void *arg)
         if (n->enclaves[i]->removed || s == NULL) continue;
         shelf_each_put(s, visit, arg);
         shelf_each_get(s, visit, arg);
+        repair_transfer(s, visit, arg);
     }
 }
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * repairs_private: the inside of repairs, shared by its files: repairs (what is to be
+ * done, and the doing), repairs_own (are the columns that we keep still here).
+ *
+ * Owns: see repairs.h. Errors: none. Order: none.
+ */
+#ifndef ENCLAVE_NODE_REPAIR_REPAIRS_PRIVATE_H
+#define ENCLAVE_NODE_REPAIR_REPAIRS_PRIVATE_H
+
+#include "node/repair/remake.h"
+#include "node/repair/repairs.h"
+
+/* A holder as this machine has seen it. */
+struct repairs_seen {
+    uint16_t number;
+    uint64_t absent_ms;  /* since when it is not seen; 0: it is */
+    uint64_t refused_ms; /* it took nothing: not asked until then */
+};
+
+struct repairs {
+    struct repairs_env env;
+    bool dead;
+    size_t pending; /* callbacks that hold an address of ours */
+    struct repairs_seen seen[PLACE_HOLDERS_MAX];
+    size_t seen_n;
+    struct plan_holder holders[PLACE_HOLDERS_MAX];
+    size_t g;
+    uint64_t heard_ms[REPAIRS_LEAVES];
+    uint64_t quiet_ms; /* the last PLACED of anybody */
+
+    uint8_t (*todo)[32];
+    size_t todo_n, todo_at;
+    bool look;
+    uint64_t look_ms;
+    uint64_t noticed_ms; /* since when there is something to do; 0: there is not */
+    bool short_of;       /* something could not be placed */
+    bool more;           /* something was done: looked over again */
+
+    struct remake *remake;
+    struct tree_segment now; /* being seen to */
+    uint16_t fresh[PLACE_COLUMNS_MAX];
+    bool any_fresh;
+
+    struct buf body; /* PLACED rows not yet handed in */
+    uint64_t body_ms;
+    struct buf losses;
+    unsigned appending;
+
+    bool parting;
+    bool parted;
+    uint64_t total, done, left;
+    uint64_t began_ms;
+    uint64_t read, sent;
+
+    /* repairs_own.c */
+    uint8_t (*own)[32];
+    uint64_t own_bits; /* columns of the segment asked about */
+    size_t own_n, own_at;
+    uint8_t own_after[32];
+    bool own_more;
+    bool own_asking;
+    uint64_t own_ms;
+};
+
+void repairs_release(struct repairs *r);
+void repairs_own_tick(struct repairs *r, uint64_t now);
+
+#endif
