@@ -47,7 +47,7 @@ lint: ## formatting, clang-tidy, and the rules of the house
 bench: all ## measure; JOB=name runs one job
 	@ENCLAVE_BUILD=$(abspath $(BUILD)) scripts/bench $(JOB)
 
-install: all ## install programs and man pages below PREFIX (/usr/local)
+install: all ## install programs, libenclave and its header below PREFIX (/usr/local)
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 clean: ## forget everything that was built

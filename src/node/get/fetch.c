@@ -45,6 +45,7 @@ struct fetch {
     struct segment_code *code;
     uint8_t *from[SHARD_COLUMNS_MAX];
     unsigned made_n;
+    uint64_t size; /* of the payload, as a good shard says */
 };
 
 static size_t column_bytes(const struct fetch *f)
@@ -194,6 +195,7 @@ static enum status judge(struct part *p, const struct shard_info *info)
     if (st == ST_OK) st = segment_trailer_check(&t, p->index, w->n, w->root);
     if (st != ST_OK) return ST_INTEGRITY;
     memcpy(p->root, t.root, 32);
+    p->f->size = t.size;
     return ST_OK;
 }
 
@@ -474,6 +476,11 @@ const uint8_t *fetch_column(const struct fetch *f, unsigned i)
 uint8_t fetch_index(const struct fetch *f, unsigned i)
 {
     return f->index[i];
+}
+
+uint64_t fetch_size(const struct fetch *f)
+{
+    return f->size;
 }
 
 bool fetch_found(const struct fetch *f, unsigned i, uint8_t *ret_index, uint16_t *ret_leaf)

@@ -53,6 +53,8 @@ void fetch_pump(struct fetch *f); /* a holder came or went, or time passed */
 /* After done with ST_OK. Column i of the k that were got (data: i is its index). */
 const uint8_t *fetch_column(const struct fetch *f, unsigned i);
 uint8_t fetch_index(const struct fetch *f, unsigned i); /* ascending */
+/* Bytes of payload in the segment, as one of the holders' trailers says. */
+uint64_t fetch_size(const struct fetch *f);
 /* Which columns were found, verified, by (index, leaf): false when i is past the last. */
 bool fetch_found(const struct fetch *f, unsigned i, uint8_t *ret_index, uint16_t *ret_leaf);
 

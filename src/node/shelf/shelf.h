@@ -150,6 +150,7 @@ void shelf_gets_free(struct shelf *s);
 bool shelf_transfer(struct shelf *s, uint64_t id, node_transfer_visit *visit, void *arg);
 void shelf_each_get(struct shelf *s, node_transfer_visit *visit, void *arg);
 void shelf_note_bad(struct shelf *s, const struct get_bad *bad);
+void shelf_forget_bad(struct shelf *s, const uint8_t segment_id[32], uint16_t leaf, uint8_t index);
 
 /* shelf_put.c */
 void shelf_put_event(void *arg, const struct put_progress *p);
