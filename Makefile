@@ -34,6 +34,10 @@ sim-long: setup $(BUILD)/build.ninja ## 10,000 seeds with all faults, JOBS at a 
 	@ninja -C $(BUILD) -j $(JOBS) sim
 	@JOBS=$(JOBS) STATE=$(BUILD)/sim-long scripts/sim-long --bin $(BUILD)/sim --from $(or $(FROM),1) --to $(or $(TO),10000)
 
+faults: setup $(BUILD)/build.ninja ## every write of the stores made to fail, one by one, in every way (make test takes a share)
+	@ninja -C $(BUILD) -j $(JOBS) test_faults
+	@FAULTS_ALL=1 $(BUILD)/test_faults
+
 fuzz: ## each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
 	@scripts/setup lint
 	@scripts/fuzz $(FUZZ_SECONDS)
@@ -47,7 +51,7 @@ lint: ## formatting, clang-tidy, and the rules of the house
 bench: all ## measure; JOB=name runs one job
 	@ENCLAVE_BUILD=$(abspath $(BUILD)) scripts/bench $(JOB)
 
-install: all ## install programs and man pages below PREFIX (/usr/local)
+install: all ## install programs, libenclave and its header below PREFIX (/usr/local)
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 clean: ## forget everything that was built
@@ -63,4 +67,4 @@ setup:
 $(BUILD)/build.ninja: CMakeLists.txt
 	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_ARGS)
 
-.PHONY: all demo test asan sim sim-long fuzz lint bench install clean help setup
+.PHONY: all demo test asan sim sim-long faults fuzz lint bench install clean help setup

@@ -61,7 +61,7 @@ folder(link PkgConfig::SSL PkgConfig::CRYPTO)
 folder(store PkgConfig::SQLITE PkgConfig::UV)
 folder(net PkgConfig::UV PkgConfig::SSL)
 folder(node)
-foreach(part vault host enclave contact post vote shelf put get hold repair depot)
+foreach(part vault host enclave contact post vote shelf put get hold check repair depot)
   folder(node/${part})
 endforeach()
 folder(api PkgConfig::UTF8PROC PkgConfig::JANSSON PkgConfig::WEBSOCKETS PkgConfig::UV)
@@ -70,8 +70,22 @@ folder(cli/talk)
 
 set(CORE core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder
   core/audit core/repair core/room core/grant core/vault core/ports)
-set(NODE node node/vault node/host node/enclave node/contact node/post node/vote node/shelf node/put node/get node/hold node/repair node/depot)
+set(NODE node node/vault node/host node/enclave node/contact node/post node/vote node/shelf node/put node/get node/hold node/check
+  node/repair node/depot)
 set(ALL base tables crypto ${CORE} link store net ${NODE} api client cli/talk)
+
+# libenclave: what src/client is made of, as one library that shows include/enclave/enclave.h and no more.
+set_target_properties(enclave_base enclave_tables enclave_client PROPERTIES POSITION_INDEPENDENT_CODE ON)
+set(map ${CMAKE_SOURCE_DIR}/cmake/libenclave.map)
+add_library(libenclave SHARED $<TARGET_OBJECTS:enclave_client>)
+target_link_libraries(libenclave PRIVATE enclave_flags enclave_tables enclave_base PkgConfig::CURL PkgConfig::JANSSON)
+target_link_options(libenclave PRIVATE -Wl,--version-script=${map} -Wl,--as-needed)
+set_target_properties(libenclave PROPERTIES OUTPUT_NAME enclave VERSION ${PROJECT_VERSION} SOVERSION 0 LINK_DEPENDS ${map})
+add_dependencies(programs libenclave)
+configure_file(${CMAKE_SOURCE_DIR}/cmake/libenclave.pc.in ${CMAKE_BINARY_DIR}/libenclave.pc @ONLY)
+install(TARGETS libenclave LIBRARY DESTINATION lib COMPONENT library)
+install(FILES ${CMAKE_BINARY_DIR}/libenclave.pc DESTINATION lib/pkgconfig COMPONENT library)
+install(FILES ${CMAKE_SOURCE_DIR}/include/enclave/enclave.h DESTINATION include/enclave COMPONENT library)
 
 program(sentinel sentinel base tables crypto ${CORE} link store net node/host)
 program(enclaved enclaved base tables crypto ${CORE} link store net ${NODE} api)

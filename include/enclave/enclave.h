@@ -12,6 +12,9 @@
  *     enclave_answer_free(a);
  *     enclave_close(e);
  *
+ * Files: enclave_upload, enclave_download and enclave_file_info (examples/keep.c uses all of them).
+ * Build with `pkg-config --cflags --libs libenclave`.
+ *
  * Owns: a handle belongs to its caller until enclave_close, an answer until
  *     enclave_answer_free; texts live as long as what they were asked from.
  * Errors: enclave_call always returns an answer, except when memory is out
@@ -63,6 +66,58 @@ void enclave_answer_free(struct enclave_answer *a);
 typedef int enclave_line(void *arg, const char *json, size_t n);
 struct enclave_answer *enclave_follow(struct enclave *e, unsigned long long after,
                                       enclave_line *line, void *arg);
+
+/* ---- files ---- */
+
+/* How a transfer goes; valid during the call. */
+struct enclave_progress {
+    const char
+        *state; /* "queued", "reading", "spreading", "accepted", "safe", "fetching", "waiting",
+                          "done" or "failed" */
+    const char *text; /* the same in plain words */
+    unsigned long long bytes, total;
+    unsigned long long rate;        /* bytes a second, lately; 0: not known */
+    unsigned long long eta_ms;      /* time left; 0: not known */
+    unsigned holders, holders_done; /* wanted; those that have acknowledged all of theirs */
+};
+/* Called in the thread of the call, at least once, at most every quarter of a second. 0: no more is
+ * waited for (exit 130); the transfer itself goes on in the daemon. */
+typedef int enclave_watch(void *arg, const struct enclave_progress *p);
+
+/* All zeros is fine, and so is NULL for it. */
+struct enclave_transfer {
+    const char *enclave; /* by name; NULL: the only one of this home */
+    const char *profile; /* upload: "K/N"; NULL: as the daemon is set */
+    int to_the_end;      /* upload: wait until every column is kept, not only for the loss of one
+                            holder to do no harm */
+    int replace;         /* download: a file that is there is written over */
+    enclave_watch *watch;
+    void *arg;
+};
+
+/* Puts the file `local` into the enclave as `path` and waits until the loss of one holder would do no
+ * harm. Exit 0: as safe as it can be; 3: safe from one loss, and still spreading; others: it failed,
+ * or the wait for it ended. */
+struct enclave_answer *enclave_upload(struct enclave *e, const char *local, const char *path,
+                                      const struct enclave_transfer *how);
+/* Writes `path` of the enclave to `local`: whole and verified, or not at all (exit 5: `local` is there
+ * already; 8: too many shards are damaged). */
+struct enclave_answer *enclave_download(struct enclave *e, const char *path, const char *local,
+                                        const struct enclave_transfer *how);
+
+struct enclave_file {
+    unsigned long long size, version;
+    int directory;
+    unsigned may_vanish, holders; /* how many of the holders may vanish */
+    unsigned k, n, segments, bad_shards;
+    char sha256[65];  /* "" for a directory */
+    char safety[128]; /* the same in plain words */
+};
+/* enclave: NULL for the only one. *ret is all zeros where the answer's exit is not 0. */
+struct enclave_answer *enclave_file_info(struct enclave *e, const char *enclave, const char *path,
+                                         struct enclave_file *ret);
+
+/* ---- the call that runs ---- */
 
 /* Ends the call that runs now and every later one with exit 130, until enclave_resume. */
 void enclave_cancel(struct enclave *e);

@@ -178,6 +178,64 @@ void api_handle_verify(struct call *c)
     if (st != ST_OK) api_refused(c, name, st);
 }
 
+/* ---- check ---- */
+
+static void keep_check(void *arg, const struct node_check *v)
+{
+    json_t **o = arg;
+    *o = json_check(v);
+}
+
+static void answer_check(struct call *c, const char *name)
+{
+    json_t *o = NULL;
+    enum status st = node_check_look(c->api->o.node, name, keep_check, &o);
+    if (st == ST_OK && o != NULL)
+        call_answer(c, o);
+    else if (st == ST_NOT_FOUND)
+        call_fail(c, st, "there was no check of it since the daemon began", "enclave check");
+    else
+        api_refused(c, name, st);
+}
+
+static void begin_check(struct call *c, unsigned percent, bool mend)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    struct node_check_ask ask = {.enclave = name, .percent = percent, .mend = mend};
+    enum status st = node_check(c->api->o.node, &ask);
+    if (st == ST_OK)
+        answer_check(c, name);
+    else if (st == ST_BUSY)
+        call_fail(c, ST_CONFLICT, "a check of it runs already", "the same again when it is over");
+    else
+        api_refused(c, name, st);
+}
+
+void api_handle_check(struct call *c)
+{
+    uint64_t percent = call_number(c, "read_data", 0);
+    if (percent > 100)
+        call_fail(c, ST_USAGE, "read_data is a share of 1 to 100 percent", "");
+    else
+        begin_check(c, (unsigned)percent, false);
+}
+
+void api_handle_repair(struct call *c)
+{
+    begin_check(c, 0, true);
+}
+
+void api_handle_check_look(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name != NULL) answer_check(c, name);
+}
+
+/* ---- proofs ---- */
+
 void api_handle_proof(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];

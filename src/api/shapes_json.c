@@ -157,6 +157,43 @@ json_t *json_verdict(const struct node_verdict *v)
     return o;
 }
 
+json_t *json_check(const struct node_check *v)
+{
+    json_t *o = json_object();
+    json_set_text(o, "enclave", v->enclave);
+    json_set_text(o, "state", v->state);
+    json_set_bool(o, "sound", v->sound);
+    json_set_number(o, "bytes", v->bytes);
+    json_set_number(o, "total", v->total);
+    json_set_number(o, "rate", v->rate);
+    json_set_number(o, "eta_ms", v->eta_ms);
+    json_set_number(o, "entries", v->rows);
+    json_set_number(o, "entries_bad", v->rows_bad);
+    json_set_number(o, "entries_mended", v->rows_mended);
+    json_set_number(o, "shards", v->own);
+    json_set_number(o, "shards_bad", v->own_bad);
+    json_set_number(o, "shards_missing", v->missing);
+    json_set_number(o, "shards_mended", v->mended);
+    json_set_number(o, "shards_spare", v->spare);
+    json_set_number(o, "far", v->far);
+    json_set_number(o, "far_bad", v->far_bad);
+    json_set_number(o, "far_away", v->away);
+    json_set_number(o, "files_hurt", v->files_hurt);
+    json_set_number(o, "files_lost", v->files_lost);
+    json_add(o, "files", NULL);
+    for (size_t i = 0; i < v->n_files; i++) {
+        json_t *f = json_object();
+        json_set_name(f, "path", v->files[i].path);
+        json_set_number(f, "bad", v->files[i].bad);
+        json_set_bool(f, "readable", v->files[i].readable);
+        json_add(o, "files", f);
+    }
+    json_set_text(o, "detail", v->detail);
+    json_set_text(o, "text", v->text);
+    json_set_text(o, "next", v->next);
+    return o;
+}
+
 json_t *json_revoked(const struct node_revoked *r)
 {
     json_t *o = json_object();

@@ -18,6 +18,7 @@ json_t *json_proposal(const struct node_proposal *p);
 json_t *json_setting(const struct node_setting *s);
 json_t *json_loss(const struct node_leave_view *v);
 json_t *json_verdict(const struct node_verdict *v);
+json_t *json_check(const struct node_check *v);
 json_t *json_revoked(const struct node_revoked *r);
 json_t *json_message(const struct node_message *m);
 json_t *json_transfer(const struct node_transfer *t);

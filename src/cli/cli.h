@@ -172,7 +172,7 @@ cli_verb verb_init, verb_daemon_start, verb_daemon_stop, verb_daemon_status, ver
 cli_verb verb_status, verb_create, verb_invite, verb_join, verb_members, verb_leave, verb_destroy;
 cli_verb verb_proposals, verb_vote, verb_remove, verb_policy, verb_policy_set, verb_withdraw;
 cli_verb verb_key_show, verb_key_export, verb_peer_add, verb_peers, verb_peer_remove;
-cli_verb verb_kit, verb_revoke, verb_verify, verb_away;
+cli_verb verb_kit, verb_revoke, verb_verify, verb_away, verb_check, verb_repair;
 cli_verb verb_send, verb_broadcast, verb_read, verb_search, verb_events, verb_chat;
 cli_verb verb_history, verb_history_keep, verb_history_share, verb_history_export,
     verb_history_import, verb_history_read, verb_history_forget;

@@ -60,6 +60,8 @@ static const struct {
     {"kit", verb_kit},
     {"revoke", verb_revoke},
     {"verify", verb_verify},
+    {"check", verb_check},
+    {"repair", verb_repair},
     {"events", verb_events},
     {"version", verb_version},
     {"help", verb_help},

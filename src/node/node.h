@@ -246,6 +246,41 @@ enum status node_proof(struct node *n, const char *enclave, struct buf *out) MUS
  * ST_INTEGRITY: it proves nothing. */
 enum status node_check_proof(struct node *n, struct bytes proof, struct buf *out) MUST_USE;
 
+/* ---- check: is what this machine keeps sound? ---- */
+
+struct node_check_ask {
+    const char *enclave;
+    unsigned percent; /* of the columns at the other holders that are read too */
+    bool mend;        /* then what is damaged here is made again */
+};
+/* Begins one; how it goes: node_check_look. ST_BUSY: one runs. */
+enum status node_check(struct node *n, const struct node_check_ask *ask) MUST_USE;
+struct node_check_file {
+    struct bytes path;
+    unsigned bad; /* shards, of all its segments */
+    bool readable;
+};
+struct node_check {
+    const char *enclave;
+    const char *state; /* "entries", "listing", "shards", "mending", "done" */
+    uint64_t bytes, total, rate, eta_ms;
+    uint64_t rows, rows_bad, rows_mended;   /* kept entries of the feeds */
+    uint64_t own, own_bad, missing, mended; /* shards here */
+    uint64_t spare;                         /* of these, of no file that the tree has (yet) */
+    uint64_t far, far_bad, away;            /* columns elsewhere; away: no answer */
+    unsigned files_hurt, files_lost;        /* lost: cannot be read now */
+    const struct node_check_file *files;    /* the first of them */
+    size_t n_files;
+    const char *detail; /* a line for each of the first damaged entries and shards */
+    bool sound;
+    char text[128];
+    char next[192];
+};
+typedef void node_check_visit(void *arg, const struct node_check *c);
+/* The check that runs, or the last one; ST_NOT_FOUND: none since the start. */
+enum status node_check_look(struct node *n, const char *enclave, node_check_visit *visit,
+                            void *arg) MUST_USE;
+
 /* Rebuilds the room at another sentinel of the voted list from this member's copy. address: "host:port"
  * of that list, NULL: the next one that answers. data: NULL. Done when we are attached there. */
 enum status node_rehome(struct node *n, const char *enclave, const char *address, node_done *done,

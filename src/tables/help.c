@@ -124,6 +124,9 @@ void operation_help(const struct operation *op, struct buf *out)
     example(out, op->example);
     buf_str(out, "\nUsage:\n    ");
     operation_usage(op, out);
+    for (size_t i = 0; operation_alias(i) != NULL; i++)
+        if (strcmp(operation_alias(i)->verb, op->verb) == 0)
+            buf_printf(out, "    also: enclave %s\n", operation_alias(i)->word);
     buf_u8(out, '\n');
     wrapped(out, op->help, 0);
     explain_kind(out, op->params, op->n_params, true, "Words");
@@ -156,5 +159,9 @@ void operations_overview(struct buf *out)
         }
         buf_printf(out, "  %-16s %s\n", all[i].verb, all[i].summary);
     }
+    buf_str(out, "\nOther words:");
+    for (size_t i = 0; operation_alias(i) != NULL; i++)
+        buf_printf(out, "%s %s is %s", i == 0 ? "" : ",", operation_alias(i)->word,
+                   operation_alias(i)->verb);
     buf_str(out, "\n`enclave help VERB` or `enclave VERB --help` explains one of them.\n");
 }

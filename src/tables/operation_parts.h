@@ -173,6 +173,14 @@ static const struct op_param p_verify[] = {
            "check a proof of two histories that somebody gave you; needs no enclave"),
     OPTION("save_proof", NULL, OP_LOCAL, OP_ONLY_CLI, 0, "FILE",
            "write the proof that this member keeps, if there is one")};
+static const struct op_param p_check[] = {
+    ENCLAVE,
+    OPTION("read_data", NULL, OP_NUMBER, 0, 0, "PERCENT",
+           "read this share of what the others keep, too (1 to 100)"),
+    FLAG("background", OP_ONLY_CLI, 0, "return at once; an event tells how it ended"),
+    FLAG("progress", OP_ONLY_CLI, 0, "progress as JSON lines on stderr")};
+static const struct op_param p_repair[] = {
+    ENCLAVE, FLAG("progress", OP_ONLY_CLI, 0, "progress as JSON lines on stderr")};
 static const struct op_param p_proof_check[] = {
     OPTION("proof", NULL, OP_TEXT, OP_REQUIRED, 0, "TEXT",
            "enclave-proof: and the proof's bytes in base64url without padding")};
@@ -385,6 +393,10 @@ static const struct op_exit x_withdraw[] = {{4, "no such enclave or open proposa
 static const struct op_exit x_verify[] = {
     {4, "no such enclave, or no proof is kept"},
     {8, "what is kept here does not agree, or the proof proves nothing"}};
+static const struct op_exit x_check[] = {
+    {4, "no such enclave"},
+    {5, "a check runs already"},
+    {8, "something is damaged: it is shown what, and what to type next"}};
 static const struct op_exit x_proof[] = {{4, "no such enclave, or no proof is kept"}};
 static const struct op_exit x_proof_check[] = {{8, "it proves nothing"}};
 static const struct op_exit x_rehome[] = {{4, "no such enclave, or no such sentinel in its list"}};

@@ -432,6 +432,27 @@ static const struct operation rows[] = {
      "enclave verify --save-proof fork.txt\n"
      "enclave verify --proof fork.txt",
      ROWS(x_verify), 0},
+    {"check", "check", CARE, "is what this machine keeps sound?", "POST",
+     "/v1/enclaves/{enclave}/checks", ROWS(p_check), &shape_check,
+     "Verifies the kept entries of every feed against their chains and every shard on this disk "
+     "against the roots that the members agreed on; with --read-data also a share of the shards of "
+     "the others, chosen at random. Names what is damaged, the files that suffer and whether they "
+     "can still be read, and the next command to type. It changes nothing.",
+     "enclave check\n"
+     "enclave check family --read-data 10     # a tenth of what the others keep\n"
+     "enclave check --json",
+     ROWS(x_check), 0},
+    {"repair", "repair", CARE, "make again what is damaged here", "POST",
+     "/v1/enclaves/{enclave}/repairs", ROWS(p_repair), &shape_check,
+     "Checks, then mends: a damaged or missing shard of this machine is made again from the shards "
+     "of the others, a damaged entry comes again from the sentinel, proven by the entries beside "
+     "it. What is damaged is replaced only when what takes its place is made and verified. It asks "
+     "first; --yes answers.",
+     "enclave repair\n"
+     "enclave repair family --yes",
+     ROWS(x_check), 0},
+    {"check_look", NULL, CARE, "the check that runs, or the last one", "GET",
+     "/v1/enclaves/{enclave}/checks", ROWS(p_enclave), &shape_check, "", "", ROWS(x_check), 0},
     {"proof", NULL, CARE, "the kept proof of two histories", "GET", "/v1/enclaves/{enclave}/proof",
      ROWS(p_enclave), &shape_proof, "", "", ROWS(x_proof), 0},
     {"proof_check", NULL, CARE, "check a proof of two histories", "POST", "/v1/proofs/check",

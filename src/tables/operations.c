@@ -16,6 +16,14 @@ const struct operation *operation_by_id(const char *id)
     return NULL;
 }
 
+static const struct op_alias aliases[] = {
+    {"upload", "put"}, {"download", "get"}, {"peers", "peer list"}};
+
+const struct op_alias *operation_alias(size_t i)
+{
+    return i < sizeof aliases / sizeof aliases[0] ? &aliases[i] : NULL;
+}
+
 /* How many words the verb has if words begin with it, else 0. */
 static size_t verb_matches(const char *verb, const char *const *words, size_t n)
 {
@@ -31,6 +39,15 @@ static size_t verb_matches(const char *verb, const char *const *words, size_t n)
     return used;
 }
 
+static const struct operation *by_verb(const char *verb)
+{
+    size_t count;
+    const struct operation *all = operations_all(&count);
+    for (size_t i = 0; i < count; i++)
+        if (all[i].verb != NULL && strcmp(all[i].verb, verb) == 0) return &all[i];
+    return NULL;
+}
+
 const struct operation *operation_by_words(const char *const *words, size_t n, size_t *ret_used)
 {
     size_t count;
@@ -43,7 +60,13 @@ const struct operation *operation_by_words(const char *const *words, size_t n, s
         *ret_used = used;
         best = &all[i];
     }
-    return best;
+    if (best != NULL || n == 0) return best;
+    for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++) {
+        if (strcmp(words[0], aliases[i].word) != 0) continue;
+        *ret_used = 1;
+        return by_verb(aliases[i].verb);
+    }
+    return NULL;
 }
 
 const char *operation_suggest(const char *const *words, size_t n)

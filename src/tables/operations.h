@@ -103,7 +103,13 @@ const struct operation *operations_all(size_t *ret_n);
 const struct op_param *operations_globals(size_t *ret_n);
 
 const struct operation *operation_by_id(const char *id); /* NULL: none */
-/* The longest verb that words begin with; *ret_used = words it took. NULL: none. */
+/* Another word for a verb: {"upload", "put"}; NULL: there is no i-th one. */
+struct op_alias {
+    const char *word;
+    const char *verb;
+};
+const struct op_alias *operation_alias(size_t i);
+/* The longest verb, or other word for one, that words begin with; *ret_used = words it took. NULL: none. */
 const struct operation *operation_by_words(const char *const *words, size_t n, size_t *ret_used);
 /* The verb or its first word nearest to what was typed; NULL: none near enough. */
 const char *operation_suggest(const char *const *words, size_t n);

@@ -207,6 +207,42 @@ static const struct op_field f_verdict[] = {
 };
 SHAPE(verdict, "Verdict", f_verdict);
 
+static const struct op_field f_hurt[] = {
+    TEXT("path", "in the enclave"),
+    BOOL("path_encoded", "path is percent-encoded"),
+    NUMBER("bad", "of its shards, damaged or missing"),
+    BOOL("readable", "enough are left"),
+};
+SHAPE(hurt, "Hurt", f_hurt);
+
+static const struct op_field f_check[] = {
+    TEXT("enclave", "name"),
+    TEXT("state", "entries, listing, shards, mending or done"),
+    BOOL("sound", "nothing that was found damaged is left so"),
+    NUMBER("bytes", "of shards, read"),
+    NUMBER("total", "bytes to be read"),
+    NUMBER("rate", "bytes a second"),
+    NUMBER("eta_ms", "time left; 0: not known, or none"),
+    NUMBER("entries", "kept entries that were verified"),
+    NUMBER("entries_bad", "of these, damaged or missing"),
+    NUMBER("entries_mended", "of these, there again"),
+    NUMBER("shards", "on this machine, verified"),
+    NUMBER("shards_bad", "of these, damaged"),
+    NUMBER("shards_missing", "that should be here and are not"),
+    NUMBER("shards_mended", "made again"),
+    NUMBER("shards_spare", "of those here, of no file that the enclave has (yet)"),
+    NUMBER("far", "shards of the others, read"),
+    NUMBER("far_bad", "of these, damaged or missing"),
+    NUMBER("far_away", "whose holder did not answer"),
+    NUMBER("files_hurt", "files with damaged shards"),
+    NUMBER("files_lost", "of these, not readable now"),
+    LIST("files", hurt, "the first 64 of them"),
+    TEXT("detail", "a line for each of the first damaged entries and shards"),
+    TEXT("text", "in plain words"),
+    TEXT("next", "what to type next, or empty"),
+};
+SHAPE(check, "Check", f_check);
+
 static const struct op_field f_proof[] = {
     TEXT("proof", "enclave-proof: and base64url"),
 };
@@ -487,7 +523,7 @@ static const struct op_shape *const all[] = {
     &shape_transfer,  &shape_transfers, &shape_file,       &shape_files,    &shape_event,
     &shape_events,    &shape_status,    &shape_key,        &shape_peer,     &shape_peers,
     &shape_problem,   &shape_kept,      &shape_archive,    &shape_history,  &shape_history_job,
-    &shape_shared,    &shape_holder,    &shape_storage};
+    &shape_shared,    &shape_holder,    &shape_storage,   &shape_hurt,      &shape_check};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

@@ -26,6 +26,7 @@ extern const struct op_shape shape_policy;
 extern const struct op_shape shape_member;
 extern const struct op_shape shape_members;
 extern const struct op_shape shape_verdict;
+extern const struct op_shape shape_check;
 extern const struct op_shape shape_proof;
 extern const struct op_shape shape_kit;
 extern const struct op_shape shape_revoked;

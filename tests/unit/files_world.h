@@ -48,6 +48,7 @@ struct world {
     struct file_port file_port;
     uint64_t inode;
     size_t reads; /* of files, in bytes */
+    void *user;   /* a test's own */
 };
 
 static inline void world_post(struct world *w, void (*run)(void *), void *arg)

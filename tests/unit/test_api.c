@@ -237,6 +237,17 @@ static void care_answers(void **state)
     ask(w, 0, "verify", NULL, 0, "\"agrees\":true");
     w->node.dissent = true;
     ask(w, 0, "verify", NULL, 0, "\"agrees\":false,\"fork\":false,\"entries\":57");
+    struct enclave_param share[] = {{"read_data", "101", 0}};
+    ask(w, 2, "check", share, 1, "1 to 100");
+    share[0].value = "10";
+    ask(w, 0, "check", share, 1, "\"shards\":7,\"shards_bad\":3");
+    assert_int_equal(w->node.number, 10);
+    ask(w, 0, "repair", NULL, 0, "\"path\":\"a%FF\",\"path_encoded\":true,\"bad\":3");
+    assert_int_equal(w->node.number, 1000);
+    ask(w, 0, "check_look", NULL, 0, "\"sound\":false");
+    w->node.hold = true;
+    ask(w, 5, "check", NULL, 0, "runs already");
+    w->node.hold = false;
 }
 
 /* A text out of a JSON answer. */

@@ -56,6 +56,20 @@ static void verbs_are_found(void **state)
     assert_string_equal(operation_suggest(slip, 1), "status");
     const char *two[] = {"daemon", "strat"};
     assert_string_equal(operation_suggest(two, 2), "daemon start");
+    const char *up[] = {"upload", "a"};
+    assert_string_equal(operation_by_words(up, 2, &used)->id, "put");
+    assert_int_equal(used, 1);
+    for (size_t i = 0; operation_alias(i) != NULL; i++) {
+        const char *other[] = {operation_alias(i)->word};
+        const struct operation *op = operation_by_words(other, 1, &used);
+        assert_non_null(op);
+        assert_string_equal(op->verb, operation_alias(i)->verb);
+        struct buf help = BUF_INIT;
+        operation_help(op, &help);
+        buf_u8(&help, 0);
+        assert_non_null(strstr((char *)help.p, other[0]));
+        buf_free(&help);
+    }
     const char *odd[] = {"qwertyuiop"};
     assert_null(operation_suggest(odd, 1));
     assert_null(operation_suggest(odd, 0));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/enclave/enclave.h"
+#include "node/check/check.h"
 #include "node/enclave/handover.h"
 #include "node/post/early.h"
 
@@ -478,6 +479,7 @@ void enclave_free(struct enclave *e)
     e->removed = true;
     uplink_stop(&e->up);
     answer_all(e);
+    enclave_check_free(e);
     enclave_files_free(e);
     peers_free(e->peers);
     enclave_mail_free(e);
@@ -518,6 +520,7 @@ uint64_t enclave_next_ms(const struct enclave *e)
     next = earlier(next, handover_next_ms(e));
     next = earlier(next, enclave_kept_next_ms(e));
     if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
+    next = earlier(next, enclave_check_next_ms(e));
     if (e->rejoin != NULL && e->commits == 0 && !e->posting) return 0;
     return earlier(next, enclave_rehome_next_ms(e));
 }
@@ -543,6 +546,7 @@ void enclave_tick(struct enclave *e, uint64_t now_ms)
         e->intents_dirty = false;
     }
     if (e->shelf != NULL) enclave_files_tick(e, now_ms);
+    enclave_check_tick(e, now_ms);
     if (e->rejoin != NULL) enclave_rejoin(e);
     enclave_rehome_tick(e, now_ms);
     enclave_remind(e, env_wall_ms(e->node->ports.env));

@@ -48,6 +48,7 @@ struct fetch {
     uint8_t *from[SHARD_COLUMNS_MAX];
     unsigned made_n;
     const struct part *given[SHARD_COLUMNS_MAX]; /* where column i came from */
+    uint64_t size; /* of the payload, as a good shard says */
 };
 
 /* Columns that are wanted. */
@@ -206,6 +207,7 @@ static enum status judge(struct part *p, const struct shard_info *info)
     memcpy(p->root, t.root, 32);
     memcpy(p->trailer, info->trailer, info->trailer_len);
     p->trailer_len = info->trailer_len;
+    p->f->size = t.size;
     return ST_OK;
 }
 
@@ -492,6 +494,11 @@ uint8_t fetch_index(const struct fetch *f, unsigned i)
 struct bytes fetch_trailer(const struct fetch *f, unsigned i)
 {
     return BYTES(f->given[i]->trailer, f->given[i]->trailer_len);
+}
+
+uint64_t fetch_size(const struct fetch *f)
+{
+    return f->size;
 }
 
 bool fetch_found(const struct fetch *f, unsigned i, uint8_t *ret_index, uint16_t *ret_leaf)

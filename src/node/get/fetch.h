@@ -56,6 +56,8 @@ const uint8_t *fetch_column(const struct fetch *f, unsigned i);
 uint8_t fetch_index(const struct fetch *f, unsigned i); /* ascending */
 /* The trailer it came with; not data. */
 struct bytes fetch_trailer(const struct fetch *f, unsigned i);
+/* Bytes of payload in the segment, as one of the holders' trailers says. */
+uint64_t fetch_size(const struct fetch *f);
 /* Which columns were found, verified, by (index, leaf): false when i is past the last. */
 bool fetch_found(const struct fetch *f, unsigned i, uint8_t *ret_index, uint16_t *ret_leaf);
 

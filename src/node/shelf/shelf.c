@@ -4,6 +4,7 @@
 #include "node/shelf/shelf_depots.h"
 
 #include "crypto/hash.h"
+#include "node/check/check.h"
 #include "node/repair/repair.h"
 
 #include <stdio.h>
@@ -342,7 +343,7 @@ static bool on_put(void *arg, const struct put_progress *p)
 
 static bool working(const struct shelf *s)
 {
-    bool any = false;
+    bool any = enclave_checking(s->e);
     for (size_t i = 0; i < s->n_gets; i++)
         if (!s->gets[i]->over) any = true;
     if (!any) puts_each(s->puts, on_put, &any);

@@ -173,6 +173,7 @@ bool shelf_transfer(struct shelf *s, uint64_t id, node_transfer_visit *visit, vo
 void shelf_each_get(struct shelf *s, node_transfer_visit *visit, void *arg);
 void shelf_note_bad(struct shelf *s, const struct get_bad *bad);
 void shelf_bad_prune(struct shelf *s); /* what is told to be lost is not damaged any more */
+void shelf_forget_bad(struct shelf *s, const uint8_t segment_id[32], uint16_t leaf, uint8_t index);
 
 /* shelf_put.c */
 void shelf_put_event(void *arg, const struct put_progress *p);

@@ -62,6 +62,14 @@ void shelf_bad_prune(struct shelf *s)
     }
 }
 
+void shelf_forget_bad(struct shelf *s, const uint8_t segment_id[32], uint16_t leaf, uint8_t index)
+{
+    for (size_t i = 0; i < s->n_bad; i++)
+        if (s->bad[i].leaf == leaf && s->bad[i].index == index &&
+            memcmp(s->bad[i].segment_id, segment_id, 32) == 0)
+            s->bad[i--] = s->bad[--s->n_bad];
+}
+
 /* "shard 7 of segment 0 at bob is damaged" */
 static size_t bad_words(struct shelf *s, const struct get_progress *p, char *out, size_t room)
 {
