@@ -212,7 +212,7 @@ static int carry(struct cli *c, bool in)
     set_param(c, "local", s.path);
     code = begin(c, in ? "put" : "get", NULL, 0);
     if (code == 0) code = wait_for(c);
-    end_progress(c);
+    cli_progress_end(c);
     bool ended = code == 0 && !is(c->doc, "failed");
     bool carried = cli_stream_end(&s, ended);
     set_param(c, "local", "-");

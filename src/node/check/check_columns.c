@@ -70,7 +70,7 @@ static bool drawn(struct check *c)
 static bool on_own(void *arg, const struct tree_segment *t)
 {
     struct check *c = arg;
-    if (!tree_needs(shelf_of(c)->tree, t->id, env_wall_ms(c->e->node->ports.env))) return true;
+    if (!tree_needs(shelf_of(c)->tree, t->id)) return true;
     for (unsigned i = 0; i < t->n; i++)
         if (t->at[i] == own_leaf(c) && !listed(c, t->id, (uint8_t)i))
             add(c, t->id, t->at[i], (uint8_t)i, 0);
@@ -80,7 +80,7 @@ static bool on_own(void *arg, const struct tree_segment *t)
 static bool on_far(void *arg, const struct tree_segment *t)
 {
     struct check *c = arg;
-    if (!tree_needs(shelf_of(c)->tree, t->id, env_wall_ms(c->e->node->ports.env))) return true;
+    if (!tree_needs(shelf_of(c)->tree, t->id)) return true;
     for (unsigned i = 0; i < t->n; i++)
         if (t->at[i] != own_leaf(c) && t->at[i] != PLACE_NOBODY && drawn(c))
             add(c, t->id, t->at[i], (uint8_t)i, t->rows * (uint64_t)SHARD_UNIT);

@@ -169,7 +169,7 @@ static bool look_at(void *arg, const struct tree_segment *t)
     struct repairs *r = l->r;
     struct plan p;
     plan_of(r, t, l->now, &p);
-    if (!p.due || !tree_needs(r->env.tree(r->env.ctx), t->id, l->wall)) return true;
+    if (!p.due || !tree_needs(r->env.tree(r->env.ctx), t->id)) return true;
     if (!p.placed) {
         if (!r->parting || !settled(r, t, &p)) r->short_of = true;
         return true;

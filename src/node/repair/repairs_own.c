@@ -21,7 +21,7 @@ static bool gather(void *arg, const struct tree_segment *t)
 {
     struct repairs *r = arg;
     if (memcmp(t->id, r->own_after, 32) <= 0 || !bits_here(r, t)) return true;
-    if (!tree_needs(r->env.tree(r->env.ctx), t->id, env_wall_ms(r->env.env))) return true;
+    if (!tree_needs(r->env.tree(r->env.ctx), t->id)) return true;
     if (r->own_n == BATCH) { /* by id: the smallest stay */
         r->own_more = true;
         if (memcmp(t->id, r->own[BATCH - 1], 32) > 0) return true;

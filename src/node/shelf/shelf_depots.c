@@ -289,14 +289,13 @@ static void bring_records(struct depot_link *l)
 
 struct needing {
     struct shelf *s;
-    uint64_t now;
     struct buf *ids;
 };
 
 static bool on_needed(void *arg, const struct tree_segment *t)
 {
     struct needing *n = arg;
-    if (tree_needs(n->s->tree, t->id, n->now)) buf_raw(n->ids, t->id, 32);
+    if (tree_needs(n->s->tree, t->id)) buf_raw(n->ids, t->id, 32);
     return true;
 }
 
@@ -326,7 +325,7 @@ static void send_live(struct depot_link *l)
 static void bring_live(struct depot_link *l)
 {
     struct shelf *s = l->s;
-    struct needing n = {s, env_wall_ms(s->e->node->ports.env), &l->live};
+    struct needing n = {s, &l->live};
     if (s->blind || !enclave_synced(s->e, FEED_FILES)) return;
     buf_init(&l->live, TREE_SEGMENTS_MAX * 32);
     tree_segments(s->tree, NULL, on_needed, &n);
