@@ -13,7 +13,8 @@
 #include "core/holder/scrub.h"
 #include "crypto/secret.h"
 #include "crypto/sign.h"
-#include "node/depot/depot.h"
+#include "node/depot/depot_private.h"
+#include "unit/fields_mutate.h"
 #include "unit/files_world.h"
 
 #define DAY (UINT64_C(24) * 3600 * 1000)
@@ -44,8 +45,7 @@ struct committed {
 static struct row *row_of(struct rows *k, const uint8_t *space, uint64_t n)
 {
     for (size_t i = 0; i < k->n; i++)
-        if (k->list[i].n == n && memcmp(k->list[i].space, space, KV_SPACE) == 0)
-            return &k->list[i];
+        if (k->list[i].n == n && memcmp(k->list[i].space, space, KV_SPACE) == 0) return &k->list[i];
     return NULL;
 }
 
@@ -463,10 +463,8 @@ static void seats(void **state)
     assert_int_equal(answer(&h, ST_OK).seated, 1);
     assert_int_equal(put(&h, 'a'), ST_OK);
     /* The others take seat 1 out: anybody of the list may bring it; it is not served any more. */
-    struct room_record r = {.version = 6,
-                            .kind = ROOM_RECORD_DROP,
-                            .proof = BYTES_OF(zero),
-                            .sigs = {sigs, 2}};
+    struct room_record r = {
+        .version = 6, .kind = ROOM_RECORD_DROP, .proof = BYTES_OF(zero), .sigs = {sigs, 2}};
     uint8_t room[32] = {1};
     memcpy(r.seat, t->seats[1], 32);
     for (size_t i = 0; i < 2; i++) {
@@ -477,7 +475,8 @@ static void seats(void **state)
     struct depot_records m = {.req = ++g.req, .records = buf_view(&b)};
     b.p[b.n - 1] ^= 1;
     assert_int_equal(say(&g, DEPOT_RECORDS, &depot_records_fields, &m), ST_OK);
-    assert_int_equal(answer(&g, ST_BAD_SIGNATURE).list_version, 5); /* a forged one changes nothing */
+    assert_int_equal(answer(&g, ST_BAD_SIGNATURE).list_version,
+                     5); /* a forged one changes nothing */
     b.p[b.n - 1] ^= 1;
     m.req = ++g.req;
     assert_int_equal(say(&g, DEPOT_RECORDS, &depot_records_fields, &m), ST_OK);
@@ -628,6 +627,16 @@ static void rot(void **state)
     leave(&g);
 }
 
+static void rows_have_one_form(void **state)
+{
+    static const uint8_t bytes[DEPOT_TRASH_ITEM * 2] = {1};
+    struct depot_row row = {.version = 1, .seats = {bytes, 2}, .used = {bytes, 1}};
+    struct depot_trash trash = {.items = {bytes, 2}};
+    (void)state;
+    fields_mutate(&depot_row_fields, &row);
+    fields_mutate(&depot_trash_fields, &trash);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +647,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(letting_go, setup, teardown),
         cmocka_unit_test_setup_teardown(goodbye, setup, teardown),
         cmocka_unit_test_setup_teardown(rot, setup, teardown),
+        cmocka_unit_test(rows_have_one_form),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,7 +85,8 @@ static void offers(void **state)
     text[strlen(text) - 4] = '\0';
     assert_int_not_equal(offer_from_text(text, &back), ST_OK);
     assert_int_not_equal(offer_from_text("enclave:AAAA", &back), ST_OK);
-    const char *const bad[] = {"", "host", ":1", "host:", "host:0", "host:65536", "ho st:1", "h:1x"};
+    const char *const bad[] = {
+        "", "host", ":1", "host:", "host:0", "host:65536", "ho st:1", "h:1x"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         strcpy(o.address, bad[i]);
         assert_int_equal(offer_to_text(&o, text), ST_USAGE);
@@ -294,6 +295,24 @@ static void one_form(void **state)
     fields_mutate(&depot_state_fields, &told);
     struct depot_bye bye = {.req = 3};
     fields_mutate(&depot_bye_fields, &bye);
+    struct depot_grant brought = {.req = 4, .grant = BYTES_OF(sigs)};
+    fields_mutate(&depot_grant_fields, &brought);
+    struct depot_records records = {.req = 4, .records = BYTES_OF(sigs)};
+    fields_mutate(&depot_records_fields, &records);
+    struct depot_heard heard = {.req = 4, .n = 2};
+    fields_mutate(&depot_heard_fields, &heard);
+    struct depot_lost lost = {.columns = {sigs, 3}};
+    fields_mutate(&depot_lost_fields, &lost);
+    struct offer_wire offer = {.version = 1, .address = BYTES_LIT("a:1")};
+    fields_mutate(&offer_wire_fields, &offer);
+    struct depot_take take = {.quota = 1, .address = BYTES_LIT("a:1"), .seats = {seats[0], 2}};
+    fields_mutate(&depot_take_fields, &take);
+    struct depot_sign sign = {.number = 0x1000};
+    fields_mutate(&depot_sign_fields, &sign);
+    struct depot_let_go let_go = {.number = 0x1000};
+    fields_mutate(&depot_let_go_fields, &let_go);
+    struct depot_kept kept = {.take = BYTES_OF(sigs), .leaf = 1, .sigs = {sigs, 2}};
+    fields_mutate(&depot_kept_fields, &kept);
 }
 
 int main(void)
@@ -302,5 +321,5 @@ int main(void)
         cmocka_unit_test(offers), cmocka_unit_test(majorities), cmocka_unit_test(lists),
         cmocka_unit_test(folded), cmocka_unit_test(one_form),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return !!cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -220,8 +220,7 @@ static bool ticket_spent(const struct depot *d, const struct depot_room *r,
                          const uint8_t ticket[GRANT_TICKET])
 {
     for (size_t i = 0; i < d->n; i++)
-        if (d->rooms[i] != r && memcmp(d->rooms[i]->ticket, ticket, GRANT_TICKET) == 0)
-            return true;
+        if (d->rooms[i] != r && memcmp(d->rooms[i]->ticket, ticket, GRANT_TICKET) == 0) return true;
     return false;
 }
 
@@ -249,8 +248,7 @@ static bool fits(const struct depot *d, const struct depot_room *r, uint64_t quo
     return quota <= left;
 }
 
-static enum status judge_terms(const struct depot *d, const uint8_t room[32],
-                               const struct grant *g)
+static enum status judge_terms(const struct depot *d, const uint8_t room[32], const struct grant *g)
 {
     uint64_t now = env_wall_ms(d->c.env);
     if (g->version != GRANT_VERSION) return ST_VERSION;

@@ -307,7 +307,6 @@ enum status depot_frame(struct depot_conn *c, uint8_t type, struct bytes payload
     case DEPOT_LIVE: return take_live(c, payload);
     case DEPOT_BYE: return take_bye(c, payload);
     case DEPOT_HEARD: return take_heard(c, payload);
-    default:
-        return HOLDER_IS_REQUEST(type) ? holder_frame(c->session, type, payload) : ST_PROTOCOL;
+    default: return HOLDER_IS_REQUEST(type) ? holder_frame(c->session, type, payload) : ST_PROTOCOL;
     }
 }

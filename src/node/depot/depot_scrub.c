@@ -56,11 +56,8 @@ static void on_ended(void *arg, bool whole, uint64_t checked)
 void depot_scrub(struct depot_room *r, uint64_t wall_ms)
 {
     struct depot *d = r->d;
-    struct scrub_config c = {.store = d->c.store,
-                             .work = d->c.work,
-                             .bad = on_bad,
-                             .ended = on_ended,
-                             .arg = r};
+    struct scrub_config c = {
+        .store = d->c.store, .work = d->c.work, .bad = on_bad, .ended = on_ended, .arg = r};
     if (r->scrub != NULL || wall_ms < r->scrubbed_ms + SCRUB_EVERY_MS) return;
     memcpy(c.tag, r->tag, SHARD_TAG);
     r->scrub = scrub_start(&c);

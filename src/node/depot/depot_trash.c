@@ -171,7 +171,7 @@ struct sweep {
     bool all;
     size_t left; /* drops under way, and the sweep itself */
     size_t dropped;
-    enum status st; /* of the first drop that failed */
+    enum status st;  /* of the first drop that failed */
     struct buf keys; /* struct shard_key and u64 bytes, back to back */
 };
 

@@ -4,7 +4,7 @@
 void repair_lost(struct enclave *e, uint16_t holder, const uint8_t segment_id[32], uint8_t index,
                  const char *why)
 {
-    env_log(e->node->ports.env, ENV_WARN, "repair", "column %u of segment %02x%02x%02x%02x at %u: %s",
-            (unsigned)index, segment_id[0], segment_id[1], segment_id[2], segment_id[3],
-            (unsigned)holder, why);
+    env_log(e->node->ports.env, ENV_WARN, "repair",
+            "column %u of segment %02x%02x%02x%02x at %u: %s", (unsigned)index, segment_id[0],
+            segment_id[1], segment_id[2], segment_id[3], (unsigned)holder, why);
 }
