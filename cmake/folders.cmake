@@ -11,10 +11,19 @@ function(folder path)
   set(ENCLAVE_FOLDERS "${ENCLAVE_FOLDERS};${path}" CACHE INTERNAL "")
 endfunction()
 
-# use(TARGET PATHS...): links folders, whatever their order.
+# use(TARGET PATHS...): links folders, whatever their order. The tree in core/files knows grants, which know
+# what seats sign.
 function(use target)
   set(libs "")
-  foreach(path ${ARGN})
+  set(paths ${ARGN})
+  if("core/files" IN_LIST paths)
+    list(APPEND paths core/grant core/room)
+  endif()
+  if("node/shelf" IN_LIST paths)
+    list(APPEND paths node/repair)
+  endif()
+  list(REMOVE_DUPLICATES paths)
+  foreach(path ${paths})
     string(REPLACE "/" "_" name "enclave_${path}")
     if(TARGET ${name})
       list(APPEND libs ${name})

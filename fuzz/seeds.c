@@ -10,6 +10,7 @@
 #include "core/feed/entry0.h"
 #include "core/feed/entry23.h"
 #include "core/feed/squeeze.h"
+#include "core/files/depots.h"
 #include "core/files/manifest.h"
 #include "core/files/segment.h"
 #include "core/ledger/proof.h"
@@ -209,6 +210,39 @@ static void proof(void)
     buf_free(&b);
 }
 
+static void grants(void)
+{
+    static const uint8_t seed[32] = {6};
+    uint8_t seat[32], sig[ROOM_SIG_ITEM];
+    struct offer o = {.address = "store.example:9000"};
+    struct grant g = {.version = GRANT_VERSION, .quota = 5, .expiry = 9, .seats = {seat, 1}};
+    struct room_record r = {.version = 1, .kind = ROOM_RECORD_DROP, .sigs = {sig, 1}};
+    struct depot_take take = {.quota = 5, .expiry = 9, .address = BYTES_LIT("a:1")};
+    struct depot_sign sign = {.number = DEPOTS_FIRST, .expiry = 9};
+    struct depots d = {0};
+    char text[GRANT_TEXT_MAX];
+    struct buf b = BUF_INIT;
+    enum status st;
+    sign_public(seed, seat);
+    memset(sig, 1, sizeof sig);
+    must(offer_to_text(&o, text) == ST_OK, "offer");
+    save("grant", "offer", BYTES_LIT("\0"), bytes_str(text));
+    g.sigs = (struct list){sig, 1};
+    must(fields_encode(&grant_fields, &g, &b) == ST_OK, "grant");
+    save("grant", "grant", BYTES_LIT("\1"), buf_view(&b));
+    buf_clear(&b);
+    r.seat[0] = 1;
+    must(fields_encode(&room_record_fields, &r, &b) == ST_OK, "record");
+    save("grant", "record", BYTES_LIT("\2"), buf_view(&b));
+    buf_clear(&b);
+    take.seats = (struct list){seat, 1};
+    must(depots_take(&d, &take, 0, &st) == NULL && depots_sign(&d, &sign, 3) == NULL, "node");
+    must(depots_write(&d, &b) == ST_OK, "nodes");
+    save("grant", "nodes", BYTES_LIT("\3"), buf_view(&b));
+    depots_free(&d);
+    buf_free(&b);
+}
+
 /* Runs in the folder that holds one folder a target. */
 int main(void)
 {
@@ -219,5 +253,6 @@ int main(void)
     shard();
     entry();
     proof();
+    grants();
     return 0;
 }

@@ -86,8 +86,9 @@ void api_handle_storage_add(struct call *c)
     case ST_OK: break;
     case ST_BAD_MESSAGE:
     case ST_VERSION:
-        call_fail(c, ST_USAGE, "this is no offer of a storage node: one begins with "
-                               "enclave-storage: and is one word",
+        call_fail(c, ST_USAGE,
+                  "this is no offer of a storage node: one begins with "
+                  "enclave-storage: and is one word",
                   "the whole line that storaged --offer printed");
         break;
     case ST_QUOTA:
@@ -98,8 +99,9 @@ void api_handle_storage_add(struct call *c)
                   "ask its owner for a fresh one: storaged --data DIR --offer GB");
         break;
     case ST_DENIED:
-        call_fail(c, st, "in this enclave nobody shall see a member's address, and a storage node "
-                         "would",
+        call_fail(c, st,
+                  "in this enclave nobody shall see a member's address, and a storage node "
+                  "would",
                   "enclave policy set mode=direct");
         break;
     case ST_PENDING:
@@ -114,8 +116,8 @@ void api_handle_storage_remove(struct call *c)
     char room[NODE_NAME_MAX + 1];
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
-    enum status st = node_storage_remove(c->api->o.node, name, call_number(c, "number", 0),
-                                         call_done, c);
+    enum status st =
+        node_storage_remove(c->api->o.node, name, call_number(c, "number", 0), call_done, c);
     if (st == ST_NOT_FOUND)
         call_fail(c, st, "no storage node has this number", "enclave storage");
     else if (st != ST_OK)

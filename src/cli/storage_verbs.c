@@ -66,8 +66,9 @@ int verb_storage(struct cli *c)
 
 int verb_storage_remove(struct cli *c)
 {
-    int code = cli_confirm(c, "Nothing new goes there from now on, and what it keeps is not fetched "
-                              "from it any more. Let go of this storage node?");
+    int code =
+        cli_confirm(c, "Nothing new goes there from now on, and what it keeps is not fetched "
+                       "from it any more. Let go of this storage node?");
     if (code != 0) return code;
     if (cli_call_args(c, "storage_remove", NULL, 0) != 0) return cli_problem(c);
     if (c->json)

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define OFFER_FIELDS(X, M) \
+#define OFFER_FIELDS(X, M)  \
     X(M, U8, version, 0, 0) \
     X(M, U64, bytes, 0, 0)
 FIELDS_DECLARE(offer_row, OFFER_FIELDS);

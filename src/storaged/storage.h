@@ -44,8 +44,8 @@ const char *storage_address(const struct storage *s); /* where it listens */
 void storage_free(struct storage *s);
 
 /* A fresh offer of at most quota bytes, good for 30 days. It must have been started once. */
-enum status storage_offer(const struct storage_options *o, uint64_t quota,
-                          char ret[GRANT_TEXT_MAX], struct storage_fault *fault) MUST_USE;
+enum status storage_offer(const struct storage_options *o, uint64_t quota, char ret[GRANT_TEXT_MAX],
+                          struct storage_fault *fault) MUST_USE;
 
 struct storage_found {
     uint64_t shards, bytes, rotten;

@@ -104,17 +104,16 @@ enum status storage_keep_address(const struct storage_options *o, const char *ad
 {
     char path[STORAGE_PATH_MAX], text[LINK_ADDRESS_MAX + 2];
     const char *port = strrchr(address, ':');
-    int n = *o->announce != '\0'
-                ? snprintf(text, sizeof text, "%.200s%s\n", o->announce, port)
-                : snprintf(text, sizeof text, "%s\n", address);
+    int n = *o->announce != '\0' ? snprintf(text, sizeof text, "%.200s%s\n", o->announce, port)
+                                 : snprintf(text, sizeof text, "%s\n", address);
     path_in(o, ADDRESS_FILE, path);
     return private_write(path, BYTES(text, (size_t)n), true);
 }
 
 /* ---- offers ---- */
 
-enum status storage_offer(const struct storage_options *o, uint64_t quota,
-                          char ret[GRANT_TEXT_MAX], struct storage_fault *fault)
+enum status storage_offer(const struct storage_options *o, uint64_t quota, char ret[GRANT_TEXT_MAX],
+                          struct storage_fault *fault)
 {
     struct server_key key = {0};
     struct offer offer = {.address = ""};

@@ -315,7 +315,8 @@ static const struct op_param p_rm[] = {
     POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "what to remove"), ENCLAVE,
     FLAG("recursive", 0, 'r', "a directory and all that is in it")};
 static const struct op_param p_storage_add[] = {
-    POSITIONAL("offer", OP_TEXT, OP_REQUIRED, "OFFER", "as storaged printed it: enclave-storage:..."),
+    POSITIONAL("offer", OP_TEXT, OP_REQUIRED, "OFFER",
+               "as storaged printed it: enclave-storage:..."),
     ENCLAVE,
     OPTION("quota", NULL, OP_TEXT, 0, 0, "SIZE", "how much of it, such as 50G (default: all)")};
 static const struct op_param p_storage_remove[] = {

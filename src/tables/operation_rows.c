@@ -377,15 +377,16 @@ static const struct operation rows[] = {
     {"storage_add", "storage add", FILES, "take a storage node on", "POST",
      "/v1/enclaves/{enclave}/storage", ROWS(p_storage_add), &shape_done,
      "Takes on a storage node whose owner gave you an offer: a machine that keeps shards and can "
-     "read none of them. All members use it once the daemons of more than half of them have signed, "
+     "read none of them. All members use it once the daemons of more than half of them have "
+     "signed, "
      "which they do by themselves. The grant lasts 90 days and is renewed by itself.",
      "enclave storage add enclave-storage:AUWq... --quota 50G", ROWS(x_storage_add), 0},
     {"storage_remove", "storage remove", FILES, "let go of a storage node", "DELETE",
      "/v1/enclaves/{enclave}/storage/{number}", ROWS(p_storage_remove), &shape_done,
      "Nothing new goes there any more. It forgets what it keeps a week after the grant ends.",
      "enclave storage remove 4096", ROWS(x_storage_remove), 0},
-    {"storage_offer", "storage offer", FILES, "how much this machine keeps for each enclave", "POST",
-     "/v1/storage", ROWS(p_storage_offer), &shape_done,
+    {"storage_offer", "storage offer", FILES, "how much this machine keeps for each enclave",
+     "POST", "/v1/storage", ROWS(p_storage_offer), &shape_done,
      "Sets how much this machine keeps of the others' shards, for each enclave, from now on; "
      "node.max_storage_gb of enclave.yaml holds until then. What is kept already stays.",
      "enclave storage offer 50G", NOTHING, 0},

@@ -613,6 +613,48 @@ enum status node_rm(struct node *n, const char *enclave, struct bytes path, bool
     return node_mkdir(n, enclave, path, done, arg);
 }
 
+enum status node_storage(struct node *n, const char *enclave, node_storage_visit *visit, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    struct node_storage v = {.who = "ada", .self = true, .state = "member", .text = ""};
+    visit(arg, &v);
+    v = (struct node_storage){.number = 4096,
+                              .who = "store:1",
+                              .node = true,
+                              .state = "ready",
+                              .told = true,
+                              .used = 7,
+                              .expiry_ms = 1,
+                              .text = ""};
+    visit(arg, &v);
+    return ST_OK;
+}
+
+enum status node_storage_add(struct node *n, const char *enclave, const char *offer, uint64_t quota,
+                             node_done *done, void *arg)
+{
+    n->number = quota;
+    return node_mkdir(n, enclave, bytes_str(offer), done, arg);
+}
+
+enum status node_storage_remove(struct node *n, const char *enclave, uint64_t number,
+                                node_done *done, void *arg)
+{
+    n->number = number;
+    return node_mkdir(n, enclave, BYTES_NONE, done, arg);
+}
+
+enum status node_storage_offer(struct node *n, uint64_t bytes, node_done *done, void *arg)
+{
+    n->number = bytes;
+    return fake_take(n, done, arg, NULL);
+}
+
+uint64_t node_storage_offered(const struct node *n)
+{
+    return n->number;
+}
+
 /* ---- contacts ---- */
 
 enum status node_key(struct node *n, const struct node_key_ask *ask, node_done *done, void *arg)

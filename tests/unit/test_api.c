@@ -96,6 +96,29 @@ static void every_operation_answers(void **state)
     ask(w, 2, "mkdir", id, 1, "no such parameter");
 }
 
+static void storage_answers(void **state)
+{
+    struct world *w = *state;
+    struct enclave_param add[] = {{"offer", "enclave-storage:x", 0}, {"quota", "50G", 0}};
+    struct enclave_param number[] = {{"number", "4096", 0}};
+    struct enclave_param size[] = {{"size", "7T", 0}};
+    const char *const bad[] = {"7X", "", "G", "-1", "1.5G", "99999999999999T", "7GG"};
+    open_vault(w);
+    ask(w, 0, "storage", NULL, 0, "\"who\":\"store:1\"");
+    ask(w, 0, "storage_add", add, 2, NULL);
+    assert_int_equal(w->node.number, UINT64_C(50000000000));
+    assert_memory_equal(w->node.last.p, "enclave-storage:x", 17);
+    ask(w, 0, "storage_remove", number, 1, NULL);
+    assert_int_equal(w->node.number, 4096);
+    ask(w, 0, "storage_offer", size, 1, NULL);
+    assert_int_equal(w->node.number, UINT64_C(7000000000000));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        size[0].value = bad[i];
+        ask(w, 2, "storage_offer", size, 1, NULL);
+    }
+    assert_int_equal(w->node.number, UINT64_C(7000000000000));
+}
+
 static void contacts_answer(void **state)
 {
     struct world *w = *state;
@@ -515,6 +538,7 @@ int main(void)
         WORLD(vault_comes_first),
         WORLD(the_only_enclave_is_meant),
         WORLD(every_operation_answers),
+        WORLD(storage_answers),
         WORLD(contacts_answer),
         WORLD(votes_and_rules_answer),
         WORLD(secret_ballots_stay_secret),

@@ -178,8 +178,7 @@ static enum status load_one(struct depots *d, struct cursor *c)
     enum status st;
     TRY(fields_read(&depot_kept_fields, c, &k));
     TRY(fields_decode(&depot_take_fields, k.take, &r));
-    if (k.gone > 1 || depots_by_pin(d, r.pin) != NULL)
-        return ST_BAD_MESSAGE;
+    if (k.gone > 1 || depots_by_pin(d, r.pin) != NULL) return ST_BAD_MESSAGE;
     if (depots_take(d, &r, k.leaf, &st) != NULL) return ST_BAD_MESSAGE;
     if (st != ST_OK) return st;
     struct depot_taken *t = &d->list[d->n - 1];

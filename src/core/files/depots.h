@@ -18,15 +18,15 @@
 #include "core/grant/grant.h"
 
 #define DEPOTS_MAX 64
-#define DEPOTS_FIRST 0x1000U /* holder number of the first */
+#define DEPOTS_FIRST 0x1000U                /* holder number of the first */
 #define DEPOTS_SIG_ITEM (2 + ROOM_SIG_ITEM) /* author's leaf u16 | seat 32 | signature 64 */
 
-#define DEPOT_TAKE_FIELDS(X, M)           \
-    X(M, FIX, pin, 32, 0)                 \
-    X(M, FIX, ticket, GRANT_TICKET, 0)     \
-    X(M, U64, quota, 0, 0)                \
-    X(M, U64, expiry, 0, 0)               \
-    X(M, U64, list_version, 0, 0)         \
+#define DEPOT_TAKE_FIELDS(X, M)              \
+    X(M, FIX, pin, 32, 0)                    \
+    X(M, FIX, ticket, GRANT_TICKET, 0)       \
+    X(M, U64, quota, 0, 0)                   \
+    X(M, U64, expiry, 0, 0)                  \
+    X(M, U64, list_version, 0, 0)            \
     X(M, VAR8, address, LINK_ADDRESS_MAX, 0) \
     X(M, LIST16, seats, 32, GRANT_SEATS_MAX)
 FIELDS_DECLARE(depot_take, DEPOT_TAKE_FIELDS);
@@ -42,10 +42,10 @@ FIELDS_DECLARE(depot_sign, DEPOT_SIGN_FIELDS);
 FIELDS_DECLARE(depot_let_go, DEPOT_LET_GO_FIELDS);
 
 /* In a SNAP: the terms, who stated them, whether it was let go, signatures so far. */
-#define DEPOT_KEPT_FIELDS(X, M)              \
-    X(M, VAR16, take, 8192, 0)               \
-    X(M, U16, leaf, 0, 0)                    \
-    X(M, U8, gone, 0, 0)                     \
+#define DEPOT_KEPT_FIELDS(X, M) \
+    X(M, VAR16, take, 8192, 0)  \
+    X(M, U16, leaf, 0, 0)       \
+    X(M, U8, gone, 0, 0)        \
     X(M, LIST16, sigs, DEPOTS_SIG_ITEM, GRANT_SEATS_MAX)
 FIELDS_DECLARE(depot_kept, DEPOT_KEPT_FIELDS);
 

@@ -50,11 +50,11 @@ FIELDS_DECLARE(depot_records, DEPOT_RECORDS_FIELDS);
 
 /* ids ascending over all frames of a set; first begins one, last ends it. list_version: the seat
  * list that the author knows. */
-#define DEPOT_LIVE_FIELDS(X, M)  \
-    X(M, U32, req, 0, 0)         \
+#define DEPOT_LIVE_FIELDS(X, M)   \
+    X(M, U32, req, 0, 0)          \
     X(M, U64, list_version, 0, 0) \
-    X(M, U8, first, 0, 0)        \
-    X(M, U8, last, 0, 0)         \
+    X(M, U8, first, 0, 0)         \
+    X(M, U8, last, 0, 0)          \
     X(M, LIST16, ids, 32, DEPOT_LIVE_MAX)
 FIELDS_DECLARE(depot_live, DEPOT_LIVE_FIELDS);
 

@@ -284,8 +284,8 @@ static enum status follow_add(struct grant_seats *s, const struct change *c)
     if (c->record->proof.n != 32) return ST_BAD_MESSAGE;
     if (grant_seats_has(s, seat) || was_used(s, seat)) return ST_REPLAY;
     if (s->n >= GRANT_SEATS_MAX) return ST_QUOTA;
-    enum status st = count_sigs(c->record->sigs, (const uint8_t(*)[32])s->ids, s->n, NULL,
-                                check_add, c, &yes);
+    enum status st =
+        count_sigs(c->record->sigs, (const uint8_t(*)[32])s->ids, s->n, NULL, check_add, c, &yes);
     if (st != ST_OK) return st;
     if (2 * yes <= s->n) return ST_DENIED;
     size_t at = seat_at(s, seat);

@@ -32,22 +32,22 @@
 #define GRANT_TEXT_MAX 600
 
 /* X(M, kind, name, a, b). ticket: quota u64 | good until u64 (ms) | nonce 16 | MAC 16. */
-#define OFFER_FIELDS(X, M)            \
-    X(M, U8, version, 0, 0)           \
-    X(M, FIX, pin, 32, 0)             \
+#define OFFER_FIELDS(X, M)             \
+    X(M, U8, version, 0, 0)            \
+    X(M, FIX, pin, 32, 0)              \
     X(M, FIX, ticket, GRANT_TICKET, 0) \
     X(M, VAR8, address, LINK_ADDRESS_MAX, 0)
 FIELDS_DECLARE(offer_wire, OFFER_FIELDS);
 
 /* As a member brings it. seats ascending; sigs: (seat | signature "grant"). */
-#define GRANT_FIELDS(X, M)                \
-    X(M, U8, version, 0, 0)               \
-    X(M, FIX, room, 32, 0)                \
-    X(M, FIX, pin, 32, 0)                 \
-    X(M, FIX, ticket, GRANT_TICKET, 0)     \
-    X(M, U64, quota, 0, 0)                \
-    X(M, U64, expiry, 0, 0) /* ms */      \
-    X(M, U64, list_version, 0, 0)         \
+#define GRANT_FIELDS(X, M)                   \
+    X(M, U8, version, 0, 0)                  \
+    X(M, FIX, room, 32, 0)                   \
+    X(M, FIX, pin, 32, 0)                    \
+    X(M, FIX, ticket, GRANT_TICKET, 0)       \
+    X(M, U64, quota, 0, 0)                   \
+    X(M, U64, expiry, 0, 0) /* ms */         \
+    X(M, U64, list_version, 0, 0)            \
     X(M, LIST16, seats, 32, GRANT_SEATS_MAX) \
     X(M, LIST16, sigs, ROOM_SIG_ITEM, GRANT_SEATS_MAX)
 FIELDS_DECLARE(grant, GRANT_FIELDS);

@@ -16,8 +16,9 @@ FIELDS_DEFINE(holder_data, HOLDER_DATA_FIELDS);
 FIELDS_DEFINE(holder_room, HOLDER_ROOM_FIELDS);
 
 static const enum status codes[] = {
-    ST_OK,   ST_NOT_FOUND, ST_DENIED, ST_EXISTS,   ST_NO_SPACE,  ST_QUOTA,
-    ST_BUSY, ST_INTEGRITY, ST_IO,     ST_PROTOCOL, ST_NO_MEMORY,
+    ST_OK,       ST_NOT_FOUND,     ST_DENIED,  ST_EXISTS,      ST_NO_SPACE,  ST_QUOTA,
+    ST_BUSY,     ST_INTEGRITY,     ST_IO,      ST_PROTOCOL,    ST_NO_MEMORY, ST_REPLAY,
+    ST_CONFLICT, ST_BAD_SIGNATURE, ST_VERSION, ST_BAD_MESSAGE,
 };
 
 #define CODES (sizeof codes / sizeof *codes)

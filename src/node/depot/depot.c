@@ -27,6 +27,7 @@ struct depot *depot_new(const struct depot_config *c)
     d->c = *c;
     d->pending = 1; /* the owner's; depot_free takes it */
     d->sweep_ms = env_mono_ms(c->env) + DEPOT_SWEEP_MS;
+    d->scrub_ms = UINT64_MAX;
     return d;
 }
 
@@ -52,6 +53,7 @@ void depot_free(struct depot *d)
 {
     if (d == NULL) return;
     while (d->conns != NULL) depot_close(d->conns);
+    for (size_t i = 0; i < d->n; i++) depot_scrub_stop(d->rooms[i]);
     d->freed = true;
     depot_release(d);
 }
@@ -134,6 +136,7 @@ static enum status load_row(struct depot *d, uint64_t slot, struct bytes value)
     r->over = row.over != 0;
     r->quota = row.quota;
     r->expiry = row.expiry;
+    r->scrubbed_ms = row.scrubbed_ms;
     TRY(grant_seats_set(&r->seats, row.list_version, row.seats));
     buf_raw(&r->seats.used, row.used.p, row.used.n * 32);
     if (d->c.kv.ops->get(d->c.kv.ctx, space_trash, slot, &b) == ST_OK) {
@@ -178,6 +181,7 @@ enum status depot_save(struct depot_room *r, bool trash, kv_done *done, void *ar
                             .over = r->over,
                             .quota = r->quota,
                             .expiry = r->expiry,
+                            .scrubbed_ms = r->scrubbed_ms,
                             .list_version = r->seats.version,
                             .seats = {r->seats.ids[0], r->seats.n},
                             .used = {r->seats.used.p, r->seats.used.n / 32}};
@@ -204,8 +208,10 @@ void depot_seats_changed(struct depot_room *r)
         if (!grant_seats_has(&r->seats, r->claims[i].seat)) r->claims[i].at_ms = 0;
     for (struct depot_conn *c = r->d->conns; c != NULL; c = c->next)
         if (c->hello && c->seated && memcmp(c->room_id, r->room, 32) == 0 &&
-            (r->over || !grant_seats_has(&r->seats, c->seat)))
+            (r->over || !grant_seats_has(&r->seats, c->seat))) {
+            c->seated = false; /* what is on its way to us still is not served any more */
             c->wire.end(c->wire.ctx);
+        }
 }
 
 /* ---- grants ---- */
@@ -214,8 +220,7 @@ static bool ticket_spent(const struct depot *d, const struct depot_room *r,
                          const uint8_t ticket[GRANT_TICKET])
 {
     for (size_t i = 0; i < d->n; i++)
-        if (d->rooms[i] != r && memcmp(d->rooms[i]->ticket, ticket, GRANT_TICKET) == 0)
-            return true;
+        if (d->rooms[i] != r && memcmp(d->rooms[i]->ticket, ticket, GRANT_TICKET) == 0) return true;
     return false;
 }
 
@@ -243,8 +248,7 @@ static bool fits(const struct depot *d, const struct depot_room *r, uint64_t quo
     return quota <= left;
 }
 
-static enum status judge_terms(const struct depot *d, const uint8_t room[32],
-                               const struct grant *g)
+static enum status judge_terms(const struct depot *d, const uint8_t room[32], const struct grant *g)
 {
     uint64_t now = env_wall_ms(d->c.env);
     if (g->version != GRANT_VERSION) return ST_VERSION;
@@ -293,6 +297,7 @@ static enum status admit(struct depot *d, const struct grant *g, struct depot_ro
     memcpy(r->ticket, g->ticket, GRANT_TICKET);
     r->quota = g->quota;
     r->expiry = g->expiry;
+    r->scrubbed_ms = env_wall_ms(d->c.env);
     room_begin(r);
     *ret = r;
     env_log(d->c.env, ENV_INFO, "depot", "an enclave of %zu was taken in, for %llu MB", g->seats.n,
@@ -318,7 +323,7 @@ out:
 
 uint64_t depot_next_ms(const struct depot *d)
 {
-    uint64_t next = d->sweep_ms;
+    uint64_t next = d->sweep_ms < d->scrub_ms ? d->sweep_ms : d->scrub_ms;
     for (const struct depot_conn *c = d->conns; c != NULL; c = c->next)
         if (!c->seated && c->born_ms + DEPOT_STRANGER_MS < next)
             next = c->born_ms + DEPOT_STRANGER_MS;
@@ -352,7 +357,7 @@ static bool room_used(const struct depot *d, const struct depot_room *r)
 {
     for (const struct depot_conn *c = d->conns; c != NULL; c = c->next)
         if (memcmp(c->room_id, r->room, 32) == 0) return true;
-    return r->sweeping;
+    return r->sweeping || r->scrub != NULL;
 }
 
 void depot_tick(struct depot *d)
@@ -365,6 +370,7 @@ void depot_tick(struct depot *d)
             c->wire.end(c->wire.ctx);
         }
     }
+    depot_scrub_tick(d, now);
     if (now < d->sweep_ms) return;
     d->sweep_ms = now + DEPOT_SWEEP_MS;
     for (size_t i = d->n; i-- > 0;) {
@@ -377,6 +383,7 @@ void depot_tick(struct depot *d)
             drop_row(d, i);
         else if (!r->over)
             depot_sweep(r);
+        if (i < d->n && d->rooms[i] == r && !r->over) depot_scrub(r, wall);
     }
 }
 

@@ -30,8 +30,8 @@
 #define DEPOT_STRANGER_MS 60000
 #define DEPOT_LEASE_MS (UINT64_C(7) * 24 * 3600 * 1000) /* younger segments stay in any case */
 #define DEPOT_TRASH_MS (UINT64_C(7) * 24 * 3600 * 1000)
-#define DEPOT_TRASH_MAX 40000                    /* segments of a room */
-#define DEPOT_LIVE_ALL ((size_t)1 << 20)         /* segments of a live set */
+#define DEPOT_TRASH_MAX 40000            /* segments of a room */
+#define DEPOT_LIVE_ALL ((size_t)1 << 20) /* segments of a live set */
 #define DEPOT_SWEEP_MS (UINT64_C(3600) * 1000)
 
 struct depot;

@@ -107,7 +107,7 @@ static void tell(struct depot_conn *c, uint32_t req, enum status result)
     buf_free(&b);
 }
 
-static void tell_lost(struct depot_conn *c)
+void depot_tell_lost(struct depot_conn *c)
 {
     const struct depot_room *r = room_of(c);
     struct buf b = BUF_INIT;
@@ -168,7 +168,7 @@ static enum status take_hello(struct depot_conn *c, struct bytes payload)
     memcpy(c->room_id, m.room, 32);
     memcpy(c->seat, m.seat, 32);
     tell(c, m.req, ST_OK);
-    tell_lost(c);
+    depot_tell_lost(c);
     return ST_OK;
 }
 
@@ -307,7 +307,6 @@ enum status depot_frame(struct depot_conn *c, uint8_t type, struct bytes payload
     case DEPOT_LIVE: return take_live(c, payload);
     case DEPOT_BYE: return take_bye(c, payload);
     case DEPOT_HEARD: return take_heard(c, payload);
-    default:
-        return HOLDER_IS_REQUEST(type) ? holder_frame(c->session, type, payload) : ST_PROTOCOL;
+    default: return HOLDER_IS_REQUEST(type) ? holder_frame(c->session, type, payload) : ST_PROTOCOL;
     }
 }

@@ -9,6 +9,7 @@
 #define ENCLAVE_NODE_DEPOT_PRIVATE_H
 
 #include "core/holder/holder.h"
+#include "core/holder/scrub.h"
 #include "node/depot/depot.h"
 
 /* Row n of the space "depot rooms". over: the enclave said bye, or the time is up: kept so that its
@@ -20,6 +21,7 @@
     X(M, FIX, ticket, GRANT_TICKET, 0)       \
     X(M, U64, quota, 0, 0)                   \
     X(M, U64, expiry, 0, 0)                  \
+    X(M, U64, scrubbed_ms, 0, 0)             \
     X(M, U64, list_version, 0, 0)            \
     X(M, LIST16, seats, 32, GRANT_SEATS_MAX) \
     X(M, LIST16, used, 32, GRANT_USED_MAX)
@@ -52,6 +54,8 @@ struct depot_room {
     struct depot_claim claims[2];
     struct buf lost; /* DEPOT_LOST_ITEM each; not yet heard by a member */
     bool sweeping;
+    struct scrub *scrub;
+    uint64_t scrubbed_ms; /* wall clock: every column was read then */
 };
 
 struct depot_conn {
@@ -81,6 +85,7 @@ struct depot {
     size_t pending; /* calls of store and kv still to come back */
     bool freed;
     uint64_t sweep_ms;
+    uint64_t scrub_ms; /* the next step of what is being scrubbed; UINT64_MAX: nothing is */
 };
 
 struct depot_room *depot_room_of(struct depot *d, const uint8_t room[32]); /* NULL */
@@ -92,6 +97,12 @@ void depot_apply_quota(struct depot_room *r);
 enum status depot_save(struct depot_room *r, bool trash, kv_done *done, void *arg) MUST_USE;
 enum status depot_take_grant(struct depot *d, const uint8_t room[32], struct bytes bytes,
                              struct depot_room **ret) MUST_USE;
+
+/* depot_scrub.c */
+void depot_scrub(struct depot_room *r, uint64_t wall_ms); /* begins one if it is due */
+void depot_scrub_tick(struct depot *d, uint64_t now_ms);
+void depot_scrub_stop(struct depot_room *r);
+void depot_tell_lost(struct depot_conn *c);
 
 /* depot_trash.c */
 /* A seat's whole live set, ascending ids. done comes later. */

@@ -171,7 +171,7 @@ struct sweep {
     bool all;
     size_t left; /* drops under way, and the sweep itself */
     size_t dropped;
-    enum status st; /* of the first drop that failed */
+    enum status st;  /* of the first drop that failed */
     struct buf keys; /* struct shard_key and u64 bytes, back to back */
 };
 
@@ -280,6 +280,7 @@ void depot_forget(struct depot_room *r)
     if (!r->over)
         env_log(r->d->c.env, ENV_INFO, "depot", "an enclave is forgotten, with all it kept here");
     r->over = true;
+    depot_scrub_stop(r);
     depot_apply_quota(r);
     depot_seats_changed(r);
     sweep(r, true);

@@ -457,6 +457,7 @@ void enclave_files_free(struct enclave *e)
     puts_free(s->puts);
     shelf_ended_free(s);
     shelf_depots_free(s);
+    shelf_scrub_free(s);
     hold_free(s->hold);
     tree_free(s->tree);
     shelf_ops_free(s);
@@ -500,6 +501,7 @@ static void on_drop_listed(void *arg, enum status st)
 void enclave_files_shred(struct enclave *e, struct keep_batch *b)
 {
     struct shelf *s = e->shelf;
+    shelf_depots_bye(s);
     keep_erase_space(b, &s->s_out);
     keep_erase_space(b, &s->s_puts);
     struct dropping *d = calloc(1, sizeof *d);
@@ -534,6 +536,7 @@ uint64_t enclave_files_next_ms(const struct enclave *e)
     if (s->want_ms < next) next = s->want_ms;
     if (s->depots_ms < next) next = s->depots_ms;
     if (s->repairs != NULL && repairs_next_ms(s->repairs) < next) next = repairs_next_ms(s->repairs);
+    if (shelf_scrub_next_ms(s) < next) next = shelf_scrub_next_ms(s);
     if (s->hold_ms == UINT64_MAX && hold_busy(s->hold)) next = 0;
     if (s->refold_due && e->commits == 0) next = 0;
     return next;
@@ -559,6 +562,7 @@ void enclave_files_tick(struct enclave *e, uint64_t now_ms)
         if (busy) want_all(s);
         s->want_ms = now_ms + (busy ? 5000 : 60000);
     }
+    shelf_scrub_tick(s, now_ms);
     if (now_ms >= s->depots_ms) {
         s->depots_ms = now_ms + 5000;
         shelf_depots_tick(s, now_ms, working(s), &s->depots_ms);
@@ -567,6 +571,7 @@ void enclave_files_tick(struct enclave *e, uint64_t now_ms)
         s->sweep_ms = now_ms + SHELF_SWEEP_MS;
         hold_sweep(s->hold);
         count_held(s);
+        shelf_scrub_due(s);
     }
 }
 

@@ -91,6 +91,7 @@ struct shelf_bad {
 struct wire;
 struct depot_link; /* shelf_depots.h */
 struct repairs; /* node/repair */
+struct shelf_scrub;
 
 struct shelf {
     struct enclave *e;
@@ -128,6 +129,8 @@ struct shelf {
     struct depot_link *depots[DEPOTS_MAX];
     uint64_t depots_sum; /* of those in the roster of the hold */
     uint64_t depots_ms;
+    struct shelf_scrub *scrub; /* NULL: none is under way */
+    uint64_t scrubbed_ms;      /* 0: not read from the disk yet */
     uint64_t sweep_ms;
     uint64_t puts_ms, hold_ms;
     uint64_t want_ms;
@@ -161,6 +164,11 @@ struct shelf_picked {
 /* ST_NOT_FOUND; ST_USAGE: a directory. */
 enum status shelf_pick(const struct shelf *s, struct bytes path, const struct node_version_of *of,
                        struct shelf_picked *ret) MUST_USE;
+/* shelf_scrub.c */
+void shelf_scrub_due(struct shelf *s);
+void shelf_scrub_tick(struct shelf *s, uint64_t now_ms);
+uint64_t shelf_scrub_next_ms(const struct shelf *s);
+void shelf_scrub_free(struct shelf *s);
 
 /* shelf_snap.c */
 void shelf_snap(struct shelf *s);

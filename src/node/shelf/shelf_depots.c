@@ -131,8 +131,9 @@ static void took_state(struct depot_link *l, const struct depot_state *m)
     if (st == ST_OK)
         l->trouble[0] = '\0';
     else if (asked == DEPOT_ASKED_GRANT)
-        trouble(l, "it does not take the grant (%s): ask its owner for a new offer, then type "
-                   "enclave storage add OFFER",
+        trouble(l,
+                "it does not take the grant (%s): ask its owner for a new offer, then type "
+                "enclave storage add OFFER",
                 st == ST_QUOTA ? "it has not so much to give" : status_text(st));
     if (asked == DEPOT_ASKED_RECORDS && m->list_version < l->s->e->seat_version) l->stuck = true;
     if (m->known && m->list_version >= l->s->e->seat_version) l->stuck = false;
@@ -283,8 +284,8 @@ static void bring_records(struct depot_link *l)
     struct enclave *e = l->s->e;
     struct room_seats msg = {.from = l->state.list_version + 1};
     l->brought_version = e->seat_version;
-    l->fetching = uplink_request(&e->up, ROOM_SEATS, &room_seats_fields, &msg, got_records, l) ==
-                  ST_OK;
+    l->fetching =
+        uplink_request(&e->up, ROOM_SEATS, &room_seats_fields, &msg, got_records, l) == ST_OK;
 }
 
 struct needing {
@@ -436,6 +437,36 @@ size_t shelf_depots_numbers(const struct shelf *s, uint16_t *ret, size_t most)
         if (l->told ? l->state.known : l->complete) ret[n++] = d->list[i].number;
     }
     return n;
+}
+
+static void not_reached(struct shelf *s, const struct depot_taken *t)
+{
+    char text[NODE_REASON_MAX];
+    uint64_t wall = enclave_unix_ms(s->e), end = t->expiry + GRANT_AFTER_MS;
+    snprintf(text, sizeof text,
+             "the storage node %.120s was not reached: what it keeps it forgets by itself in %llu "
+             "days",
+             t->address, (unsigned long long)(end > wall ? (end - wall) / 86400000 + 1 : 0));
+    enclave_tell(s->e, "warning", "", 0, text);
+}
+
+void shelf_depots_bye(struct shelf *s)
+{
+    struct enclave *e = s->e;
+    const struct depots *d = tree_depots(s->tree);
+    if (e->phase != ENCLAVE_LEAVING || ledger_members(group_ledger(e->group)) > 0) return;
+    for (size_t i = 0; i < d->n; i++) {
+        struct depot_link *l = s->depots[i];
+        if (d->list[i].gone) continue;
+        if (l == NULL || !l->up) {
+            not_reached(s, &d->list[i]);
+            continue;
+        }
+        struct depot_bye m = {.req = ++l->req, .list_version = l->state.list_version};
+        grant_bye_sign(e->keys->seat_seed, e->room, m.list_version, m.sig);
+        if (ask(l, DEPOT_ASKED_LIVE, DEPOT_BYE, &depot_bye_fields, &m) != ST_OK)
+            not_reached(s, &d->list[i]);
+    }
 }
 
 void shelf_depots_free(struct shelf *s)

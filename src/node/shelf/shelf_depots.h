@@ -34,8 +34,13 @@ struct depot_line {
 };
 
 /* One request at a time; its answer says what is next. */
-enum depot_asked { DEPOT_ASKED_NOTHING, DEPOT_ASKED_HELLO, DEPOT_ASKED_GRANT, DEPOT_ASKED_RECORDS,
-                   DEPOT_ASKED_LIVE };
+enum depot_asked {
+    DEPOT_ASKED_NOTHING,
+    DEPOT_ASKED_HELLO,
+    DEPOT_ASKED_GRANT,
+    DEPOT_ASKED_RECORDS,
+    DEPOT_ASKED_LIVE
+};
 
 struct depot_link {
     struct shelf *s;
@@ -57,8 +62,8 @@ struct depot_link {
     bool complete;            /* more than half of the seats signed the terms ... */
     uint64_t judged_expiry;   /* ... as of these */
     size_t judged_sigs;
-    uint64_t signed_expiry;   /* our signature under these terms is on its way */
-    uint64_t stated_ms;       /* we stated new terms then; 0 */
+    uint64_t signed_expiry; /* our signature under these terms is on its way */
+    uint64_t stated_ms;     /* we stated new terms then; 0 */
     struct buf live;
     size_t live_at;
     char trouble[NODE_REASON_MAX];
@@ -66,6 +71,8 @@ struct depot_link {
 
 void shelf_depots_tick(struct shelf *s, uint64_t now_ms, bool busy, uint64_t *next);
 void shelf_depots_free(struct shelf *s);
+/* The enclave is left: with its last member the nodes that are linked forget it; the others are named. */
+void shelf_depots_bye(struct shelf *s);
 struct depot_link *shelf_depot_link(struct shelf *s, size_t at); /* made if missing; NULL: memory */
 /* The holder numbers of nodes that take shards; returns how many. */
 size_t shelf_depots_numbers(const struct shelf *s, uint16_t *ret, size_t most);

@@ -202,8 +202,9 @@ static void show_depot(const struct shelf *s, const struct depot_taken *t,
                              .text = text};
     v.state = t->gone ? "let go" : !complete ? "signing" : ready ? "ready" : "waiting";
     if (!complete && !t->gone)
-        snprintf(text, sizeof text, "signed by %zu of %zu; more than half are needed: the others' "
-                                    "daemons sign when they are online",
+        snprintf(text, sizeof text,
+                 "signed by %zu of %zu; more than half are needed: the others' "
+                 "daemons sign when they are online",
                  g.sigs.n, g.seats.n);
     else if (l != NULL && !t->gone)
         snprintf(text, sizeof text, "%s", l->trouble);
