@@ -74,6 +74,13 @@ static const struct {
     {"mkdir", api_handle_mkdir},
     {"mv", api_handle_mv},
     {"rm", api_handle_rm},
+    {"versions", api_handle_versions},
+    {"trash", api_handle_trash},
+    {"restore", api_handle_restore},
+    {"retention", api_handle_retention},
+    {"retention_set", api_handle_retention_set},
+    {"gc", api_handle_gc},
+    {"gc_run", api_handle_gc_run},
     {"transfers", api_handle_transfers},
     {"transfer", api_handle_transfer},
 };

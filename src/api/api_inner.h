@@ -101,6 +101,17 @@ void api_handle_info(struct call *c);
 void api_handle_mkdir(struct call *c);
 void api_handle_mv(struct call *c);
 void api_handle_rm(struct call *c);
+/* handlers_files.c: false: answered. */
+bool api_path_fits(struct call *c, const char *name);
+/* handlers_past.c: version and at; false: answered. */
+bool api_version_of(struct call *c, struct node_version_of *ret);
+void api_handle_versions(struct call *c);
+void api_handle_trash(struct call *c);
+void api_handle_restore(struct call *c);
+void api_handle_retention(struct call *c);
+void api_handle_retention_set(struct call *c);
+void api_handle_gc(struct call *c);
+void api_handle_gc_run(struct call *c);
 void api_handle_transfers(struct call *c);
 void api_handle_transfer(struct call *c);
 

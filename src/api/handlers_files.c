@@ -21,7 +21,7 @@ static bool is_absolute(struct call *c, const char *local)
     return false;
 }
 
-static bool path_fits(struct call *c, const char *name)
+bool api_path_fits(struct call *c, const char *name)
 {
     if (call_bytes(c, name).n <= NODE_PATH_MAX) return true;
     call_fail(c, ST_TOO_BIG, "the path is longer than 4096 bytes", "a shorter one");
@@ -45,7 +45,7 @@ void api_handle_put(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
     const char *local = call_text(c, "local");
-    if (!is_absolute(c, local) || !path_fits(c, "path") || !size_fits(c, local)) return;
+    if (!is_absolute(c, local) || !api_path_fits(c, "path") || !size_fits(c, local)) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     struct node_put req = {.enclave = name,
@@ -67,13 +67,14 @@ void api_handle_get(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
     const char *local = call_text(c, "local");
-    if (!is_absolute(c, local) || !path_fits(c, "path")) return;
+    if (!is_absolute(c, local) || !api_path_fits(c, "path")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     struct node_get req = {.enclave = name,
                            .path = call_bytes(c, "path"),
                            .local = local,
                            .replace = call_flag(c, "replace")};
+    if (!api_version_of(c, &req.of)) return;
     c->result = transfer_begun;
     enum status st = node_get(c->api->o.node, &req, call_done, c);
     if (st == ST_EXISTS)
@@ -92,7 +93,7 @@ static void add_file(void *arg, const struct node_file *f)
 void api_handle_ls(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
-    if (!path_fits(c, "path")) return;
+    if (!api_path_fits(c, "path")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     json_t *o = json_object();
@@ -121,7 +122,7 @@ void api_handle_info(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
     struct one one = {NULL};
-    if (!path_fits(c, "path")) return;
+    if (!api_path_fits(c, "path")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     enum status st = node_info(c->api->o.node, name, call_bytes(c, "path"), keep_file, &one);
@@ -136,7 +137,7 @@ void api_handle_info(struct call *c)
 void api_handle_mkdir(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
-    if (!path_fits(c, "path")) return;
+    if (!api_path_fits(c, "path")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     enum status st = node_mkdir(c->api->o.node, name, call_bytes(c, "path"), call_done, c);
@@ -149,7 +150,7 @@ void api_handle_mkdir(struct call *c)
 void api_handle_mv(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
-    if (!path_fits(c, "from") || !path_fits(c, "to")) return;
+    if (!api_path_fits(c, "from") || !api_path_fits(c, "to")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     enum status st =
@@ -160,7 +161,7 @@ void api_handle_mv(struct call *c)
 void api_handle_rm(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
-    if (!path_fits(c, "path")) return;
+    if (!api_path_fits(c, "path")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     enum status st = node_rm(c->api->o.node, name, call_bytes(c, "path"), call_flag(c, "recursive"),

@@ -219,9 +219,11 @@ static char *target(struct cli *c)
 int verb_get(struct cli *c)
 {
     struct stat st;
+    char at[32];
+    int code = cli_at(c, at);
+    if (code != 0) return code;
     char *local = target(c);
     if (local == NULL) return cli_fail(c, 1, NULL, "out of memory");
-    int code;
     if (stat(local, &st) == 0 && !cli_flag(c, "replace")) {
         code = cli_fail(c, 5, "the same with --replace", "%s exists already", local);
         free(local);
