@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files */
+/* uses: base crypto core/files core/grant */
 /* What the building blocks do by themselves in a second of one processor: hashes, seals, cut, code,
  * keys; and the disk.
  * They are results of their own (job crypto) and what the bounds of put and get are made of.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/feed core/files core/holder core/ports link net store node/put node/get node/hold node/repair */
+/* uses: base crypto core/feed core/files core/holder core/ports link net store node/put node/get node/hold node/repair core/grant core/repair */
 /* A file put to 20 holders and got back: the real workflows (node/put, node/get) over the real links to
  * holders that are processes of their own, each with its shards on disk, fsynced. Made up are only
  * the ledger (keys and leaves come from a number) and the files feed (an entry is taken at once).

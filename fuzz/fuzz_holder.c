@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files core/holder */
+/* uses: base crypto core/files core/holder core/grant */
 /*
  * A keeper of shards and a member who means ill: frames to a holder's session over the simulator's
  * store, whose disk answers later:

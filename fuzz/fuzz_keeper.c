@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files core/holder node/hold */
+/* uses: base crypto core/files core/holder node/hold core/grant */
 /*
  * A member who keeps shards for us and means ill: we ask, it answers what it likes:
  *

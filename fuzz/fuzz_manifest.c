@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files */
+/* uses: base crypto core/files core/grant */
 /* A manifest made by a member who means ill: it decodes to numbers that fit each other, and encodes to
  * the same bytes, or it is refused. */
 #include "core/files/manifest.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files */
+/* uses: base crypto core/files core/grant */
 /* Header and trailer of a shard, as a holder sends them. Input: index, n, k, rows, then the bytes. */
 #include "core/files/segment.h"
 #include "fuzz.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files */
+/* uses: base crypto core/files core/grant */
 /*
  * The tree of files as members who mean ill would have it. The first byte says: 0 the rest is a saved
  * state, 1 entries as they come (type u8, length u16, body), 2 a script of operations:

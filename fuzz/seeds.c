@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/feed core/door core/files core/mail core/ledger core/epoch core/ballot */
+/* uses: base crypto core/feed core/door core/files core/mail core/ledger core/epoch core/ballot core/grant */
 /*
  * Writes the seeds of fuzz/corpus that are not made by hand: one well-formed example of each kind, from
  * which a fuzzer starts. Run through `scripts/fuzz --seeds` after a layout changed.

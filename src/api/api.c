@@ -81,6 +81,13 @@ static const struct {
     {"storage_add", api_handle_storage_add},
     {"storage_remove", api_handle_storage_remove},
     {"storage_offer", api_handle_storage_offer},
+    {"versions", api_handle_versions},
+    {"trash", api_handle_trash},
+    {"restore", api_handle_restore},
+    {"retention", api_handle_retention},
+    {"retention_set", api_handle_retention_set},
+    {"gc", api_handle_gc},
+    {"gc_run", api_handle_gc_run},
     {"transfers", api_handle_transfers},
     {"transfer", api_handle_transfer},
 };

@@ -108,6 +108,17 @@ void api_handle_storage(struct call *c);
 void api_handle_storage_add(struct call *c);
 void api_handle_storage_remove(struct call *c);
 void api_handle_storage_offer(struct call *c);
+/* handlers_files.c: false: answered. */
+bool api_path_fits(struct call *c, const char *name);
+/* handlers_past.c: version and at; false: answered. */
+bool api_version_of(struct call *c, struct node_version_of *ret);
+void api_handle_versions(struct call *c);
+void api_handle_trash(struct call *c);
+void api_handle_restore(struct call *c);
+void api_handle_retention(struct call *c);
+void api_handle_retention_set(struct call *c);
+void api_handle_gc(struct call *c);
+void api_handle_gc_run(struct call *c);
 void api_handle_transfers(struct call *c);
 void api_handle_transfer(struct call *c);
 

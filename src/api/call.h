@@ -52,6 +52,9 @@ void call_drop(struct call *c); /* the exchange has gone elsewhere (streams) */
 void call_submitted(struct call *c, enum status st);
 void call_done(void *call, const struct node_result *r); /* a node_done */
 
+/* RFC 3339 in UTC. */
+bool api_time(const char *text, uint64_t *ret_ms);
+
 /* ---- JSON ---- */
 
 /* name: value, and name_encoded: true where value is no plain text. */

@@ -20,8 +20,15 @@ void api_handle_rekey(struct call *c)
     char room[NODE_NAME_MAX + 1];
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
-    enum status st = node_rekey(c->api->o.node, name, call_done, c);
-    if (st != ST_OK) api_refused(c, name, st);
+    size_t files;
+    enum status st = call_flag(c, "files")
+                         ? node_files_rekey(c->api->o.node, name, &files, call_done, c)
+                         : node_rekey(c->api->o.node, name, call_done, c);
+    if (st == ST_EXISTS)
+        call_fail(c, st, "the keys of all files are under this epoch's key already",
+                  "enclave rekey begins a new epoch");
+    else if (st != ST_OK)
+        api_refused(c, name, st);
 }
 
 void api_handle_rehome(struct call *c)
@@ -36,7 +43,7 @@ void api_handle_rehome(struct call *c)
 /* ---- away ---- */
 
 /* RFC 3339 in UTC, with or without a fraction of the second, which does not count. */
-static bool parse_time(const char *text, uint64_t *ret_ms)
+bool api_time(const char *text, uint64_t *ret_ms)
 {
     struct tm t = {0};
     const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &t);
@@ -61,7 +68,7 @@ void api_handle_away(struct call *c)
     bool back = strcmp(text, "back") == 0;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
-    if (!back && !parse_time(text, &until)) {
+    if (!back && !api_time(text, &until)) {
         call_fail(c, ST_USAGE, "until is a time such as 2026-12-24T18:00:00Z, or back", "");
         return;
     }

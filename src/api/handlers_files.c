@@ -21,7 +21,7 @@ static bool is_absolute(struct call *c, const char *local)
     return false;
 }
 
-static bool path_fits(struct call *c, const char *name)
+bool api_path_fits(struct call *c, const char *name)
 {
     if (call_bytes(c, name).n <= NODE_PATH_MAX) return true;
     call_fail(c, ST_TOO_BIG, "the path is longer than 4096 bytes", "a shorter one");
@@ -45,7 +45,7 @@ void api_handle_put(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
     const char *local = call_text(c, "local");
-    if (!is_absolute(c, local) || !path_fits(c, "path") || !size_fits(c, local)) return;
+    if (!is_absolute(c, local) || !api_path_fits(c, "path") || !size_fits(c, local)) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     struct stat st_local;
@@ -70,7 +70,7 @@ void api_handle_get(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
     const char *local = call_text(c, "local");
-    if (!is_absolute(c, local) || !path_fits(c, "path")) return;
+    if (!is_absolute(c, local) || !api_path_fits(c, "path")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     struct node_get req = {.enclave = name,
@@ -83,6 +83,7 @@ void api_handle_get(struct call *c)
         call_fail(c, ST_USAGE, "the part ends before it begins", "from less than to");
         return;
     }
+    if (!api_version_of(c, &req.of)) return;
     c->result = transfer_begun;
     enum status st = node_get(c->api->o.node, &req, call_done, c);
     if (st == ST_TOO_BIG)
@@ -103,7 +104,7 @@ static void add_file(void *arg, const struct node_file *f)
 void api_handle_ls(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
-    if (!path_fits(c, "path")) return;
+    if (!api_path_fits(c, "path")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     json_t *o = json_object();
@@ -132,7 +133,7 @@ void api_handle_info(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
     struct one one = {NULL};
-    if (!path_fits(c, "path")) return;
+    if (!api_path_fits(c, "path")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     enum status st = node_info(c->api->o.node, name, call_bytes(c, "path"), keep_file, &one);
@@ -147,7 +148,7 @@ void api_handle_info(struct call *c)
 void api_handle_mkdir(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
-    if (!path_fits(c, "path")) return;
+    if (!api_path_fits(c, "path")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     enum status st = node_mkdir(c->api->o.node, name, call_bytes(c, "path"), call_done, c);
@@ -160,7 +161,7 @@ void api_handle_mkdir(struct call *c)
 void api_handle_mv(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
-    if (!path_fits(c, "from") || !path_fits(c, "to")) return;
+    if (!api_path_fits(c, "from") || !api_path_fits(c, "to")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     enum status st =
@@ -171,7 +172,7 @@ void api_handle_mv(struct call *c)
 void api_handle_rm(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];
-    if (!path_fits(c, "path")) return;
+    if (!api_path_fits(c, "path")) return;
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
     enum status st = node_rm(c->api->o.node, name, call_bytes(c, "path"), call_flag(c, "recursive"),

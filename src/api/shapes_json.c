@@ -281,3 +281,20 @@ json_t *json_file(const struct node_file *f)
     json_set_text(o, "sha256", f->sha256);
     return o;
 }
+
+json_t *json_file_version(const struct node_version *v)
+{
+    json_t *o = json_object();
+    json_set_name(o, "path", v->path);
+    json_set_number(o, "number", v->number);
+    json_set_number(o, "size", v->size);
+    json_set_time(o, "time", v->time_ms);
+    json_set_time(o, "changed", v->mtime_ms);
+    json_set_text(o, "by", v->by);
+    json_set_text(o, "state", v->state);
+    time_if_any(o, "gone", v->gone_ms);
+    json_set_text(o, "gone_by", v->gone_by);
+    time_if_any(o, "until", v->due_ms);
+    json_set_number(o, "older", v->older);
+    return o;
+}

@@ -165,6 +165,9 @@ void cli_tell_ballot(struct cli *c, const char *who, bool now);
 /* votes_verbs.c: what a proposal is about, to be part of a sentence. */
 void cli_about(const json_t *proposal, char *out, size_t n);
 
+/* past_verbs.c: the option --at as the API wants it, in room while the verb runs; 0, or an exit code. */
+int cli_at(struct cli *c, char room[32]);
+
 typedef int cli_verb(struct cli *c);
 
 cli_verb verb_init, verb_daemon_start, verb_daemon_stop, verb_daemon_status, verb_recover,
@@ -178,5 +181,6 @@ cli_verb verb_history, verb_history_keep, verb_history_share, verb_history_expor
     verb_history_import, verb_history_read, verb_history_forget;
 cli_verb verb_put, verb_get, verb_ls, verb_info, verb_transfers, verb_plain;
 cli_verb verb_storage, verb_storage_remove;
+cli_verb verb_versions, verb_trash, verb_restore, verb_retention, verb_gc;
 
 #endif

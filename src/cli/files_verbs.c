@@ -284,10 +284,12 @@ static int read_range(struct cli *c, char from[24], char to[24])
 int verb_get(struct cli *c)
 {
     struct stat st;
+    char at[32];
+    int code = cli_at(c, at);
     char from[24];
     char to[24];
     char *own = NULL;
-    int code = read_range(c, from, to);
+    if (code == 0) code = read_range(c, from, to);
     if (code != 0) return code;
     if (cli_param(c, "output") != NULL) {
         if (cli_param(c, "local") != NULL) return cli_fail(c, 2, NULL, "FILE is given twice");

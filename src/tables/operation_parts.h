@@ -282,6 +282,12 @@ static const struct op_param p_put[] = {
     FLAG("wait", OP_ONLY_CLI, 'w', "return only when the file is as safe as it can be"),
     FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes"),
     FLAG("progress", OP_ONLY_CLI, 0, "progress as JSON lines on stderr")};
+#define WHICH_VERSION                                                                          \
+    OPTION("version", NULL, OP_NUMBER, 0, 0, "N",                                              \
+           "the version of that number (enclave versions)"),                                   \
+        OPTION("at", NULL, OP_TEXT, 0, 0, "TIME",                                              \
+               "as it was then: so long ago (2h, 3d), a date (to its end), or a time such as " \
+               "2026-12-24T18:00; in the API RFC 3339 in UTC")
 static const struct op_param p_get[] = {
     POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "the file in the enclave"),
     POSITIONAL("local", OP_LOCAL, 0, "FILE", "where to write it (default: here, the same name)"),
@@ -292,6 +298,7 @@ static const struct op_param p_get[] = {
            "only the bytes from FROM up to, not with, TO (counted from 0; without TO: to the end)"),
     OPTION("from", NULL, OP_NUMBER, OP_ONLY_API, 0, "N", "the first byte that is wanted"),
     OPTION("to", NULL, OP_NUMBER, OP_ONLY_API, 0, "N", "the byte to end before; 0: the end"),
+    WHICH_VERSION,
     FLAG("replace", 0, 'f', "replace FILE if it exists"),
     FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes"),
     FLAG("progress", OP_ONLY_CLI, 0, "progress as JSON lines on stderr")};
@@ -323,6 +330,25 @@ static const struct op_param p_storage_remove[] = {
     POSITIONAL("number", OP_NUMBER, OP_REQUIRED, "NUMBER", "as enclave storage shows it"), ENCLAVE};
 static const struct op_param p_storage_offer[] = {
     POSITIONAL("size", OP_TEXT, OP_REQUIRED, "SIZE", "such as 50G")};
+static const struct op_param p_versions[] = {
+    POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "a file, also one that was removed"),
+    ENCLAVE};
+static const struct op_param p_trash[] = {
+    POSITIONAL("path", OP_BYTES, 0, "PATH",
+               "a file, or a directory for all below it (default: all)"),
+    ENCLAVE};
+static const struct op_param p_restore[] = {
+    POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH",
+               "a file, or a directory for all that was removed below it"),
+    ENCLAVE, WHICH_VERSION};
+static const struct op_param p_retention_set[] = {
+    {"keep", NULL, OP_POSITIONAL, OP_CHOICE, OP_REQUIRED, 0, "none|staggered|all",
+     "none|staggered|all",
+     "none: replaced versions stay 30 days; staggered: one each 30 s, after an hour one an hour, "
+     "after a day one a day, after 30 days one a week; all: all"},
+    ENCLAVE};
+static const struct op_param p_rekey[] = {
+    ENCLAVE, FLAG("files", 0, 0, "wrap the keys of all files under the present epoch's key")};
 static const struct op_param p_transfer[] = {
     OPTION("id", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the transfer's number")};
 static const struct op_param p_recover[] = {SECRET("words", "the 24 recovery words"),
@@ -422,6 +448,11 @@ static const struct op_exit x_storage_add[] = {{4, "no such enclave"},
 static const struct op_exit x_storage_remove[] = {{4, "no such enclave or storage node"}};
 static const struct op_exit x_change[] = {{4, "no such path or enclave"},
                                           {5, "the name is taken, or the directory is not empty"}};
+static const struct op_exit x_restore[] = {
+    {4, "no such path, version or enclave, or nothing was there at that time"},
+    {5, "it is as it was then"}};
+static const struct op_exit x_rekey[] = {{4, "no such enclave"},
+                                         {5, "--files: nothing is left to do"}};
 static const struct op_exit x_daemon_status[] = {{13, "the daemon does not run"}};
 static const struct op_exit x_transfer[] = {{4, "no such transfer"}};
 

@@ -363,7 +363,9 @@ static const struct operation rows[] = {
      &shape_done, "Renames a file or directory, or moves it into another directory.",
      "enclave mv report.pdf archive/report-2026.pdf", ROWS(x_change), 0},
     {"rm", "rm", FILES, "remove a file or directory", "DELETE", "/v1/enclaves/{enclave}/files",
-     ROWS(p_rm), &shape_done, "Removes a file for everybody; its shards are thrown away later.",
+     ROWS(p_rm), &shape_done,
+     "Removes a file for everybody, with its old versions: 30 days in the trash (enclave trash), "
+     "then its shards are thrown away.",
      "enclave rm report.pdf\n"
      "enclave rm -r pictures",
      ROWS(x_change), 0},
@@ -390,6 +392,44 @@ static const struct operation rows[] = {
      "Sets how much this machine keeps of the others' shards, for each enclave, from now on; "
      "node.max_storage_gb of enclave.yaml holds until then. What is kept already stays.",
      "enclave storage offer 50G", NOTHING, 0},
+    {"versions", "versions", FILES, "earlier versions of a file", "GET",
+     "/v1/enclaves/{enclave}/files/versions", ROWS(p_versions), &shape_file_versions,
+     "Each put of a path makes a version. Which ones are kept, enclave retention says. Times are "
+     "by the clocks of those who put.",
+     "enclave versions report.pdf\n"
+     "enclave get report.pdf old.pdf --version 17",
+     ROWS(x_path), 0},
+    {"trash", "trash", FILES, "removed files that can be restored", "GET",
+     "/v1/enclaves/{enclave}/trash", ROWS(p_trash), &shape_file_versions,
+     "A removed file stays here for 30 days, with its versions. enclave restore brings it back.",
+     "enclave trash\n"
+     "enclave trash pictures",
+     ROWS(x_path), 0},
+    {"restore", "restore", FILES, "bring an old version or a removed file back", "POST",
+     "/v1/enclaves/{enclave}/files/restore", ROWS(p_restore), &shape_done,
+     "Puts an old version again, as the newest; the one that it replaces stays a version. No bytes "
+     "move. A directory: all below it that was removed, or (--at) all that was another version "
+     "then; what came later stays.",
+     "enclave restore report.pdf\n"
+     "enclave restore report.pdf --version 17\n"
+     "enclave restore pictures --at 2h",
+     ROWS(x_restore), 0},
+    {"retention", "retention", FILES, "which old versions the enclave keeps", "GET",
+     "/v1/enclaves/{enclave}/retention", ROWS(p_enclave), &shape_retention,
+     "Says what happens to versions that a put replaces.", "enclave retention", ROWS(x_name), 0},
+    {"retention_set", "retention set", FILES, "say which old versions to keep", "POST",
+     "/v1/enclaves/{enclave}/retention", ROWS(p_retention_set), &shape_done,
+     "Holds for all members at once, and for the versions that are there.",
+     "enclave retention set all", ROWS(x_name), 0},
+    {"gc", "gc", FILES, "what the trash and old versions would free, and free it", "GET",
+     "/v1/enclaves/{enclave}/gc", ROWS(p_enclave), &shape_gc,
+     "Shows which versions the retention and the 30 days of the trash no longer keep, and asks "
+     "before it lets them go (--yes: does not ask). By itself this happens with the next change.",
+     "enclave gc\n"
+     "enclave gc --yes",
+     ROWS(x_name), 0},
+    {"gc_run", NULL, FILES, "let go what the rules no longer keep", "POST",
+     "/v1/enclaves/{enclave}/gc", ROWS(p_enclave), &shape_done, "", "", ROWS(x_name), 0},
     {"transfers", "transfers", FILES, "puts and gets that run or have ended", "GET",
      "/v1/transfers", NOTHING, &shape_transfers, "Lists transfers and how they go.",
      "enclave transfers", NOTHING, 0},
@@ -459,10 +499,14 @@ static const struct operation rows[] = {
     {"proof_check", NULL, CARE, "check a proof of two histories", "POST", "/v1/proofs/check",
      ROWS(p_proof_check), &shape_done, "", "", ROWS(x_proof_check), OPERATION_LOCKED},
     {"rekey", "rekey", CARE, "new keys for an enclave, now", "POST", "/v1/enclaves/{enclave}/rekey",
-     ROWS(p_enclave), &shape_done,
+     ROWS(p_rekey), &shape_done,
      "Begins a new key epoch: whoever copied this enclave's keys from a machine before can read "
-     "nothing that comes after. It happens by itself from time to time.",
-     "enclave rekey", ROWS(x_name), 0},
+     "nothing that comes after. It happens by itself from time to time. --files: instead, the keys "
+     "of all files and versions are sealed anew under this epoch's key, so that the keys of epochs "
+     "before need not be kept; an interrupted one goes on where it was.",
+     "enclave rekey\n"
+     "enclave rekey --files",
+     ROWS(x_rekey), 0},
     {"rehome", "rehome", CARE, "move an enclave to another sentinel of its list", "POST",
      "/v1/enclaves/{enclave}/rehome", ROWS(p_rehome), &shape_done,
      "Rebuilds the room at another sentinel of the list that was voted on (create --sentinel A,B, "

@@ -419,6 +419,38 @@ static const struct op_field f_files[] = {
 };
 SHAPE(files, "Files", f_files);
 
+static const struct op_field f_file_version[] = {
+    TEXT("path", "in the enclave"),
+    BOOL("path_encoded", "path is percent-encoded"),
+    NUMBER("number", "of the version; unique in the enclave"),
+    NUMBER("size", "bytes"),
+    TIME("time", "when it was put, by the clock of who did"),
+    TIME("changed", "last change of the file that was put"),
+    TEXT("by", "who put it"),
+    TEXT("state", "living, replaced or removed"),
+    TIME("gone", "when it was replaced or removed; absent if it lives"),
+    TEXT("gone_by", "who did that"),
+    TIME("until", "removed: it leaves the trash then; else absent"),
+    NUMBER("older", "trash: older versions that were removed with it"),
+};
+SHAPE(file_version, "FileVersion", f_file_version);
+
+static const struct op_field f_file_versions[] = {
+    LIST("versions", file_version, "of one path oldest first"),
+};
+SHAPE(file_versions, "FileVersions", f_file_versions);
+
+static const struct op_field f_retention[] = {
+    TEXT("keep", "none, staggered or all"),
+};
+SHAPE(retention, "Retention", f_retention);
+
+static const struct op_field f_gc[] = {
+    LIST("versions", file_version, "that the rules no longer keep"),
+    NUMBER("bytes", "of shards, at all holders, that nothing would need"),
+};
+SHAPE(gc, "Gc", f_gc);
+
 static const struct op_field f_event[] = {
     NUMBER("number", "ascending from 1 at each start of the daemon"),
     TEXT("kind",
@@ -515,15 +547,19 @@ static const struct op_field f_problem[] = {
 SHAPE(problem, "Problem", f_problem);
 
 static const struct op_shape *const all[] = {
-    &shape_done,      &shape_words,     &shape_daemon,     &shape_version,  &shape_enclave,
-    &shape_enclaves,  &shape_loss,      &shape_invitation, &shape_ballot,   &shape_proposal,
-    &shape_proposals, &shape_vote,      &shape_setting,    &shape_policy,   &shape_member,
-    &shape_members,   &shape_verdict,   &shape_proof,      &shape_kit,      &shape_revoked,
-    &shape_sent,      &shape_sign,      &shape_message,    &shape_messages, &shape_search,
-    &shape_transfer,  &shape_transfers, &shape_file,       &shape_files,    &shape_event,
-    &shape_events,    &shape_status,    &shape_key,        &shape_peer,     &shape_peers,
-    &shape_problem,   &shape_kept,      &shape_archive,    &shape_history,  &shape_history_job,
-    &shape_shared,    &shape_holder,    &shape_storage,   &shape_hurt,      &shape_check};
+    &shape_done,    &shape_words,        &shape_daemon,        &shape_version,
+    &shape_enclave, &shape_enclaves,     &shape_loss,          &shape_invitation,
+    &shape_ballot,  &shape_proposal,     &shape_proposals,     &shape_vote,
+    &shape_setting, &shape_policy,       &shape_member,        &shape_members,
+    &shape_verdict, &shape_proof,        &shape_kit,           &shape_revoked,
+    &shape_sent,    &shape_sign,         &shape_message,       &shape_messages,
+    &shape_search,  &shape_transfer,     &shape_transfers,     &shape_file,
+    &shape_files,   &shape_event,        &shape_events,        &shape_status,
+    &shape_key,     &shape_peer,         &shape_peers,         &shape_problem,
+    &shape_kept,    &shape_archive,      &shape_history,       &shape_history_job,
+    &shape_shared,  &shape_holder,       &shape_storage,       &shape_hurt,
+    &shape_check,   &shape_file_version, &shape_file_versions, &shape_retention,
+    &shape_gc};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

@@ -54,6 +54,60 @@ def tree(w):
         expect(a["text"], f"{verb}: {a}")
     expect(not (w.path / "gone").exists(), "a failed get left a file")
     bob.until("he sees it gone", lambda: bob.run("ls", "papers").code == NOT_FOUND)
+    past(w, ada, bob)
+
+
+def past(w, ada, bob):
+    """versions, restore, the trash, and files whose keys are wrapped anew"""
+    def numbers(who, path="plan"):
+        return [v["number"] for v in who("versions", path)["versions"]]
+
+    def content(who, *which):
+        out = w.path / "old"
+        who("get", "plan", str(out), "--replace", *which)
+        return out.read_text()
+
+    local = w.path / "plan"
+    for text in ("first", "second", "third"):
+        local.write_text(text)
+        ada("put", str(local), "--wait")
+    bob.until("three versions", lambda: bob.run("versions", "plan").code == OK
+              and len(numbers(bob)) == 3)
+    kept = numbers(bob)
+    expect(kept == numbers(ada) and kept == sorted(kept), f"the numbers: {kept}, {numbers(ada)}")
+    expect(content(bob, "--version", str(kept[0])) == "first", "an old version reads otherwise")
+    expect(content(bob, "--at", "1s") in ("first", "second", "third"), "by time")
+    expect(ada.run("get", "plan", str(local) + "x", "--at", "2020-01-01").code == NOT_FOUND,
+           "there was something before the first version")
+    bob("restore", "plan", "--version", str(kept[1]))
+    ada.until("it is restored", lambda: len(numbers(ada)) == 4)
+    expect(content(ada) == "second" and numbers(ada)[:3] == kept, f"restored: {numbers(ada)}")
+    bob("restore", "plan", "--version", str(numbers(ada)[3]), code=CONFLICT)
+    bob("restore", "plan", "--version", "999999", code=NOT_FOUND)
+
+    # Removed, with all its versions; back again, by itself and with its directory.
+    ada("rm", "plan")
+    trash = {v["path"]: v for v in ada("trash")["versions"]}
+    expect(set(trash) == {"papers/empty", "papers/one", "plan"}, f"the trash: {trash}")
+    expect(trash["plan"]["older"] == 3 and trash["plan"]["gone_by"] == "ada", f"{trash['plan']}")
+    ada("restore", "papers")
+    bob.until("the directory is back", lambda: set(bob.files("papers") if bob.run(
+        "ls", "papers").code == OK else ()) == {"papers/one", "papers/empty"})
+    bob("restore", "plan")
+    expect(content(bob) == "second" and len(numbers(bob)) == 5, f"back: {numbers(bob)}")
+    expect(bob("trash")["versions"] == [], "what is back is not in the trash")
+
+    expect(ada("retention")["keep"] == "staggered", "retention")
+    ada("retention", "set", "all")
+    bob.until("all is kept", lambda: bob("retention")["keep"] == "all")
+    gc = ada("gc")
+    expect(gc["versions"] == [] and gc["bytes"] == 0, f"nothing is due: {gc}")
+    ada("rekey", "--files", code=CONFLICT)
+    epoch = ada("info")["epoch"]
+    ada("rekey")
+    ada.until("a new epoch", lambda: ada("info")["epoch"] > epoch)
+    ada("rekey", "--files")
+    expect(content(bob, "--version", str(kept[2])) == "third", "wrapped anew, it reads otherwise")
 
 
 def refused(w):

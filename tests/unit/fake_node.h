@@ -629,6 +629,20 @@ enum status node_storage(struct node *n, const char *enclave, node_storage_visit
     visit(arg, &v);
     return ST_OK;
 }
+static inline enum status fake_version(struct node *n, const char *enclave, struct bytes path,
+                                       node_version_visit *visit, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    fake_keep(n, enclave, path);
+    struct node_version v = {.path = BYTES_LIT("a\nb\xfe"),
+                             .number = 7,
+                             .by = "ada",
+                             .state = "removed",
+                             .gone_ms = 1,
+                             .gone_by = "bob"};
+    visit(arg, &v);
+    return ST_OK;
+}
 
 enum status node_storage_add(struct node *n, const char *enclave, const char *offer, uint64_t quota,
                              node_done *done, void *arg)
@@ -653,6 +667,55 @@ enum status node_storage_offer(struct node *n, uint64_t bytes, node_done *done, 
 uint64_t node_storage_offered(const struct node *n)
 {
     return n->number;
+}
+enum status node_versions(struct node *n, const char *enclave, struct bytes path,
+                          node_version_visit *visit, void *arg)
+{
+    return fake_version(n, enclave, path, visit, arg);
+}
+
+enum status node_trash(struct node *n, const char *enclave, struct bytes path,
+                       node_version_visit *visit, void *arg)
+{
+    return fake_version(n, enclave, path, visit, arg);
+}
+
+enum status node_restore(struct node *n, const char *enclave, struct bytes path,
+                         const struct node_version_of *of, node_done *done, void *arg)
+{
+    n->number = of->number != 0 ? of->number : of->at_ms;
+    return node_mkdir(n, enclave, path, done, arg);
+}
+
+enum status node_retention(struct node *n, const char *enclave, const char **ret)
+{
+    *ret = "staggered";
+    return fake_known(n, enclave) ? ST_OK : ST_NOT_FOUND;
+}
+
+enum status node_retention_set(struct node *n, const char *enclave, const char *keep,
+                               node_done *done, void *arg)
+{
+    return node_mkdir(n, enclave, bytes_str(keep), done, arg);
+}
+
+enum status node_gc(struct node *n, const char *enclave, node_version_visit *visit, void *arg,
+                    uint64_t *ret_bytes)
+{
+    *ret_bytes = 9;
+    return fake_version(n, enclave, BYTES_NONE, visit, arg);
+}
+
+enum status node_gc_run(struct node *n, const char *enclave, node_done *done, void *arg)
+{
+    return node_mkdir(n, enclave, BYTES_NONE, done, arg);
+}
+
+enum status node_files_rekey(struct node *n, const char *enclave, size_t *ret_files,
+                             node_done *done, void *arg)
+{
+    *ret_files = 1;
+    return node_mkdir(n, enclave, BYTES_NONE, done, arg);
 }
 
 /* ---- contacts ---- */

@@ -91,6 +91,10 @@ static void every_operation_answers(void **state)
     ask(w, 4, "info", NULL, 0, "no such file");
     ask(w, 0, "mkdir", path, 1, NULL);
     ask(w, 0, "rm", rm, 2, NULL);
+    ask(w, 0, "versions", path, 1, "\"number\":7");
+    ask(w, 0, "trash", NULL, 0, "\"state\":\"removed\"");
+    ask(w, 0, "gc", NULL, 0, "\"bytes\":9");
+    ask(w, 0, "retention", NULL, 0, "staggered");
     assert_int_equal(w->node.number, 1);
     ask(w, 2, "no_such_operation", NULL, 0, NULL);
     ask(w, 2, "mkdir", id, 1, "no such parameter");

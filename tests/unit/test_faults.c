@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/feed core/files core/holder core/ports link store net node/hold node/put node/get */
+/* uses: base crypto core/feed core/files core/grant core/holder core/ports link store net node/hold node/put node/get node/repair core/repair */
 /* One member of three has real stores: shards in files, put's rows in SQLite, sources and targets as
  * files. Every call by which they write is made to fail, one after the other, in every way; what was
  * acknowledged can then be read, from the real member's shards too, and nothing else was written.

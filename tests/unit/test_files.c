@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files */
+/* uses: base crypto core/files core/grant */
 /* cut, chunk, segment, manifest, place: own vectors byte for byte and properties. */
 #include <setjmp.h>
 #include <stdarg.h>

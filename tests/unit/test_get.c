@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files core/holder node/hold node/put node/get node/repair */
+/* uses: base crypto core/files core/grant core/holder node/hold node/put node/get node/repair core/repair */
 /* get through several members in one process: losses, liars and rot, resumption. */
 #include <setjmp.h>
 #include <stdarg.h>

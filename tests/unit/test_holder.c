@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files core/holder */
+/* uses: base crypto core/files core/holder core/grant */
 /* The rules of a shard keeper, asked by hand: what is acknowledged, what is refused, what ends a
  * link; every message mutated. */
 #include <setjmp.h>

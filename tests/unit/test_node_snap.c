@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base tables crypto core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/room core/vault link store net node node/host node/enclave node/contact node/post node/vote node/shelf node/put node/get node/hold */
+/* uses: base tables crypto core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/room core/vault link store net node node/host node/enclave node/contact node/post node/vote node/shelf node/put node/get node/hold core/grant core/repair node/repair node/check */
 /* Snapshots of the files: made whatever lies in the trash, and none is used whose wraps are wrong,
  * for after a restart they are all that opens the files. */
 #include <setjmp.h>
@@ -40,7 +40,11 @@ static void put(struct person *p, const char *path, const char *text)
     struct node_put req = {.enclave = "room", .local = local, .path = bytes_str(path)};
     assert_int_equal(node_put(p->node, &req, on_any, &done), ST_OK);
     person_wait(p->town, &done);
-    while (tree_find(shelf_of(p)->tree, bytes_str(path)) == NULL) town_turn(p->town);
+    for (;;) {
+        const struct tree_node *now = tree_find(shelf_of(p)->tree, bytes_str(path));
+        if (now != NULL && now->file.size == strlen(text)) return;
+        town_turn(p->town);
+    }
 }
 
 static void see_done(void *arg, const struct node_transfer *t)
@@ -173,12 +177,92 @@ static void who_lacks_the_oldest_keys_takes_it_from_there(void **state)
     town_end(&t);
 }
 
+/* Whether any key of the group opens the wrap, whatever epoch it is said to be of. */
+static bool opens(struct group *g, const uint8_t version[32], uint64_t last,
+                  const uint8_t wrap[TREE_WRAP])
+{
+    uint8_t kek[32], cek[32];
+    for (uint64_t e = 0; e <= last; e++)
+        for (uint64_t said = 0; said <= last; said++)
+            if (group_key(g, GROUP_KEY_FILE_KEK, e, kek) == ST_OK &&
+                cek_unwrap(kek, version, said, wrap, cek) == ST_OK)
+                return true;
+    return false;
+}
+
+/* Whoever left keeps what it could read; what is wrapped anew, or put later, is closed to it, and so
+ * are the secrets by which one could confirm that a known content was put. */
+static void rekey_shuts_out_who_left(void **state)
+{
+    (void)state;
+    struct town t;
+    town_start(&t, 2);
+    struct person *alice = &t.people[0], *bob = &t.people[1];
+    struct buf saved;
+    struct group *old = NULL;
+    uint8_t wrap[TREE_WRAP], dedup[2][32], placement[2][32], key[32];
+    uint64_t epoch = 0;
+    bool done = false;
+    size_t files = 0;
+    person_create(alice, "room");
+    person_admit(&t, bob, "room");
+    put(alice, "secret", "the words");
+    put(alice, "secret", "other words");
+    wait_feed(alice, bob);
+    struct enclave *e = alice->node->enclaves[0];
+    uint64_t before = group_epoch(e->group);
+    buf_init(&saved, KV_VALUE_MAX);
+    assert_int_equal(group_save(bob->node->enclaves[0]->group, &saved), ST_OK);
+    assert_int_equal(group_load(buf_view(&saved), &old), ST_OK);
+    buf_free(&saved);
+    group_generation(old, dedup[0], placement[0]);
+    assert_int_equal(node_files_rekey(alice->node, "room", &files, on_any, &done), ST_EXISTS);
+    person_leave(bob, "room");
+    while (group_epoch(e->group) == before || person_members(alice, "room") != 1) town_turn(&t);
+
+    struct tree *tree = shelf_of(alice)->tree;
+    uint8_t version[32];
+    memcpy(version, tree_find(tree, bytes_str("secret"))->file.version, 32);
+    assert_true(tree_wrap(tree, version, &epoch, wrap));
+    assert_true(opens(old, version, before, wrap));
+    assert_int_equal(node_files_rekey(alice->node, "room", &files, on_any, &done), ST_OK);
+    assert_int_equal(files, 2); /* the living version and the one before it */
+    person_wait(&t, &done);
+    uint64_t now = group_epoch(e->group);
+    assert_int_not_equal(group_key(old, GROUP_KEY_FILE_KEK, now, key), ST_OK);
+    assert_true(tree_wrap(tree, version, &epoch, wrap));
+    assert_int_equal(epoch, now);
+    assert_false(opens(old, version, now, wrap));
+    group_generation(e->group, dedup[1], placement[1]);
+    assert_memory_not_equal(dedup[0], dedup[1], 32);
+    assert_memory_not_equal(placement[0], placement[1], 32);
+    get(alice, "secret", "other words");
+    assert_int_equal(node_files_rekey(alice->node, "room", &files, on_any, &done), ST_EXISTS);
+
+    /* A wrap that opens nothing is not taken. */
+    struct buf body;
+    buf_init(&body, TREE_BODY_MAX);
+    tree_body_start(&body);
+    memset(wrap, 0x5A, sizeof wrap);
+    assert_int_equal(tree_add_wrap(&body, version, now + 1, wrap), ST_OK);
+    assert_int_equal(shelf_queue(shelf_of(alice), TREE_OP, buf_view(&body), NULL, NULL, NULL),
+                     ST_OK);
+    buf_free(&body);
+    while (shelf_of(alice)->n_ops > 0) town_turn(&t);
+    person_stop(alice);
+    person_start(alice);
+    get(alice, "secret", "other words");
+    group_free(old);
+    town_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_with_trash_is_made_and_used),
         cmocka_unit_test(who_lacks_the_oldest_keys_takes_it_from_there),
         cmocka_unit_test(wraps_that_do_not_open_are_not_used),
+        cmocka_unit_test(rekey_shuts_out_who_left),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);
 }

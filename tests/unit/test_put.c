@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files core/holder node/hold node/put node/get node/repair */
+/* uses: base crypto core/files core/grant core/holder node/hold node/put node/get node/repair core/repair */
 /* put through several members in one process: sizes and profiles, holders that are away, die or
  * are full, kill and resumption, changing sources, cancelling, leases. */
 #include <setjmp.h>
@@ -285,11 +285,19 @@ static void leases_end(void **state)
     tree_body_start(&body);
     assert_int_equal(tree_add_rm(&body, bytes_str("b"), b->file.version), ST_OK);
     assert_int_equal(tree_take(net->tree, TREE_OP, buf_view(&body), &from, NULL, NULL), ST_OK);
-    buf_free(&body);
     hold_sweep(net->m[1].hold);
     world_run(net->w);
     assert_int_equal(net->m[1].store.space.count, all);
     net->w->now += HOLD_LEASE_MS + 1000;
+    hold_sweep(net->m[1].hold);
+    world_run(net->w);
+    assert_int_equal(net->m[1].store.space.count, all); /* it lies in the trash */
+    net->w->now += TREE_TRASH_MS;
+    from.index++;
+    from.time_ms = world_wall(net->w);
+    tree_body_start(&body);
+    assert_int_equal(tree_take(net->tree, TREE_OP, buf_view(&body), &from, NULL, NULL), ST_OK);
+    buf_free(&body);
     hold_sweep(net->m[1].hold);
     world_run(net->w);
     assert_int_equal(net->m[1].store.space.count, all / 2);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files core/holder core/repair node/hold node/put node/get node/repair */
+/* uses: base crypto core/files core/grant core/holder core/repair node/hold node/put node/get node/repair */
 /* Repair and handing over, among several members in one process: losses, leaving, absence, a disk that
  * is gone, kill and resumption, whose turn it is, and how many bytes it takes. */
 #include <setjmp.h>

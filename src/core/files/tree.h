@@ -161,6 +161,9 @@ void tree_due(const struct tree *t, uint16_t leaf, uint64_t now_ms, tree_past_vi
 enum tree_keep tree_retention(const struct tree *t);
 /* Bytes of all columns that nothing would need once the versions marked by tree_due are gone. */
 uint64_t tree_due_bytes(const struct tree *t);
+/* Every version that lives or is kept, once. */
+void tree_versions(const struct tree *t, bool (*visit)(void *arg, const uint8_t version[32]),
+                   void *arg);
 /* The newest wrap of a version's CEK. */
 bool tree_wrap(const struct tree *t, const uint8_t version[32], uint64_t *ret_epoch,
                uint8_t ret_wrap[TREE_WRAP]);

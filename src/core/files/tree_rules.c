@@ -371,9 +371,9 @@ static enum status apply_rewrap(const struct apply *a, const struct tree_wrap_se
     const struct tree *t = a->t;
     struct tree_version *v = tree_version_find(t, r->version);
     if (!v) return ignore(a, BYTES_NONE, "no such version");
-    if (r->epoch <= v->epoch || !t->wrap_check ||
-        !t->wrap_check(t->wrap_arg, v->id, v->manifest, r->epoch, r->wrap))
-        return ignore(a, BYTES_NONE, "not a newer wrap of its key");
+    if (r->epoch <= v->epoch) return tell(a, TREE_APPLIED, BYTES_NONE, NULL); /* it is done */
+    if (!t->wrap_check || !t->wrap_check(t->wrap_arg, v->id, v->manifest, r->epoch, r->wrap))
+        return ignore(a, BYTES_NONE, "not a wrap of its key");
     v->epoch = r->epoch;
     memcpy(v->wrap, r->wrap, TREE_WRAP);
     return tell(a, TREE_APPLIED, BYTES_NONE, NULL);

@@ -373,6 +373,13 @@ void tree_segments(const struct tree *t, const uint8_t *version,
     }
 }
 
+void tree_versions(const struct tree *t, bool (*visit)(void *arg, const uint8_t version[32]),
+                   void *arg)
+{
+    for (size_t i = 0; i < t->versions.n; i++)
+        if (!visit(arg, ((const struct tree_version *)t->versions.p[i])->id)) return;
+}
+
 bool tree_wrap(const struct tree *t, const uint8_t version[32], uint64_t *ret_epoch,
                uint8_t ret_wrap[TREE_WRAP])
 {

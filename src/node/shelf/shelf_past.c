@@ -332,8 +332,9 @@ struct rekeying {
     size_t closed; /* keys that we do not have */
 };
 
-static bool say_wrap(struct rekeying *r, const uint8_t version[32])
+static bool say_wrap(void *arg, const uint8_t version[32])
 {
+    struct rekeying *r = arg;
     struct shelf *s = r->y.s;
     uint64_t epoch;
     uint8_t cek[32], wrap[TREE_WRAP], nonce[XAEAD_NONCE];
@@ -349,16 +350,6 @@ static bool say_wrap(struct rekeying *r, const uint8_t version[32])
     return r->y.st == ST_OK;
 }
 
-static bool on_living(void *arg, const struct tree_node *node)
-{
-    return node->dir || say_wrap(arg, node->file.version);
-}
-
-static bool on_kept(void *arg, const struct tree_past *e)
-{
-    return say_wrap(arg, e->file.version);
-}
-
 enum status node_files_rekey(struct node *n, const char *name, size_t *ret_files, node_done *done,
                              void *arg)
 {
@@ -371,8 +362,7 @@ enum status node_files_rekey(struct node *n, const char *name, size_t *ret_files
     st = group_key(s->e->group, GROUP_KEY_FILE_KEK, r.epoch, r.kek);
     if (st != ST_OK) return st;
     saying_start(&r.y, s);
-    tree_list(s->tree, BYTES_NONE, true, on_living, &r);
-    if (r.y.st == ST_OK) tree_past_each(s->tree, on_kept, &r);
+    tree_versions(s->tree, say_wrap, &r);
     bytes_wipe(r.kek, sizeof r.kek);
     *ret_files = r.y.records;
     if (r.y.st == ST_OK && r.y.records == 0) r.y.st = r.closed > 0 ? ST_DENIED : ST_EXISTS;

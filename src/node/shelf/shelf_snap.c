@@ -49,30 +49,17 @@ struct compare {
     bool same;
 };
 
-static bool same_key(const struct compare *c, const uint8_t version[32])
+static bool same_key(void *arg, const uint8_t version[32])
 {
+    struct compare *c = arg;
     uint64_t epoch;
     uint8_t wrap[TREE_WRAP], a[32], b[32];
     bool open = shelf_cek(c->s, version, a) == ST_OK;
-    bool same =
+    c->same =
         !open || (tree_wrap(c->theirs, version, &epoch, wrap) &&
                   shelf_unwrap(c->s, version, epoch, wrap, b) == ST_OK && secret_same(a, b, 32));
     bytes_wipe(a, sizeof a);
     bytes_wipe(b, sizeof b);
-    return same;
-}
-
-static bool on_node(void *arg, const struct tree_node *node)
-{
-    struct compare *c = arg;
-    c->same = node->dir || same_key(c, node->file.version);
-    return c->same;
-}
-
-static bool on_past(void *arg, const struct tree_past *e)
-{
-    struct compare *c = arg;
-    c->same = same_key(c, e->file.version);
     return c->same;
 }
 
@@ -80,8 +67,7 @@ static bool on_past(void *arg, const struct tree_past *e)
 static bool same_keys(struct shelf *s, const struct tree *theirs)
 {
     struct compare c = {.s = s, .theirs = theirs, .same = true};
-    tree_list(theirs, BYTES_NONE, true, on_node, &c);
-    if (c.same) tree_past_each(theirs, on_past, &c);
+    tree_versions(theirs, same_key, &c);
     return c.same;
 }
 
