@@ -18,6 +18,7 @@
 #include "store/shard_fs.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -510,6 +511,8 @@ int main(int argc, char **argv)
 {
     struct bench *b = calloc(1, sizeof *b);
     bench_must(b != NULL && argc > 1, "usage: bench_files DIR");
+    mallopt(M_MMAP_THRESHOLD, 4 << 20); /* as enclaved does */
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
     const char *profile = getenv("BENCH_PROFILE");
     b->dir = argv[1];
     b->bytes = bench_size("BENCH_MIB", 1024) * BENCH_MIB;
