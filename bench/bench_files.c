@@ -18,6 +18,7 @@
 #include "store/shard_fs.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -179,6 +180,7 @@ struct bench {
     struct puts *puts;
     struct get *get;
     uint64_t next_ms;
+    long holder_kib; /* the most that any holder took */
     double accepted;
     double put_done;
     double get_done;
@@ -468,8 +470,10 @@ static void start_holders(struct bench *b)
 static void stop_holder(struct bench *b, unsigned i)
 {
     if (!b->pids[i]) return;
+    struct rusage r;
     kill(b->pids[i], SIGTERM);
-    bench_must(waitpid(b->pids[i], NULL, 0) == b->pids[i], "wait");
+    bench_must(wait4(b->pids[i], NULL, 0, &r) == b->pids[i], "wait");
+    if (r.ru_maxrss > b->holder_kib) b->holder_kib = r.ru_maxrss;
     b->pids[i] = 0;
 }
 
@@ -510,6 +514,8 @@ int main(int argc, char **argv)
 {
     struct bench *b = calloc(1, sizeof *b);
     bench_must(b != NULL && argc > 1, "usage: bench_files DIR");
+    mallopt(M_MMAP_THRESHOLD, 4 << 20); /* as enclaved does */
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
     const char *profile = getenv("BENCH_PROFILE");
     b->dir = argv[1];
     b->bytes = bench_size("BENCH_MIB", 1024) * BENCH_MIB;
@@ -529,6 +535,7 @@ int main(int argc, char **argv)
     for (unsigned i = 1; i <= lost && i <= b->holders; i++) stop_holder(b, i);
     get_file(b);
     part(b);
+    bench_row("holder-memory", (double)b->holder_kib / 1024, "MiB", 0);
     free(b);
     return 0;
 }

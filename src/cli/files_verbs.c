@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Files and transfers. */
+#include "cli/folder.h"
 #include "cli/stream.h"
 
 #include <errno.h>
@@ -187,9 +188,7 @@ static int check_source(struct cli *c, const char *local)
     if (stat(local, &st) != 0)
         return cli_fail(c, errno == ENOENT || errno == ENOTDIR ? 4 : 1, NULL, "%s: %s", local,
                         strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return cli_fail(c, 2, "enclave mkdir, then enclave put each file", "%s is a directory",
-                        local);
+    if (S_ISDIR(st.st_mode)) return cli_fail(c, 2, "the same with -r", "%s is a directory", local);
     if (!S_ISREG(st.st_mode)) return cli_fail(c, 2, NULL, "%s is not a file", local);
     if (access(local, R_OK) != 0) return cli_fail(c, 1, NULL, "%s: %s", local, strerror(errno));
     return 0;
@@ -233,6 +232,10 @@ int verb_put(struct cli *c)
     bool in = strcmp(local, "-") == 0;
     if (in && cli_param(c, "path") == NULL)
         return cli_fail(c, 2, "enclave put - NAME", "what shall it be called?");
+    if (cli_flag(c, "recursive")) {
+        cli_warn_doubt(c);
+        return cli_put_folder(c);
+    }
     int code = in ? 0 : check_source(c, local);
     if (code == 0) cli_warn_doubt(c);
     if (code == 0 && in) return carry(c, true);
@@ -290,6 +293,7 @@ int verb_get(struct cli *c)
     char to[24];
     char *own = NULL;
     if (code == 0) code = read_range(c, from, to);
+    if (code == 0 && cli_flag(c, "recursive")) return cli_get_folder(c);
     if (code != 0) return code;
     if (cli_param(c, "output") != NULL) {
         if (cli_param(c, "local") != NULL) return cli_fail(c, 2, NULL, "FILE is given twice");

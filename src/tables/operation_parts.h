@@ -255,7 +255,8 @@ static const struct op_param p_history_share[] = {
     OPTION("last", NULL, OP_NUMBER, 0, 'n', "N", "only the last N of it (at most 1000)")};
 static const struct op_param p_history_export[] = {
     SECRET("password", "seals the file"),
-    POSITIONAL("local", OP_LOCAL, OP_REQUIRED, "FILE", "the file to write"), ENCLAVE,
+    POSITIONAL("local", OP_LOCAL, OP_REQUIRED, "FILE", "the file to write"),
+    ENCLAVE,
     FLAG("replace", 0, 'f', "replace FILE if it exists"),
     FLAG("plain", OP_ONLY_CLI, 0,
          "readable JSON lines without any seal: whoever gets the file reads it")};
@@ -278,6 +279,8 @@ static const struct op_param p_put[] = {
                "its name in the enclave (default: the same, at the top)"),
     ENCLAVE,
     OPTION("profile", NULL, OP_TEXT, 0, 0, "K/N", "any K of N columns suffice (default: balanced)"),
+    FLAG("recursive", OP_ONLY_CLI, 'r',
+         "a directory and all that is in it; what is there unchanged is passed over"),
     FLAG("strict", 0, 0, "let the others see it only when every shard is kept"),
     FLAG("wait", OP_ONLY_CLI, 'w', "return only when the file is as safe as it can be"),
     FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes"),
@@ -299,6 +302,8 @@ static const struct op_param p_get[] = {
     OPTION("from", NULL, OP_NUMBER, OP_ONLY_API, 0, "N", "the first byte that is wanted"),
     OPTION("to", NULL, OP_NUMBER, OP_ONLY_API, 0, "N", "the byte to end before; 0: the end"),
     WHICH_VERSION,
+    FLAG("recursive", OP_ONLY_CLI, 'r',
+         "a directory and all that is in it; what is there unchanged is passed over"),
     FLAG("replace", 0, 'f', "replace FILE if it exists"),
     FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes"),
     FLAG("progress", OP_ONLY_CLI, 0, "progress as JSON lines on stderr")};

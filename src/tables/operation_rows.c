@@ -331,6 +331,7 @@ static const struct operation rows[] = {
      "enclave put report.pdf\n"
      "enclave put photos.zip pictures/2026.zip --wait\n"
      "enclave put big.iso --profile 8/20\n"
+     "enclave put -r photos\n"
      "pg_dump shop | enclave put - backup/shop.sql",
      ROWS(x_put), 0},
     {"get", "get", FILES, "fetch a file from the enclave", "POST", "/v1/enclaves/{enclave}/gets",
@@ -340,6 +341,7 @@ static const struct operation rows[] = {
      "says that all came, and that the whole has its hash.",
      "enclave get report.pdf\n"
      "enclave get pictures/2026.zip /tmp/photos.zip --replace\n"
+     "enclave get -r photos\n"
      "enclave get backup/shop.sql -o - | psql shop\n"
      "enclave get big.iso -o head --range 0-1000000",
      ROWS(x_get), 0},

@@ -181,6 +181,38 @@ def piped(w, ada, bob):
     ada.until("the put that broke off", lambda: any(
         t["state"] == "failed" and t["path"] == "broken off" for t in ada("transfers")["transfers"]))
     expect("broken off" not in ada.files(), "half a pipe was put")
+    whole(w, ada, bob)
+
+
+def whole(w, ada, bob):
+    """a directory with all that is in it, there and back; again: only what changed"""
+    source = w.path / "album"
+    (source / "deep" / "er").mkdir(parents=True)
+    (source / "void").mkdir()
+    contents = {b"one": b"1" * 5000, b"deep/tw\xff o": b"2", b"deep/er/three": os.urandom(300000), b"deep/none": b""}
+    for name, data in contents.items():
+        with open(os.path.join(os.fsencode(source), name), "wb") as f:
+            f.write(data)
+    (source / "link").symlink_to("one")
+    a = ada("put", "-r", str(source) + "/", "--wait")
+    expect((a["files"], a["unchanged"], a["passed_over"], a["failed"]) == (4, 0, 1, []), f"put -r: {a}")
+    (source / "one").write_bytes(b"changed")
+    a = ada("put", "-r", str(source), "--wait")
+    expect((a["files"], a["unchanged"]) == (1, 3), f"put -r again: {a}")
+    contents[b"one"] = b"changed"
+    bob.until("all of the album", lambda: bob.files("album").get("album/one", {}).get("size") == 7)
+    out = w.path / "out"
+    a = bob("get", "-r", "album", str(out))
+    expect((a["files"], a["unchanged"]) == (4, 0), f"get -r: {a}")
+    for name, data in contents.items():
+        with open(os.path.join(os.fsencode(out), name), "rb") as f:
+            expect(f.read() == data, f"{name!r} came back otherwise")
+    expect((out / "void").is_dir(), "the empty directory is lost")
+    (out / "deep" / "none").write_bytes(b"precious")
+    (out / "one").unlink()
+    a = bob("get", "-r", "album", str(out), code=1)
+    expect((a["files"], a["unchanged"], len(a["failed"])) == (1, 2, 1), f"get -r again: {a}")
+    expect((out / "deep" / "none").read_bytes() == b"precious", "get -r wrote over a file")
 
 
 def interrupted(w):
