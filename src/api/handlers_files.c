@@ -57,8 +57,8 @@ void api_handle_put(struct call *c)
     c->result = transfer_begun;
     enum status st = node_put(c->api->o.node, &req, call_done, c);
     if (st == ST_USAGE && req.profile != NULL)
-        call_fail(c, st, "that profile is not possible: K/N, with K <= N and a holder for each",
-                  "enclave members shows who can hold");
+        call_fail(c, st, "that profile is not possible: balanced, thrifty, mirror, or K/N with K <= N <= 64",
+                  "enclave help put");
     else if (st != ST_OK)
         api_refused(c, name, st);
 }

@@ -597,7 +597,7 @@ struct node_put {
     const char *enclave;
     const char *local;   /* absolute path */
     struct bytes path;   /* inside the enclave; empty: the local file's name at the top */
-    const char *profile; /* NULL: balanced; or "k/n" */
+    const char *profile; /* NULL: balanced; or "thrifty", "mirror", "k/n" */
     bool strict;         /* fail unless every column is placed */
 };
 /* data: struct node_transfer. Done when the job is durable; it goes on by itself: events

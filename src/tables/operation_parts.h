@@ -268,7 +268,9 @@ static const struct op_param p_put[] = {
     POSITIONAL("path", OP_BYTES, 0, "PATH",
                "its name in the enclave (default: the same, at the top)"),
     ENCLAVE,
-    OPTION("profile", NULL, OP_TEXT, 0, 0, "K/N", "any K of N columns suffice (default: balanced)"),
+    OPTION("profile", NULL, OP_TEXT, 0, 0, "NAME",
+           "balanced (default), thrifty, mirror (a copy with everybody), or K/N: any K of N columns "
+           "suffice"),
     FLAG("strict", 0, 0, "let the others see it only when every shard is kept"),
     FLAG("wait", OP_ONLY_CLI, 'w', "return only when the file is as safe as it can be"),
     FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes"),

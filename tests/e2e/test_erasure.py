@@ -119,7 +119,7 @@ def one_copy(w):
 
 
 def what_goes_with_me(w):
-    """leave says first what only this member holds"""
+    """leave says first what only this member holds, and hands it over; --now would not"""
     sentinel = w.sentinel()
     ann = w.member("ann")
     ann("create", NAME, "--as", "ann", "--sentinel", sentinel.address)
@@ -127,9 +127,16 @@ def what_goes_with_me(w):
     ann("put", str(source), "--wait")
     ben = w.member("ben")
     lib.admit([ann], ben)
-    said = ann.run("--yes", "leave", json_flag=False)
-    expect(said.code == OK and "alone.bin" in said.text, f"nothing is said of it: {said}")
+    said = ann.run("leave", "--now", json_flag=False)
+    expect(said.code != OK and "alone.bin" in said.text, f"nothing is said of it: {said}")
+    ben.until("he sees it", lambda: "alone.bin" in ben.files())
+    ann("--yes", "leave", "--background")
+    ann.kill()
+    ann.start()
+    ann.until("she is out", lambda: ann("status")["enclaves"] == [])
     ben.until("she is gone", lambda: ben.inside("ben"))
+    ben("get", "alone.bin", str(w.path / "kept.bin"))
+    expect(lib.sha256(w.path / "kept.bin") == lib.sha256(source), "other bytes were handed over")
 
 
 if __name__ == "__main__":

@@ -78,8 +78,14 @@ def survive(w, people, dead, source):
     a = people[2]("get", name, str(out))
     expect(lib.sha256(out) == total, "other bytes after the disk went bad")
     expect("emmy-noether" in a["text"] and "damaged" in a["text"], f"nothing is named: {a}")
-    info = people[2].info(name)
-    expect(info["bad_shards"] > 0 and "damaged" in info["detail"], f"info says {info}")
+    people[2].until("they are made again", lambda: whole(people[2].info(name)))
+    out = w.path / "whole.out"
+    a = people[2]("get", name, str(out))
+    expect(lib.sha256(out) == total and "damaged" not in a["text"], f"still damaged: {a}")
+
+
+def whole(info):
+    return info["bad_shards"] == 0 and "nowhere" not in info["detail"]
 
 
 def blind(w, sentinel, words):

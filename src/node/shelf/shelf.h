@@ -68,6 +68,7 @@ struct shelf_get {
     struct enclave *owner;
     struct get *get;
     struct get_progress last;
+    size_t bad_told; /* of its bad shards */
     char *path;
     char *local;
     bool over;
