@@ -350,6 +350,8 @@ int verb_info(struct cli *c)
     number_line(c, "version", cli_number(f, "version"));
     line(c, "sha256", cli_text(f, "sha256"));
     line(c, "how safe", cli_text(f, "safety"));
+    line(c, "survives", cli_text(f, "survival"));
+    line(c, "leans on", cli_text(f, "weakest"));
     snprintf(
         text, sizeof text, "any %llu of %llu columns, %llu segment%s, %llu holder%s",
         (unsigned long long)cli_number(f, "k"), (unsigned long long)cli_number(f, "n"),
@@ -360,6 +362,43 @@ int verb_info(struct cli *c)
     if (cli_text(f, "detail")[0] != '\0') {
         cli_put(c, STYLE_PLAIN, cli_text(f, "detail"), true);
         printf("\n");
+    }
+    return 0;
+}
+
+static void say_drill(const struct cli *c)
+{
+    char text[320];
+    const json_t *d = c->doc;
+    snprintf(text, sizeof text, "%llu, of these %llu readable",
+             (unsigned long long)cli_number(d, "files"),
+             (unsigned long long)cli_number(d, "readable"));
+    line(c, "files", text);
+    line(c, "how safe", cli_text(d, "safety"));
+    if (cli_number(d, "weaker") > 0) {
+        snprintf(text, sizeof text, "%llu files, if one more goes",
+                 (unsigned long long)cli_number(d, "weaker"));
+        line(c, "lost then", text);
+    }
+    if (cli_text(d, "weakest_file")[0] == '\0') return;
+    snprintf(text, sizeof text, "%s for %s", cli_text(d, "survival"), cli_text(d, "weakest_file"));
+    line(c, "survives", text);
+    line(c, "leans on", cli_text(d, "weakest_holder"));
+}
+
+int verb_drill(struct cli *c)
+{
+    int code = cli_call_args(c, "drill", NULL, 0);
+    if (code != 0) return cli_problem(c);
+    if (c->json) {
+        cli_print_json(c);
+        return 0;
+    }
+    say_drill(c);
+    if (cli_number(c->doc, "lost") > 0) {
+        printf("could not be read:\n");
+        cli_put(c, STYLE_PLAIN, cli_text(c->doc, "examples"), true);
+        printf("%s\n", cli_number(c->doc, "lost") > 10 ? "\n..." : "");
     }
     return 0;
 }

@@ -50,6 +50,7 @@ static const struct {
     {"get", verb_get},
     {"ls", verb_ls},
     {"info", verb_info},
+    {"drill", verb_drill},
     {"transfers", verb_transfers},
     {"vault_recover", verb_recover},
     {"vault_test", verb_recovery_test},

@@ -268,9 +268,10 @@ static const struct op_param p_put[] = {
     POSITIONAL("path", OP_BYTES, 0, "PATH",
                "its name in the enclave (default: the same, at the top)"),
     ENCLAVE,
-    OPTION("profile", NULL, OP_TEXT, 0, 0, "NAME",
-           "balanced (default), thrifty, mirror (a copy with everybody), or K/N: any K of N columns "
-           "suffice"),
+    OPTION(
+        "profile", NULL, OP_TEXT, 0, 0, "NAME",
+        "balanced (default), thrifty, mirror (a copy with everybody), or K/N: any K of N columns "
+        "suffice"),
     FLAG("strict", 0, 0, "let the others see it only when every shard is kept"),
     FLAG("wait", OP_ONLY_CLI, 'w', "return only when the file is as safe as it can be"),
     FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes"),
@@ -292,6 +293,8 @@ static const struct op_param p_leave[] = {
 static const struct op_param p_info[] = {
     POSITIONAL("path", OP_BYTES, 0, "PATH", "a file or directory (default: the enclave itself)"),
     ENCLAVE};
+static const struct op_param p_drill[] = {ENCLAVE, OPTION("without", NULL, OP_TEXT, 0, 0, "NICKS",
+                                                          "members taken to be gone, with commas")};
 static const struct op_param p_mkdir[] = {
     POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "the new directory"), ENCLAVE};
 static const struct op_param p_mv[] = {

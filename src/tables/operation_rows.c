@@ -352,6 +352,14 @@ static const struct operation rows[] = {
      "enclave info\n"
      "enclave info report.pdf",
      ROWS(x_path), 0},
+    {"drill", "drill", FILES, "rehearse an outage: which files could be read without some members",
+     "GET", "/v1/enclaves/{enclave}/drill", ROWS(p_drill), &shape_drill,
+     "Looks at where the shards really lie and says which files could be read if some members were "
+     "gone, how many more may then vanish, how likely the weakest file survives, and on whom it "
+     "leans most. Nothing is moved. Without --without: how things stand.",
+     "enclave drill\n"
+     "enclave drill --enclave family --without bob,carol",
+     ROWS(x_path), 0},
     {"mkdir", "mkdir", FILES, "make a directory", "POST", "/v1/enclaves/{enclave}/directories",
      ROWS(p_mkdir), &shape_done, "Makes a directory in the enclave.", "enclave mkdir pictures",
      ROWS(x_change), 0},

@@ -375,8 +375,28 @@ static const struct op_field f_file[] = {
     NUMBER("bad_shards", "known to be damaged"),
     TEXT("detail", "info: where the shards lie, a line a holder"),
     TEXT("sha256", "info: of the content"),
+    TEXT("survival", "chance that it can be read, each holder there as it was measured"),
+    TEXT("weakest", "the holder whose loss would cost most of that chance"),
 };
 SHAPE(file, "File", f_file);
+
+static const struct op_field f_drill[] = {
+    NUMBER("without", "how many are taken to be gone"),
+    NUMBER("files", "files in the enclave"),
+    NUMBER("readable", "files that could be read"),
+    NUMBER("lost", "files that could not"),
+    NUMBER("lost_bytes", "bytes of these"),
+    NUMBER("weaker", "files that could be read, but not with one loss more"),
+    NUMBER("may_vanish", "how many of the rest may vanish: of the weakest file"),
+    NUMBER("holders", "those who then keep shards of that file"),
+    TEXT("safety", "the same in words"),
+    TEXT("survival", "chance that the weakest file can be read"),
+    NUMBER("loss_ppb", "the chance that it cannot, in billionths"),
+    TEXT("weakest_file", "the file with the smallest chance"),
+    TEXT("weakest_holder", "the holder whose loss would cost most of that chance"),
+    TEXT("examples", "up to ten paths that could not be read, a line each"),
+};
+SHAPE(drill, "Drill", f_drill);
 
 static const struct op_field f_files[] = {
     LIST("files", file, "by name"),
@@ -454,15 +474,15 @@ static const struct op_field f_problem[] = {
 SHAPE(problem, "Problem", f_problem);
 
 static const struct op_shape *const all[] = {
-    &shape_done,      &shape_words,     &shape_daemon,     &shape_version,  &shape_enclave,
-    &shape_enclaves,  &shape_loss,      &shape_invitation, &shape_ballot,   &shape_proposal,
-    &shape_proposals, &shape_vote,      &shape_setting,    &shape_policy,   &shape_member,
-    &shape_members,   &shape_verdict,   &shape_proof,      &shape_kit,      &shape_revoked,
-    &shape_sent,      &shape_sign,      &shape_message,    &shape_messages, &shape_search,
-    &shape_transfer,  &shape_transfers, &shape_file,       &shape_files,    &shape_event,
-    &shape_events,    &shape_status,    &shape_key,        &shape_peer,     &shape_peers,
-    &shape_problem,   &shape_kept,      &shape_archive,    &shape_history,  &shape_history_job,
-    &shape_shared};
+    &shape_done,        &shape_words,     &shape_daemon,     &shape_version,  &shape_enclave,
+    &shape_enclaves,    &shape_loss,      &shape_invitation, &shape_ballot,   &shape_proposal,
+    &shape_proposals,   &shape_vote,      &shape_setting,    &shape_policy,   &shape_member,
+    &shape_members,     &shape_verdict,   &shape_proof,      &shape_kit,      &shape_revoked,
+    &shape_sent,        &shape_sign,      &shape_message,    &shape_messages, &shape_search,
+    &shape_transfer,    &shape_transfers, &shape_file,       &shape_drill,    &shape_files,
+    &shape_event,       &shape_events,    &shape_status,     &shape_key,      &shape_peer,
+    &shape_peers,       &shape_problem,   &shape_kept,       &shape_archive,  &shape_history,
+    &shape_history_job, &shape_shared};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

@@ -37,6 +37,7 @@ extern const struct op_shape shape_transfer;
 extern const struct op_shape shape_transfers;
 extern const struct op_shape shape_file;
 extern const struct op_shape shape_files;
+extern const struct op_shape shape_drill;
 extern const struct op_shape shape_event;
 extern const struct op_shape shape_events;
 extern const struct op_shape shape_status;

@@ -589,8 +589,8 @@ static void try_all(const unsigned *count, size_t g, unsigned n, unsigned k, uns
 static void the_promise_is_kept(void **state)
 {
     (void)state;
-    static const char *const profiles[] = {"balanced", "thrifty", "mirror", "8/20", "3/7",
-                                           "10/64",    "1/2",     "5/5"};
+    static const char *const profiles[] = {"balanced", "thrifty", "mirror", "8/20",
+                                           "3/7",      "10/64",   "1/2",    "5/5"};
     uint8_t secret[32] = {9}, id[32] = {0};
     uint16_t leaves[64], at[PLACE_COLUMNS_MAX];
     for (uint16_t i = 0; i < 64; i++) leaves[i] = (uint16_t)(i * 5 + 1);

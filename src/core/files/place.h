@@ -14,7 +14,7 @@
 
 #define PLACE_COLUMNS_MAX 64
 #define PLACE_HOLDERS_MAX 128
-#define PLACE_BEST 20 /* of more holders, a segment uses so many */
+#define PLACE_BEST 20        /* of more holders, a segment uses so many */
 #define PLACE_NOBODY 0xFFFFU /* not placed yet */
 #define PLACE_LOST 0xFFFEU   /* it was at a holder that lost it */
 

@@ -20,11 +20,11 @@
 #include "node/enclave/uplink.h"
 #include "node/node_private.h"
 
-#define ENCLAVE_DOORS_MAX 32   /* open invitations */
-#define ENCLAVE_KNOCKS_MAX 64  /* at our doors, not yet answered */
-#define ENCLAVE_INTENTS_MAX 64 /* what the owner wants in the ledger and is not there yet */
-#define POST_ALL UINT16_MAX    /* to: everybody */
-#define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
+#define ENCLAVE_DOORS_MAX 32     /* open invitations */
+#define ENCLAVE_KNOCKS_MAX 64    /* at our doors, not yet answered */
+#define ENCLAVE_INTENTS_MAX 64   /* what the owner wants in the ledger and is not there yet */
+#define POST_ALL UINT16_MAX      /* to: everybody */
+#define ENCLAVE_OUTBOX_FLY 16    /* mail entries on the way at once */
 #define ENCLAVE_NEWCOMER_MS 5000 /* words wait so long for the keys of who came in */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
 #define ENCLAVE_TAKE_BYTES ((size_t)8 << 20) /* of rows, out of one READ, in one commit */
@@ -235,7 +235,7 @@ struct enclave {
     struct enclave_keys *keys;
     enum enclave_via via;
     bool parting; /* the owner leaves: what the others need is handed over first */
-    bool hurry; /* node/gate.h */
+    bool hurry;   /* node/gate.h */
     char socks_user[33];
     uint32_t socks_count;
     uint64_t socks_used_ms;
@@ -525,9 +525,9 @@ bool enclave_rehome_sign(const struct enclave *e, uint64_t *ret_version, uint8_t
 
 /* ---- leave.c ---- */
 void enclave_removed_why(struct enclave *e);
-void enclave_removed(struct enclave *e);    /* REMOVE or SELF_REVOKE of us is in the ledger */
+void enclave_removed(struct enclave *e);      /* REMOVE or SELF_REVOKE of us is in the ledger */
 void enclave_leave_parted(struct enclave *e); /* what the others need is handed over */
-void enclave_leave_drop(struct enclave *e); /* our LEAVE is in the ledger: drop the seat */
+void enclave_leave_drop(struct enclave *e);   /* our LEAVE is in the ledger: drop the seat */
 void enclave_shred(struct enclave *e, const char *why);
 /* done: when the disk has erased it, or refused to. */
 void enclave_shred_then(struct enclave *e, const char *why, kv_done *done, void *arg);

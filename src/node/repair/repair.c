@@ -47,6 +47,16 @@ static void parted(void *ctx)
     enclave_leave_parted(s->e);
 }
 
+static void told(void *ctx, uint64_t sent, uint64_t read)
+{
+    struct shelf *s = ctx;
+    char line[NODE_REASON_MAX];
+    snprintf(line, sizeof line, "%s: %llu bytes of shards sent, %llu read for it",
+             s->e->parting ? "handing over" : "repair", (unsigned long long)sent,
+             (unsigned long long)read);
+    enclave_tell(s->e, "transfer", "", s->e->slot * SHELF_TRANSFERS + TRANSFER, line);
+}
+
 enum status repair_load(struct shelf *s)
 {
     const struct node_ports *ports = &s->e->node->ports;
@@ -60,6 +70,7 @@ enum status repair_load(struct shelf *s)
                               .weight = weight,
                               .append = append,
                               .parted = parted,
+                              .told = told,
                               .ctx = s};
     s->repairs = repairs_new(&env);
     if (s->repairs != NULL && s->e->parting) repairs_part(s->repairs);

@@ -511,7 +511,8 @@ uint64_t enclave_files_next_ms(const struct enclave *e)
     uint64_t next = s->puts_ms < s->hold_ms ? s->puts_ms : s->hold_ms;
     if (s->ops_again_ms != 0 && s->ops_again_ms < next) next = s->ops_again_ms;
     if (s->want_ms < next) next = s->want_ms;
-    if (s->repairs != NULL && repairs_next_ms(s->repairs) < next) next = repairs_next_ms(s->repairs);
+    if (s->repairs != NULL && repairs_next_ms(s->repairs) < next)
+        next = repairs_next_ms(s->repairs);
     if (s->hold_ms == UINT64_MAX && hold_busy(s->hold)) next = 0;
     if (s->refold_due && e->commits == 0) next = 0;
     return next;

@@ -260,8 +260,7 @@ enum status node_put(struct node *n, const struct node_put *req, node_done *done
     struct buf path = BUF_INIT;
     enum status st;
     uint64_t job;
-    if (req->profile != NULL)
-        TRY(place_profile(req->profile, hold_list(s->hold, view), &r.code));
+    if (req->profile != NULL) TRY(place_profile(req->profile, hold_list(s->hold, view), &r.code));
     TRY(goal(s, req, &path));
     r.path = buf_view(&path);
     const struct tree_node *old = tree_find(s->tree, r.path);
