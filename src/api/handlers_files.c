@@ -161,6 +161,15 @@ void api_handle_drill(struct call *c)
         api_refused(c, name, st == ST_OK ? ST_NOT_FOUND : st);
 }
 
+void api_handle_rebalance(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st = node_rebalance(c->api->o.node, name, call_done, c);
+    if (st != ST_OK) api_refused(c, name, st);
+}
+
 void api_handle_mkdir(struct call *c)
 {
     char room[NODE_NAME_MAX + 1];

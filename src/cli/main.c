@@ -51,6 +51,7 @@ static const struct {
     {"ls", verb_ls},
     {"info", verb_info},
     {"drill", verb_drill},
+    {"rebalance", verb_rebalance},
     {"transfers", verb_transfers},
     {"vault_recover", verb_recover},
     {"vault_test", verb_recovery_test},

@@ -654,6 +654,10 @@ typedef void node_drill_visit(void *arg, const struct node_drill_view *v);
 /* ST_USAGE: one of the names is nobody here. */
 enum status node_drill(struct node *n, const char *enclave, const char *without,
                        node_drill_visit *visit, void *arg) MUST_USE;
+/* Moves columns of each file to members who have few of it, as after somebody came. data: NULL. Done
+ * when it has begun; it is a transfer of kind "rebalance". */
+enum status node_rebalance(struct node *n, const char *enclave, node_done *done,
+                           void *arg) MUST_USE;
 /* data: NULL. Done when the entry is in the files feed. */
 enum status node_mkdir(struct node *n, const char *enclave, struct bytes path, node_done *done,
                        void *arg) MUST_USE;

@@ -295,6 +295,9 @@ static const struct op_param p_info[] = {
     ENCLAVE};
 static const struct op_param p_drill[] = {ENCLAVE, OPTION("without", NULL, OP_TEXT, 0, 0, "NICKS",
                                                           "members taken to be gone, with commas")};
+static const struct op_param p_rebalance[] = {
+    ENCLAVE,
+    FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes")};
 static const struct op_param p_mkdir[] = {
     POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "the new directory"), ENCLAVE};
 static const struct op_param p_mv[] = {

@@ -360,6 +360,14 @@ static const struct operation rows[] = {
      "enclave drill\n"
      "enclave drill --enclave family --without bob,carol",
      ROWS(x_path), 0},
+    {"rebalance", "rebalance", FILES, "move shards to members who have few", "POST",
+     "/v1/enclaves/{enclave}/rebalance", ROWS(p_rebalance), &shape_done,
+     "After somebody came: moves shards of the files that are there to whoever has fewest of them, "
+     "so that every member carries as much and a loss costs less. How many of N shards a file "
+     "needs stays as it was put. The old copy of a moved shard is kept until the file goes.",
+     "enclave rebalance\n"
+     "enclave rebalance --enclave family",
+     ROWS(x_path), 0},
     {"mkdir", "mkdir", FILES, "make a directory", "POST", "/v1/enclaves/{enclave}/directories",
      ROWS(p_mkdir), &shape_done, "Makes a directory in the enclave.", "enclave mkdir pictures",
      ROWS(x_change), 0},

@@ -335,7 +335,7 @@ SHAPE(shared, "Shared", f_shared);
 static const struct op_field f_transfer[] = {
     NUMBER("id", "number"),
     TEXT("enclave", "name"),
-    TEXT("kind", "put, get, repair or leave (handing over)"),
+    TEXT("kind", "put, get, repair, rebalance or leave (handing over)"),
     TEXT("path", "in the enclave"),
     BOOL("path_encoded", "path is percent-encoded"),
     TEXT("local", "on this machine"),

@@ -166,6 +166,11 @@ enum status node_drill(struct node *n, const char *enclave, const char *without,
     return ST_OK;
 }
 
+enum status node_rebalance(struct node *n, const char *enclave, node_done *done, void *arg)
+{
+    return node_leave(n, enclave, done, arg);
+}
+
 enum status node_part(struct node *n, const char *enclave, bool wait, node_done *done, void *arg)
 {
     (void)wait;
