@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files */
+/* uses: base crypto core/files core/grant */
 /* Erasure coding of payload, one thread: our segment code (ISA-L) and, where libjerasure is installed,
  * Jerasure by its two ways: a matrix (gf-complete) and a schedule of XORs. The quicker one is the peer. Rows
  * erasure-K-N, erasure-K-N-jerasure, erasure-K-N-decode: as many data columns lost as can be. */

@@ -521,7 +521,7 @@ int main(int argc, char **argv)
     b->bytes = bench_size("BENCH_MIB", 1024) * BENCH_MIB;
     b->holders = (unsigned)bench_size("BENCH_HOLDERS", 20);
     bench_must(b->holders <= HOLDERS_MAX, "too many holders");
-    bench_ok(place_profile(profile ? profile : "8/20", &b->code), "profile");
+    bench_ok(place_profile(profile ? profile : "8/20", 20, &b->code), "profile");
     snprintf(b->source, sizeof b->source, "%s/source", b->dir);
     snprintf(b->target, sizeof b->target, "%s/target", b->dir);
     b->tree = tree_new();

@@ -74,6 +74,8 @@ static const struct {
     {"get", api_handle_get},
     {"ls", api_handle_ls},
     {"info", api_handle_info},
+    {"drill", api_handle_drill},
+    {"rebalance", api_handle_rebalance},
     {"mkdir", api_handle_mkdir},
     {"mv", api_handle_mv},
     {"rm", api_handle_rm},

@@ -101,6 +101,8 @@ void api_handle_put(struct call *c);
 void api_handle_get(struct call *c);
 void api_handle_ls(struct call *c);
 void api_handle_info(struct call *c);
+void api_handle_drill(struct call *c);
+void api_handle_rebalance(struct call *c);
 void api_handle_mkdir(struct call *c);
 void api_handle_mv(struct call *c);
 void api_handle_rm(struct call *c);

@@ -60,8 +60,10 @@ void api_handle_put(struct call *c)
     c->result = transfer_begun;
     enum status st = node_put(c->api->o.node, &req, call_done, c);
     if (st == ST_USAGE && req.profile != NULL)
-        call_fail(c, st, "that profile is not possible: K/N, with K <= N and a holder for each",
-                  "enclave members shows who can hold");
+        call_fail(
+            c, st,
+            "that profile is not possible: balanced, thrifty, mirror, or K/N with K <= N <= 64",
+            "enclave help put");
     else if (st != ST_OK)
         api_refused(c, name, st);
 }
@@ -143,6 +145,41 @@ void api_handle_info(struct call *c)
     }
     json_decref(one.o);
     api_refused(c, name, st == ST_OK ? ST_NOT_FOUND : st);
+}
+
+static void keep_drill(void *arg, const struct node_drill_view *v)
+{
+    struct one *one = arg;
+    json_decref(one->o);
+    one->o = json_drill(v);
+}
+
+void api_handle_drill(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    struct one one = {NULL};
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    const char *without = call_given(c, "without") ? call_text(c, "without") : NULL;
+    enum status st = node_drill(c->api->o.node, name, without, keep_drill, &one);
+    if (st == ST_OK && one.o != NULL) {
+        call_answer(c, one.o);
+        return;
+    }
+    json_decref(one.o);
+    if (st == ST_USAGE)
+        call_fail(c, st, "one of these names is no member who keeps shards", "enclave members");
+    else
+        api_refused(c, name, st == ST_OK ? ST_NOT_FOUND : st);
+}
+
+void api_handle_rebalance(struct call *c)
+{
+    char room[NODE_NAME_MAX + 1];
+    const char *name = api_enclave_of(c, room, sizeof room);
+    if (name == NULL) return;
+    enum status st = node_rebalance(c->api->o.node, name, call_done, c);
+    if (st != ST_OK) api_refused(c, name, st);
 }
 
 void api_handle_mkdir(struct call *c)

@@ -361,9 +361,9 @@ void api_handle_leave(struct call *c)
     char room[NODE_NAME_MAX + 1];
     const char *name = api_enclave_of(c, room, sizeof room);
     if (name == NULL) return;
-    enum status st = call_flag(c, "now")
-                         ? node_leave(c->api->o.node, name, call_done, c)
-                         : node_part(c->api->o.node, name, !call_flag(c, "background"), call_done, c);
+    enum status st = call_flag(c, "now") ? node_leave(c->api->o.node, name, call_done, c)
+                                         : node_part(c->api->o.node, name,
+                                                     !call_flag(c, "background"), call_done, c);
     if (st != ST_OK) api_refused(c, name, st);
 }
 

@@ -279,6 +279,28 @@ json_t *json_file(const struct node_file *f)
     json_set_number(o, "bad_shards", f->bad_shards);
     json_set_text(o, "detail", f->detail);
     json_set_text(o, "sha256", f->sha256);
+    json_set_text(o, "survival", f->survival);
+    json_set_text(o, "weakest", f->weakest);
+    return o;
+}
+
+json_t *json_drill(const struct node_drill_view *v)
+{
+    json_t *o = json_object();
+    json_set_number(o, "without", v->without);
+    json_set_number(o, "files", v->files);
+    json_set_number(o, "readable", v->readable);
+    json_set_number(o, "lost", v->lost);
+    json_set_number(o, "lost_bytes", v->lost_bytes);
+    json_set_number(o, "weaker", v->weaker);
+    json_set_number(o, "may_vanish", v->may_vanish);
+    json_set_number(o, "holders", v->holders);
+    json_set_text(o, "safety", v->safety);
+    json_set_text(o, "survival", v->survival);
+    json_set_number(o, "loss_ppb", v->loss_ppb);
+    json_set_text(o, "weakest_file", v->weakest_file);
+    json_set_text(o, "weakest_holder", v->weakest_holder);
+    json_set_text(o, "examples", v->examples);
     return o;
 }
 

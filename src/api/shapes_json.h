@@ -24,5 +24,6 @@ json_t *json_message(const struct node_message *m);
 json_t *json_transfer(const struct node_transfer *t);
 json_t *json_file(const struct node_file *f);
 json_t *json_file_version(const struct node_version *v);
+json_t *json_drill(const struct node_drill_view *v);
 
 #endif

@@ -157,6 +157,8 @@ int cli_said(struct cli *c, char room[CLI_SAID_ROOM], const char **ret);
 /* files_verbs.c: a transfer on one line of stderr that is written over; end: the line is cleared. */
 void cli_progress(struct cli *c, const json_t *transfer);
 void cli_progress_end(const struct cli *c);
+/* Watches the enclave's transfer of that kind until it is over (leave: until the enclave is gone). */
+int cli_watch(struct cli *c, const char *name, const char *kind);
 /* lines_verb.c: stdin, a message a line. */
 int cli_send_lines(struct cli *c);
 /* votes_verbs.c: what kind of ballot it is, and that it takes its time, before it is cast. The last
@@ -179,7 +181,8 @@ cli_verb verb_kit, verb_revoke, verb_verify, verb_away, verb_check, verb_repair;
 cli_verb verb_send, verb_broadcast, verb_read, verb_search, verb_events, verb_chat;
 cli_verb verb_history, verb_history_keep, verb_history_share, verb_history_export,
     verb_history_import, verb_history_read, verb_history_forget;
-cli_verb verb_put, verb_get, verb_ls, verb_info, verb_transfers, verb_plain;
+cli_verb verb_put, verb_get, verb_ls, verb_info, verb_drill, verb_rebalance, verb_transfers,
+    verb_plain;
 cli_verb verb_storage, verb_storage_remove;
 cli_verb verb_versions, verb_trash, verb_restore, verb_retention, verb_gc;
 

@@ -432,6 +432,8 @@ int verb_info(struct cli *c)
     number_line(c, "version", cli_number(f, "version"));
     line(c, "sha256", cli_text(f, "sha256"));
     line(c, "how safe", cli_text(f, "safety"));
+    line(c, "survives", cli_text(f, "survival"));
+    line(c, "leans on", cli_text(f, "weakest"));
     snprintf(
         text, sizeof text, "any %llu of %llu columns, %llu segment%s, %llu holder%s",
         (unsigned long long)cli_number(f, "k"), (unsigned long long)cli_number(f, "n"),
@@ -443,6 +445,123 @@ int verb_info(struct cli *c)
         cli_put(c, STYLE_PLAIN, cli_text(f, "detail"), true);
         printf("\n");
     }
+    return 0;
+}
+
+static void say_drill(const struct cli *c)
+{
+    char text[320];
+    const json_t *d = c->doc;
+    snprintf(text, sizeof text, "%llu, of these %llu readable",
+             (unsigned long long)cli_number(d, "files"),
+             (unsigned long long)cli_number(d, "readable"));
+    line(c, "files", text);
+    line(c, "how safe", cli_text(d, "safety"));
+    if (cli_number(d, "weaker") > 0) {
+        snprintf(text, sizeof text, "%llu files, if one more goes",
+                 (unsigned long long)cli_number(d, "weaker"));
+        line(c, "lost then", text);
+    }
+    if (cli_text(d, "weakest_file")[0] == '\0') return;
+    snprintf(text, sizeof text, "%s for %s", cli_text(d, "survival"), cli_text(d, "weakest_file"));
+    line(c, "survives", text);
+    line(c, "leans on", cli_text(d, "weakest_holder"));
+}
+
+int verb_drill(struct cli *c)
+{
+    int code = cli_call_args(c, "drill", NULL, 0);
+    if (code != 0) return cli_problem(c);
+    if (c->json) {
+        cli_print_json(c);
+        return 0;
+    }
+    say_drill(c);
+    if (cli_number(c->doc, "lost") > 0) {
+        printf("could not be read:\n");
+        cli_put(c, STYLE_PLAIN, cli_text(c->doc, "examples"), true);
+        printf("%s\n", cli_number(c->doc, "lost") > 10 ? "\n..." : "");
+    }
+    return 0;
+}
+
+/* ---- what goes on in an enclave by itself ---- */
+
+static const json_t *going_on(const struct cli *c, const char *name, const char *kind)
+{
+    size_t i;
+    json_t *t;
+    json_array_foreach(json_object_get(c->doc, "transfers"), i, t)
+    {
+        if (strcmp(cli_text(t, "kind"), kind) == 0 && strcmp(cli_text(t, "enclave"), name) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+/* The enclave is there, and its transfer of that kind is shown. *ret_over: one of them is not. */
+static int look_on(struct cli *c, const char *name, const char *kind, char told[256],
+                   bool *ret_over)
+{
+    struct enclave_param params[] = {{"enclave", name, 0}};
+    int code = cli_call(c, "enclave", params, 1);
+    *ret_over = code == 4;
+    if (code != 0) return code == 4 ? 0 : code;
+    code = cli_call(c, "transfers", NULL, 0);
+    if (code != 0) return code;
+    const json_t *t = going_on(c, name, kind);
+    if (t == NULL) {
+        *ret_over =
+            strcmp(kind, "leave") != 0; /* after the handing over comes the leaving itself */
+        return 0;
+    }
+    cli_progress(c, t);
+    if (is(t, "waiting") && strcmp(told, cli_text(t, "text")) != 0) {
+        snprintf(told, 256, "%s", cli_text(t, "text"));
+        cli_progress_end(c);
+        cli_note(c, "%s", told);
+    }
+    return 0;
+}
+
+int cli_watch(struct cli *c, const char *name, const char *kind)
+{
+    char told[256] = "";
+    uint64_t event = UINT64_MAX;
+    int code = 0;
+    for (bool over = false; code == 0;) {
+        code = look_on(c, name, kind, told, &over);
+        if (over || code != 0) break;
+        if (cli_timed_out(c)) {
+            code = 13;
+        } else if (event == UINT64_MAX) {
+            code = cli_call(c, "daemon_status", NULL, 0);
+            event = code == 0 ? cli_number(c->doc, "last_event") : 0;
+        } else {
+            code = cli_wait_event(c, &event, SLICE_MS);
+        }
+    }
+    cli_progress_end(c);
+    return code;
+}
+
+int verb_rebalance(struct cli *c)
+{
+    char name[80];
+    int code = cli_call_args(c, "enclave", NULL, 0);
+    if (code != 0) return cli_problem(c);
+    snprintf(name, sizeof name, "%s", cli_text(c->doc, "name"));
+    struct enclave_param params[] = {{"enclave", name, 0}};
+    if (cli_call(c, "rebalance", params, 1) != 0) return cli_problem(c);
+    if (!cli_flag(c, "background")) {
+        code = cli_watch(c, name, "rebalance");
+        if (code != 0) return interrupted(c, code);
+        if (cli_call(c, "drill", params, 1) != 0) return cli_problem(c);
+    }
+    if (c->json)
+        cli_print_json(c);
+    else if (!cli_flag(c, "background"))
+        say_drill(c);
     return 0;
 }
 

@@ -58,6 +58,8 @@ static const struct {
     {"restore", verb_restore},
     {"retention", verb_retention},
     {"gc", verb_gc},
+    {"drill", verb_drill},
+    {"rebalance", verb_rebalance},
     {"transfers", verb_transfers},
     {"vault_recover", verb_recover},
     {"vault_test", verb_recovery_test},

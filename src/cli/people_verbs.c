@@ -8,7 +8,6 @@
 #include <time.h>
 
 #define JOIN_WAIT_MS 30000
-#define LEAVE_SLICE_MS 250 /* how often the handing over is looked at */
 
 static int plain_json(struct cli *c)
 {
@@ -493,57 +492,13 @@ static void show_loss(struct cli *c, const char *name, bool handed)
     if (lost == 0 && files > 0) cli_note(c, "The others can read every file without you.");
 }
 
-static const json_t *handing(const struct cli *c, const char *name)
-{
-    size_t i;
-    json_t *t;
-    json_array_foreach(json_object_get(c->doc, "transfers"), i, t)
-    {
-        if (strcmp(cli_text(t, "kind"), "leave") == 0 && strcmp(cli_text(t, "enclave"), name) == 0)
-            return t;
-    }
-    return NULL;
-}
-
-/* Watches the handing over until the enclave is gone from here. */
-static int watch_leave(struct cli *c, const char *name)
-{
-    struct enclave_param params[] = {{"enclave", name, 0}};
-    char told[256] = "";
-    uint64_t event = UINT64_MAX;
-    for (;;) {
-        int code = cli_call(c, "enclave", params, 1);
-        if (code == 4) return 0;
-        if (code != 0) return code;
-        if (cli_timed_out(c)) return 13;
-        code = cli_call(c, "transfers", NULL, 0);
-        if (code != 0) return code;
-        const json_t *t = handing(c, name);
-        if (t != NULL) cli_progress(c, t);
-        if (t != NULL && strcmp(cli_text(t, "state"), "waiting") == 0 &&
-            strcmp(told, cli_text(t, "text")) != 0) {
-            snprintf(told, sizeof told, "%s", cli_text(t, "text"));
-            cli_progress_end(c);
-            cli_note(c, "%s", told);
-        }
-        if (event == UINT64_MAX) {
-            code = cli_call(c, "daemon_status", NULL, 0);
-            event = code == 0 ? cli_number(c->doc, "last_event") : 0;
-        } else {
-            code = cli_wait_event(c, &event, LEAVE_SLICE_MS);
-        }
-        if (code != 0) return code;
-    }
-}
-
 /* Hands over, leaves; c->doc is the last answer. */
 static int leave_in_order(struct cli *c, const char *name)
 {
     struct enclave_param params[] = {{"enclave", name, 0}, {"background", "true", 0}};
     int code = cli_call(c, "leave", params, 2);
     if (code != 0 || cli_flag(c, "background")) return code != 0 ? cli_problem(c) : 0;
-    code = watch_leave(c, name);
-    cli_progress_end(c);
+    code = cli_watch(c, name, "leave");
     if (code == 130) {
         cli_note(c, "It goes on in the daemon: enclave transfers shows how far it is.");
         return 130;

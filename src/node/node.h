@@ -665,7 +665,7 @@ struct node_put {
     const char *enclave;
     const char *local;   /* absolute path */
     struct bytes path;   /* inside the enclave; empty: the local file's name at the top */
-    const char *profile; /* NULL: balanced; or "k/n" */
+    const char *profile; /* NULL: balanced; or "thrifty", "mirror", "k/n" */
     bool strict;         /* fail unless every column is placed */
     bool stream;         /* local is a named pipe (core/ports/file.h) */
     uint64_t most;       /* bytes that it may bring; 0: any number */
@@ -704,15 +704,38 @@ struct node_file {
     unsigned holders;
     unsigned k, n;
     unsigned segments;
-    unsigned bad_shards; /* known to be damaged */
-    const char *detail;  /* info only: placement in words, a line a holder */
-    char sha256[65];     /* info only, "" elsewhere */
+    unsigned bad_shards;  /* known to be damaged */
+    const char *detail;   /* info only: placement in words, a line a holder */
+    char sha256[65];      /* info only, "" elsewhere */
+    const char *survival; /* chance that it can be read, as holders were measured: "99.9541 %" */
+    const char *weakest;  /* whose loss would cost most of it; "": nobody's */
 };
 typedef void node_file_visit(void *arg, const struct node_file *f);
 enum status node_ls(struct node *n, const char *enclave, struct bytes path, node_file_visit *visit,
                     void *arg) MUST_USE;
 enum status node_info(struct node *n, const char *enclave, struct bytes path,
                       node_file_visit *visit, void *arg) MUST_USE;
+/* An outage rehearsed on the placement as it is: without: names with commas, NULL: nobody. */
+struct node_drill_view {
+    unsigned without;
+    uint64_t files, readable, lost, lost_bytes;
+    uint64_t weaker;     /* could be read, but not with one loss more */
+    unsigned may_vanish; /* of these holders, of the weakest file */
+    unsigned holders;
+    const char *safety;   /* in words */
+    const char *survival; /* of the weakest file */
+    uint64_t loss_ppb;    /* the same, as what is missing to 1, in billionths */
+    const char *weakest_file, *weakest_holder;
+    const char *examples; /* up to ten paths that could not be read, a line each */
+};
+typedef void node_drill_visit(void *arg, const struct node_drill_view *v);
+/* ST_USAGE: one of the names is nobody here. */
+enum status node_drill(struct node *n, const char *enclave, const char *without,
+                       node_drill_visit *visit, void *arg) MUST_USE;
+/* Moves columns of each file to members who have few of it, as after somebody came. data: NULL. Done
+ * when it has begun; it is a transfer of kind "rebalance". */
+enum status node_rebalance(struct node *n, const char *enclave, node_done *done,
+                           void *arg) MUST_USE;
 /* data: NULL. Done when the entry is in the files feed. */
 enum status node_mkdir(struct node *n, const char *enclave, struct bytes path, node_done *done,
                        void *arg) MUST_USE;

@@ -278,7 +278,10 @@ static const struct op_param p_put[] = {
     POSITIONAL("path", OP_BYTES, 0, "PATH",
                "its name in the enclave (default: the same, at the top)"),
     ENCLAVE,
-    OPTION("profile", NULL, OP_TEXT, 0, 0, "K/N", "any K of N columns suffice (default: balanced)"),
+    OPTION(
+        "profile", NULL, OP_TEXT, 0, 0, "NAME",
+        "balanced (default), thrifty, mirror (a copy with everybody), or K/N: any K of N columns "
+        "suffice"),
     FLAG("recursive", OP_ONLY_CLI, 'r',
          "a directory and all that is in it; what is there unchanged is passed over"),
     FLAG("strict", 0, 0, "let the others see it only when every shard is kept"),
@@ -317,6 +320,11 @@ static const struct op_param p_leave[] = {
 static const struct op_param p_info[] = {
     POSITIONAL("path", OP_BYTES, 0, "PATH", "a file or directory (default: the enclave itself)"),
     ENCLAVE};
+static const struct op_param p_drill[] = {ENCLAVE, OPTION("without", NULL, OP_TEXT, 0, 0, "NICKS",
+                                                          "members taken to be gone, with commas")};
+static const struct op_param p_rebalance[] = {
+    ENCLAVE,
+    FLAG("background", OP_ONLY_CLI, 0, "return at once; enclave transfers shows how it goes")};
 static const struct op_param p_mkdir[] = {
     POSITIONAL("path", OP_BYTES, OP_REQUIRED, "PATH", "the new directory"), ENCLAVE};
 static const struct op_param p_mv[] = {

@@ -358,6 +358,22 @@ static const struct operation rows[] = {
      "enclave info\n"
      "enclave info report.pdf",
      ROWS(x_path), 0},
+    {"drill", "drill", FILES, "rehearse an outage: which files could be read without some members",
+     "GET", "/v1/enclaves/{enclave}/drill", ROWS(p_drill), &shape_drill,
+     "Looks at where the shards really lie and says which files could be read if some members were "
+     "gone, how many more may then vanish, how likely the weakest file survives, and on whom it "
+     "leans most. Nothing is moved. Without --without: how things stand.",
+     "enclave drill\n"
+     "enclave drill --enclave family --without bob,carol",
+     ROWS(x_path), 0},
+    {"rebalance", "rebalance", FILES, "move shards to members who have few", "POST",
+     "/v1/enclaves/{enclave}/rebalance", ROWS(p_rebalance), &shape_done,
+     "After somebody came: moves shards of the files that are there to whoever has fewest of them, "
+     "so that every member carries as much and a loss costs less. How many of N shards a file "
+     "needs stays as it was put. The old copy of a moved shard is kept until the file goes.",
+     "enclave rebalance\n"
+     "enclave rebalance --enclave family",
+     ROWS(x_path), 0},
     {"mkdir", "mkdir", FILES, "make a directory", "POST", "/v1/enclaves/{enclave}/directories",
      ROWS(p_mkdir), &shape_done, "Makes a directory in the enclave.", "enclave mkdir pictures",
      ROWS(x_change), 0},

@@ -371,7 +371,7 @@ SHAPE(shared, "Shared", f_shared);
 static const struct op_field f_transfer[] = {
     NUMBER("id", "number"),
     TEXT("enclave", "name"),
-    TEXT("kind", "put, get, repair or leave (handing over)"),
+    TEXT("kind", "put, get, repair, rebalance or leave (handing over)"),
     TEXT("path", "in the enclave"),
     BOOL("path_encoded", "path is percent-encoded"),
     TEXT("local", "on this machine"),
@@ -411,8 +411,28 @@ static const struct op_field f_file[] = {
     NUMBER("bad_shards", "known to be damaged"),
     TEXT("detail", "info: where the shards lie, a line a holder"),
     TEXT("sha256", "info: of the content"),
+    TEXT("survival", "chance that it can be read, each holder there as it was measured"),
+    TEXT("weakest", "the holder whose loss would cost most of that chance"),
 };
 SHAPE(file, "File", f_file);
+
+static const struct op_field f_drill[] = {
+    NUMBER("without", "how many are taken to be gone"),
+    NUMBER("files", "files in the enclave"),
+    NUMBER("readable", "files that could be read"),
+    NUMBER("lost", "files that could not"),
+    NUMBER("lost_bytes", "bytes of these"),
+    NUMBER("weaker", "files that could be read, but not with one loss more"),
+    NUMBER("may_vanish", "how many of the rest may vanish: of the weakest file"),
+    NUMBER("holders", "those who then keep shards of that file"),
+    TEXT("safety", "the same in words"),
+    TEXT("survival", "chance that the weakest file can be read"),
+    NUMBER("loss_ppb", "the chance that it cannot, in billionths"),
+    TEXT("weakest_file", "the file with the smallest chance"),
+    TEXT("weakest_holder", "the holder whose loss would cost most of that chance"),
+    TEXT("examples", "up to ten paths that could not be read, a line each"),
+};
+SHAPE(drill, "Drill", f_drill);
 
 static const struct op_field f_files[] = {
     LIST("files", file, "by name"),
@@ -559,7 +579,7 @@ static const struct op_shape *const all[] = {
     &shape_kept,    &shape_archive,      &shape_history,       &shape_history_job,
     &shape_shared,  &shape_holder,       &shape_storage,       &shape_hurt,
     &shape_check,   &shape_file_version, &shape_file_versions, &shape_retention,
-    &shape_gc};
+    &shape_gc,      &shape_drill};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

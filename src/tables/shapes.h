@@ -42,6 +42,7 @@ extern const struct op_shape shape_file_version;
 extern const struct op_shape shape_file_versions;
 extern const struct op_shape shape_retention;
 extern const struct op_shape shape_gc;
+extern const struct op_shape shape_drill;
 extern const struct op_shape shape_event;
 extern const struct op_shape shape_events;
 extern const struct op_shape shape_status;

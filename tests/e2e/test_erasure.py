@@ -119,7 +119,7 @@ def one_copy(w):
 
 
 def what_goes_with_me(w):
-    """leave says first what only this member holds"""
+    """leave says first what only this member holds, and hands it over; --now would not"""
     sentinel = w.sentinel()
     ann = w.member("ann")
     ann("create", NAME, "--as", "ann", "--sentinel", sentinel.address)
@@ -127,9 +127,24 @@ def what_goes_with_me(w):
     ann("put", str(source), "--wait")
     ben = w.member("ben")
     lib.admit([ann], ben)
-    said = ann.run("--yes", "leave", json_flag=False)
-    expect(said.code == OK and "alone.bin" in said.text, f"nothing is said of it: {said}")
-    ben.until("she is gone", lambda: ben.inside("ben"))
+    said = ann.run("leave", "--now", json_flag=False)
+    expect(said.code != OK and "alone.bin" in said.text, f"nothing is said of it: {said}")
+    ben.until("he sees it", lambda: "alone.bin" in ben.files())
+    ann("put", str(source), "two.bin", "--wait")
+    cem = w.member("cem")
+    lib.admit([ann, ben], cem)
+    expect(ann.info("two.bin")["holders"] == 2, "moved by itself")
+    ann("rebalance")
+    expect(ann.info("two.bin")["holders"] == 3, f"{ann.info('two.bin')}")
+    ann("--yes", "leave", "--background")
+    ann.kill()
+    ann.start()
+    ann.until("she is out", lambda: ann("status")["enclaves"] == [])
+    ben.until("she is gone", lambda: ben.inside("ben", "cem"))
+    cem.until("all shards are with those who stay", lambda: cem.info("two.bin")["holders"] == 2
+              and "nowhere" not in cem.info("two.bin")["detail"])
+    ben("get", "alone.bin", str(w.path / "kept.bin"))
+    expect(lib.sha256(w.path / "kept.bin") == lib.sha256(source), "other bytes were handed over")
 
 
 if __name__ == "__main__":

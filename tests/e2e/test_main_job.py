@@ -65,6 +65,10 @@ def survive(w, people, dead, source):
     info = people[4].info(name)
     expect(info["may_vanish"] >= 2 and "may vanish" in info["safety"], f"info says {info}")
     expect(info["sha256"] == total and info["size"] == source.stat().st_size, f"info says {info}")
+    d = people[4]("drill", "--without", ",".join(m.nick for m in dead))
+    expect(d["lost"] == 0 and d["readable"] == d["files"] >= 1, f"drill without two: {d}")
+    d = people[4]("drill", "--without", ",".join(m.nick for m in people if m is not people[4]))
+    expect(d["lost"] == 1 and name in d["examples"], f"drill without four: {d}")
     for m in dead:
         m.kill()
     for m in (people[2], people[4]):
@@ -78,8 +82,14 @@ def survive(w, people, dead, source):
     a = people[2]("get", name, str(out))
     expect(lib.sha256(out) == total, "other bytes after the disk went bad")
     expect("emmy-noether" in a["text"] and "damaged" in a["text"], f"nothing is named: {a}")
-    info = people[2].info(name)
-    expect(info["bad_shards"] > 0 and "damaged" in info["detail"], f"info says {info}")
+    people[2].until("they are made again", lambda: whole(people[2].info(name)))
+    out = w.path / "whole.out"
+    a = people[2]("get", name, str(out))
+    expect(lib.sha256(out) == total and "damaged" not in a["text"], f"still damaged: {a}")
+
+
+def whole(info):
+    return info["bad_shards"] == 0 and "nowhere" not in info["detail"]
 
 
 def blind(w, sentinel, words):
@@ -101,6 +111,10 @@ def leave(sentinel, people):
         left = [x.nick for x in people[i + 1:]]
         for x in people[i + 1:]:
             x.until("one less", lambda x=x: x.inside(*left), 60)
+        if i == 0:
+            for name in people[1].files():
+                people[1].until("all shards are with those who stay", lambda name=name:
+                                whole(people[1].info(name)))
     expect(sentinel.stop() == OK, "the sentinel does not end in order")
     left = {t: n for t, n in lib.rows(sentinel.data / "rooms.db").items() if n}
     expect(not left, f"rows are left: {left}")

@@ -107,7 +107,7 @@ struct sim_nick {
     bool checked;    /* seen inside, and admission was looked at */
     uint8_t seen_by; /* bit p: person p has listed it as a member */
     bool asked_out;  /* its owner wanted to leave, or revoked it */
-    bool handed; /* it hands over what the others need before it goes */
+    bool handed;     /* it hands over what the others need before it goes */
     bool voted_out;  /* a removal that all the others wanted is in somebody's ledger */
     bool ghost;      /* its owner destroyed it: to the others it is still a member */
     bool seated;     /* its seat's keys are known: */

@@ -149,6 +149,28 @@ enum status node_leave(struct node *n, const char *enclave, node_done *done, voi
     return fake_take(n, done, arg, NULL);
 }
 
+enum status node_drill(struct node *n, const char *enclave, const char *without,
+                       node_drill_visit *visit, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    if (without != NULL && strcmp(without, "nobody") == 0) return ST_USAGE;
+    struct node_drill_view v = {.files = 3,
+                                .readable = 2,
+                                .lost = 1,
+                                .safety = "1 of 3 files could not be read",
+                                .survival = "99.9 %",
+                                .weakest_file = "a",
+                                .weakest_holder = "eve",
+                                .examples = "a"};
+    visit(arg, &v);
+    return ST_OK;
+}
+
+enum status node_rebalance(struct node *n, const char *enclave, node_done *done, void *arg)
+{
+    return node_leave(n, enclave, done, arg);
+}
+
 enum status node_part(struct node *n, const char *enclave, bool wait, node_done *done, void *arg)
 {
     (void)wait;

@@ -356,7 +356,7 @@ static inline uint64_t put_file(struct net *net, unsigned i, const char *source,
     uint64_t job = 0;
     const struct tree_node *now = tree_find(net->tree, r.path);
     if (now) memcpy(r.base, now->file.version, 32);
-    if (profile) assert_int_equal(place_profile(profile, &r.code), ST_OK);
+    if (profile) assert_int_equal(place_profile(profile, net->n, &r.code), ST_OK);
     assert_int_equal(put_start(net->m[i].puts, &r, &job), ST_OK);
     return job;
 }

@@ -525,17 +525,121 @@ static void balanced_rule(void **state)
         assert_int_equal(c.n, rows[i][2]);
     }
     struct place_code c;
-    assert_int_equal(place_profile("8/20", &c), ST_OK);
+    assert_int_equal(place_profile("8/20", 5, &c), ST_OK);
     assert_int_equal(c.k, 8);
     assert_int_equal(c.n, 20);
     static const char *bad[] = {"",    "8",    "8/",     "/20", "20/8",
                                 "0/4", "8/65", "8/20/1", "a/b", "8/200"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(place_profile(bad[i], &c), ST_USAGE);
+        assert_int_equal(place_profile(bad[i], 5, &c), ST_USAGE);
+    assert_int_equal(place_profile("mirror", 4, &c), ST_OK);
+    assert_int_equal(c.k, 1);
+    assert_int_equal(c.n, 4);
+    assert_int_equal(place_profile("thrifty", 6, &c), ST_OK);
+    assert_int_equal(c.k, 12);
+    assert_int_equal(place_profile("balanced", 6, &c), ST_OK);
+    assert_int_equal(c.k, 8);
     uint8_t five[5] = {4, 4, 4, 4, 4};
     double p[5] = {0.9, 0.9, 0.9, 0.9, 0.9};
     double loss = place_loss(five, p, 5, 8);
     assert_true(loss > 4.5e-4 && loss < 4.7e-4);
+}
+
+static void thrifty_rule(void **state)
+{
+    (void)state;
+    /* protocol-notes 5.2 */
+    static const uint8_t rows[][3] = {{1, 1, 1},    {2, 10, 20},  {3, 7, 21},   {4, 5, 20},
+                                      {5, 8, 20},   {6, 12, 24},  {7, 12, 21},  {8, 15, 24},
+                                      {10, 12, 20}, {12, 16, 24}, {15, 22, 30}, {20, 15, 20}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct place_code c = place_thrifty(rows[i][0]);
+        assert_int_equal(c.k, rows[i][1]);
+        assert_int_equal(c.n, rows[i][2]);
+    }
+}
+
+/* The most columns that some t of the holders have together: every choice of them is counted, by a
+ * table over (holders, t), which assumes nothing of what the worst choice looks like. */
+static unsigned most_of(const unsigned *count, size_t g, size_t t)
+{
+    unsigned most[PLACE_COLUMNS_MAX + 1] = {0};
+    for (size_t i = 0; i < g; i++)
+        for (size_t s = i + 1 < t ? i + 1 : t; s >= 1; s--)
+            if (most[s - 1] + count[i] > most[s]) most[s] = most[s - 1] + count[i];
+    return most[t];
+}
+
+/* All subsets, one by one. */
+static void try_all(const unsigned *count, size_t g, unsigned n, unsigned k, unsigned t)
+{
+    bool worse = t == g;
+    for (uint32_t gone = 0; gone < UINT32_C(1) << g; gone++) {
+        unsigned left = n;
+        for (size_t i = 0; i < g; i++)
+            if (gone >> i & 1) left -= count[i];
+        unsigned vanished = (unsigned)__builtin_popcount(gone);
+        if (vanished <= t) assert_true(left >= k);
+        if (vanished == t + 1 && left < k) worse = true;
+    }
+    assert_true(worse);
+}
+
+/* "any T of G may vanish" is true, and T + 1 is not, for every rule and profile, 2 to 64 holders. */
+static void the_promise_is_kept(void **state)
+{
+    (void)state;
+    static const char *const profiles[] = {"balanced", "thrifty", "mirror", "8/20",
+                                           "3/7",      "10/64",   "1/2",    "5/5"};
+    uint8_t secret[32] = {9}, id[32] = {0};
+    uint16_t leaves[64], at[PLACE_COLUMNS_MAX];
+    for (uint16_t i = 0; i < 64; i++) leaves[i] = (uint16_t)(i * 5 + 1);
+    for (size_t g = 2; g <= 64; g++)
+        for (size_t p = 0; p < sizeof profiles / sizeof *profiles; p++) {
+            struct place_code c;
+            unsigned count[64] = {0}, holders;
+            id[0] = (uint8_t)p;
+            id[1] = (uint8_t)g;
+            assert_int_equal(place_profile(profiles[p], g, &c), ST_OK);
+            place_columns(secret, id, leaves, g, c.n, at);
+            for (unsigned i = 0; i < c.n; i++) count[(at[i] - 1) / 5]++;
+            for (size_t i = 0; i < g; i++)
+                assert_true(count[i] <= (c.n + (g > 20 && c.n <= 20 ? 20 : g) - 1) /
+                                            (g > 20 && c.n <= 20 ? 20 : g));
+            int t = place_may_vanish(at, c.n, c.k, &holders);
+            assert_true(t >= 0);
+            assert_true(c.n - most_of(count, g, (size_t)t) >= c.k);
+            assert_true((size_t)t + 1 > g || c.n - most_of(count, g, (size_t)t + 1) < c.k);
+            if (g <= 14) try_all(count, g, c.n, c.k, (unsigned)t);
+        }
+}
+
+static double chance(void *arg, uint16_t holder)
+{
+    return ((const double *)arg)[holder];
+}
+
+/* Against all ways in which five can be up or down. */
+static void survival_is_counted(void **state)
+{
+    (void)state;
+    double p[5] = {0.9, 0.5, 0.99, 0.7, 0.9};
+    uint16_t at[20], weakest;
+    for (unsigned i = 0; i < 20; i++) at[i] = (uint16_t)(i % 5);
+    at[4] = at[9] = PLACE_NOBODY; /* holder 4 has two */
+    double sum = 0;
+    for (unsigned up = 0; up < 32; up++) {
+        double one = 1;
+        unsigned columns = 0;
+        for (unsigned h = 0; h < 5; h++) {
+            one *= up >> h & 1 ? p[h] : 1 - p[h];
+            if (up >> h & 1) columns += h == 4 ? 2 : 4;
+        }
+        if (columns >= 8) sum += one;
+    }
+    double got = place_survival(at, 20, 8, chance, p, &weakest);
+    assert_true(got > sum - 1e-12 && got < sum + 1e-12);
+    assert_int_equal(weakest, 2); /* the most is lost without the best of them */
 }
 
 static void columns_spread_evenly(void **state)
@@ -585,6 +689,9 @@ int main(void)
         cmocka_unit_test(chunks_round_trip),
         cmocka_unit_test(manifests_are_checked),
         cmocka_unit_test(balanced_rule),
+        cmocka_unit_test(thrifty_rule),
+        cmocka_unit_test(the_promise_is_kept),
+        cmocka_unit_test(survival_is_counted),
         cmocka_unit_test(columns_spread_evenly),
     };
     if (crypto_start() != ST_OK) return 1;

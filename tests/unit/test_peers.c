@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/feed core/room link node node/enclave node/contact node/host node/post node/vote node/shelf node/put node/get node/hold core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/vault tables store net core/grant core/repair node/repair node/check */
+/* uses: base crypto core/feed core/room link node node/enclave node/contact node/host node/post node/vote node/shelf node/put node/get node/hold core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/vault tables store net core/grant core/repair node/repair node/check core/audit node/audit */
 /* The links of a member and its line to the sentinel, over ports that only count. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -496,6 +496,44 @@ static void leaving_waits_only_where_it_must(void **state)
     town_free(&t);
 }
 
+/* A member comes: its share is moved to it, each column once, and nothing is coded anew. */
+static void evening_out(void **state)
+{
+    (void)state;
+    struct town t;
+    struct got got;
+    struct repairs_view v;
+    town_new(&t, 6, 30000000, "8/20");
+    struct tally before = tally(&t);
+    roster(&t, 5); /* as if it had not been there: its columns go to the five others */
+    live(&t, 20000, 250);
+    assert_int_equal(tally(&t).at[5], 0);
+    assert_int_equal(tally(&t).most, 4);
+    roster(&t, UINT16_MAX);
+    live(&t, 5000, 250);
+    assert_int_equal(tally(&t).at[5], 0); /* nothing by itself */
+    uint64_t read;
+    uint64_t sent;
+    moved(&t, &read, &sent);
+    repairs_even_out(t.c[0].r);
+    live(&t, 30000, 250);
+    struct tally after = tally(&t);
+    assert_int_equal(after.least, 20);
+    assert_int_equal(after.most, 4);
+    assert_int_equal(after.at[5], 3 * after.segments);
+    assert_true(before.at[5] >= 3 * after.segments);
+    repairs_view(t.c[0].r, &v);
+    assert_false(v.evening);
+    uint64_t now_read;
+    uint64_t now_sent;
+    moved(&t, &now_read, &now_sent);
+    assert_int_equal(now_read - read, now_sent - sent);
+    for (unsigned i = 0; i < 3; i++) set_up(t.net, i, false);
+    assert_int_equal(get_file(t.net, 5, "f", "/out", &got), ST_OK);
+    same_file(t.net, "/src", "/out");
+    town_free(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +546,7 @@ int main(void)
         cmocka_unit_test(the_next_takes_over),
         cmocka_unit_test(absence_is_borne_for_a_day),
         cmocka_unit_test(an_empty_disk_is_declared),
+        cmocka_unit_test(evening_out),
         cmocka_unit_test(leaving_hands_over),
         cmocka_unit_test(leaving_waits_only_where_it_must),
     };

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #define COLUMNS_AIM 20
-#define UP 0.9
-#define LOSS_MOST 1e-3
+#define BALANCED_UP 0.9
+#define BALANCED_LOSS 1e-3
+#define THRIFTY_UP 0.99
+#define THRIFTY_LOSS 1e-6
 
 double place_loss(const uint8_t *columns, const double *p, size_t holders, unsigned k)
 {
@@ -29,7 +31,8 @@ double place_loss(const uint8_t *columns, const double *p, size_t holders, unsig
     return loss;
 }
 
-struct place_code place_balanced(size_t g)
+/* The smallest number t of holders that may vanish for which the loss is small enough. */
+static struct place_code by_rule(size_t g, double up, double most)
 {
     if (g <= 1) return (struct place_code){1, 1};
     if (g > PLACE_BEST) g = PLACE_BEST;
@@ -38,15 +41,25 @@ struct place_code place_balanced(size_t g)
     double p[PLACE_BEST];
     for (size_t i = 0; i < g; i++) {
         columns[i] = (uint8_t)s;
-        p[i] = UP;
+        p[i] = up;
     }
     unsigned t = 1;
     if (g > 2)
-        while (t < g - 1 && place_loss(columns, p, g, s * (unsigned)(g - t)) > LOSS_MOST) t++;
+        while (t < g - 1 && place_loss(columns, p, g, s * (unsigned)(g - t)) > most) t++;
     return (struct place_code){(uint8_t)(s * (g - t)), (uint8_t)(s * g)};
 }
 
-enum status place_profile(const char *text, struct place_code *ret)
+struct place_code place_balanced(size_t g)
+{
+    return by_rule(g, BALANCED_UP, BALANCED_LOSS);
+}
+
+struct place_code place_thrifty(size_t g)
+{
+    return by_rule(g, THRIFTY_UP, THRIFTY_LOSS);
+}
+
+static enum status pair_of(const char *text, struct place_code *ret)
 {
     unsigned v[2] = {0, 0};
     unsigned at = 0;
@@ -64,6 +77,21 @@ enum status place_profile(const char *text, struct place_code *ret)
     }
     if (at != 1 || !digits || v[0] < 1 || v[1] < v[0] || v[1] > PLACE_COLUMNS_MAX) return ST_USAGE;
     *ret = (struct place_code){(uint8_t)v[0], (uint8_t)v[1]};
+    return ST_OK;
+}
+
+enum status place_profile(const char *text, size_t g, struct place_code *ret)
+{
+    if (!g) return ST_USAGE;
+    if (strcmp(text, "balanced") == 0) {
+        *ret = place_balanced(g);
+    } else if (strcmp(text, "thrifty") == 0) {
+        *ret = place_thrifty(g);
+    } else if (strcmp(text, "mirror") == 0) {
+        *ret = (struct place_code){1, (uint8_t)(g < PLACE_COLUMNS_MAX ? g : PLACE_COLUMNS_MAX)};
+    } else {
+        return pair_of(text, ret);
+    }
     return ST_OK;
 }
 
@@ -121,4 +149,36 @@ int place_may_vanish(const uint16_t *at, unsigned n, unsigned k, unsigned *ret_h
         count[most] = 0;
         gone++;
     }
+}
+
+double place_survival(const uint16_t *at, unsigned n, unsigned k, place_chance *chance, void *arg,
+                      uint16_t *ret_weakest)
+{
+    uint16_t number[PLACE_COLUMNS_MAX];
+    uint8_t columns[PLACE_COLUMNS_MAX] = {0};
+    double p[PLACE_COLUMNS_MAX];
+    size_t holders = 0;
+    for (unsigned i = 0; i < n && i < PLACE_COLUMNS_MAX; i++) {
+        if (at[i] == PLACE_NOBODY) continue;
+        size_t h = 0;
+        while (h < holders && number[h] != at[i]) h++;
+        if (h == holders) {
+            number[h] = at[i];
+            p[holders++] = chance(arg, at[i]);
+        }
+        columns[h]++;
+    }
+    double worst = -1;
+    *ret_weakest = PLACE_NOBODY;
+    for (size_t h = 0; h < holders; h++) {
+        double was = p[h];
+        p[h] = 0;
+        /* Of those without whom as much is lost, the one who is the least there. */
+        double without = place_loss(columns, p, holders, k) + (1 - was) * 1e-12;
+        p[h] = was;
+        if (without <= worst) continue;
+        worst = without;
+        *ret_weakest = number[h];
+    }
+    return 1 - place_loss(columns, p, holders, k);
 }

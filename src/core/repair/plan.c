@@ -83,6 +83,55 @@ void plan_segment(const struct plan_holder *h, size_t g, const uint16_t *at, uns
     }
 }
 
+/* The holder with most columns that can give one, and the one with fewest that can take one. */
+static bool extremes(const struct plan_holder *h, size_t g, const struct tally *t, size_t *ret_most,
+                     size_t *ret_least)
+{
+    size_t most = g;
+    size_t least = g;
+    for (size_t i = 0; i < g; i++) {
+        if (!h[i].up || !h[i].stays) continue;
+        if (most == g || t->holder[i] > t->holder[most]) most = i;
+        if (h[i].fit && !h[i].away && (least == g || better(h, t, i, least))) least = i;
+    }
+    *ret_most = most;
+    *ret_least = least;
+    return most != g && least != g && t->holder[most] > t->holder[least] + 1;
+}
+
+void plan_even_out(const struct plan_holder *h, size_t g, const uint16_t *at, unsigned n,
+                   struct plan *ret)
+{
+    uint16_t now[PLACE_COLUMNS_MAX];
+    struct tally t = {{0}, {0}};
+    size_t most;
+    size_t least;
+    memset(ret, 0, sizeof *ret);
+    if (g > PLACE_HOLDERS_MAX) g = PLACE_HOLDERS_MAX;
+    if (n > PLACE_COLUMNS_MAX) return;
+    for (unsigned c = 0; c < n; c++) {
+        const struct plan_holder *holder = find(h, g, at[c]);
+        now[c] = at[c];
+        if (!holder) continue;
+        ret->live++;
+        t.holder[holder - h]++;
+        t.domain[holder->domain]++;
+    }
+    while (extremes(h, g, &t, &most, &least)) {
+        unsigned c = 0;
+        while (c < n && now[c] != h[most].number) c++;
+        if (c == n) return;
+        now[c] = PLACE_NOBODY; /* once each: it is where it shall be */
+        t.holder[most]--;
+        t.domain[h[most].domain]--;
+        t.holder[least]++;
+        t.domain[h[least].domain]++;
+        ret->index[ret->placed] = (uint8_t)c;
+        ret->to[ret->placed++] = h[least].number;
+    }
+    ret->due = ret->placed;
+}
+
 void plan_order(const uint8_t segment_id[32], uint16_t *leaves, size_t n)
 {
     uint8_t key[PLACE_HOLDERS_MAX][32];

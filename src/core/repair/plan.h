@@ -20,10 +20,10 @@
 
 struct plan_holder {
     uint16_t number;
-    bool stays; /* holds for the enclave, and is not about to leave it */
-    bool away;  /* longer than the grace */
-    bool up;    /* can be sent to now */
-    bool fit;   /* may be given new columns */
+    bool stays;     /* holds for the enclave, and is not about to leave it */
+    bool away;      /* longer than the grace */
+    bool up;        /* can be sent to now */
+    bool fit;       /* may be given new columns */
     uint8_t domain; /* holders of one house, provider or country; 0: not told */
     double weight;  /* among equals the heavier is taken: free space, score, availability */
 };
@@ -44,6 +44,12 @@ unsigned plan_threshold(unsigned k, unsigned n);
  * then to the domain that has, never above ceil(n / holders that stay and are not away). */
 void plan_segment(const struct plan_holder *h, size_t g, const uint16_t *at, unsigned k, unsigned n,
                   bool open, struct plan *ret);
+
+/* Moves from those who have most to those who have two fewer or less, until none is left: every
+ * holder that can be reached then has as many columns of the segment as any other, or one less.
+ * due: as many as placed. */
+void plan_even_out(const struct plan_holder *h, size_t g, const uint16_t *at, unsigned n,
+                   struct plan *ret);
 
 /* Order in which members see to a segment: by H("ENCLAVE turn" | segment_id | leaf). Sorts leaves. */
 void plan_order(const uint8_t segment_id[32], uint16_t *leaves, size_t n);

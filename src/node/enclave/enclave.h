@@ -237,7 +237,7 @@ struct enclave {
     struct enclave_keys *keys;
     enum enclave_via via;
     bool parting; /* the owner leaves: what the others need is handed over first */
-    bool hurry; /* node/gate.h */
+    bool hurry;   /* node/gate.h */
     char socks_user[33];
     uint32_t socks_count;
     uint64_t socks_used_ms;
@@ -528,9 +528,9 @@ bool enclave_rehome_sign(const struct enclave *e, uint64_t *ret_version, uint8_t
 
 /* ---- leave.c ---- */
 void enclave_removed_why(struct enclave *e);
-void enclave_removed(struct enclave *e);    /* REMOVE or SELF_REVOKE of us is in the ledger */
+void enclave_removed(struct enclave *e);      /* REMOVE or SELF_REVOKE of us is in the ledger */
 void enclave_leave_parted(struct enclave *e); /* what the others need is handed over */
-void enclave_leave_drop(struct enclave *e); /* our LEAVE is in the ledger: drop the seat */
+void enclave_leave_drop(struct enclave *e);   /* our LEAVE is in the ledger: drop the seat */
 void enclave_shred(struct enclave *e, const char *why);
 /* done: when the disk has erased it, or refused to. */
 void enclave_shred_then(struct enclave *e, const char *why, kv_done *done, void *arg);

@@ -223,10 +223,9 @@ static void build_run(void *arg)
         for (unsigned i = 0; i < r->made_n; i++) out[i] = r->made_to[i] + row * r->made_step[i];
         segment_code_run(r->code, in, out, SHARD_UNIT);
         for (unsigned i = 0; i < r->made_n; i++)
-            segment_leaves(out[i], SHARD_UNIT,
-                           r->leaves +
-                               ((size_t)i * SEGMENT_COLUMN_LEAVES + row * SEGMENT_UNIT_LEAVES) *
-                                   32);
+            segment_leaves(
+                out[i], SHARD_UNIT,
+                r->leaves + ((size_t)i * SEGMENT_COLUMN_LEAVES + row * SEGMENT_UNIT_LEAVES) * 32);
     }
     check_roots(r);
 }

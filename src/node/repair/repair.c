@@ -2,9 +2,15 @@
 #include "node/repair/repair.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SCORE_LEAST 0.5 /* for new columns */
 #define TRANSFER (SHELF_TRANSFERS - 1)
+
+struct repair_begun {
+    node_done *done;
+    void *arg;
+};
 
 static const struct tree *tree_of(void *ctx)
 {
@@ -47,6 +53,16 @@ static void parted(void *ctx)
     enclave_leave_parted(s->e);
 }
 
+static void told(void *ctx, uint64_t sent, uint64_t read)
+{
+    struct shelf *s = ctx;
+    char line[NODE_REASON_MAX];
+    snprintf(line, sizeof line, "%s: %llu bytes of shards sent, %llu read for it",
+             s->e->parting ? "handing over" : "repair", (unsigned long long)sent,
+             (unsigned long long)read);
+    enclave_tell(s->e, "transfer", "", s->e->slot * SHELF_TRANSFERS + TRANSFER, line);
+}
+
 enum status repair_load(struct shelf *s)
 {
     const struct node_ports *ports = &s->e->node->ports;
@@ -60,6 +76,7 @@ enum status repair_load(struct shelf *s)
                               .weight = weight,
                               .append = append,
                               .parted = parted,
+                              .told = told,
                               .ctx = s};
     s->repairs = repairs_new(&env);
     if (s->repairs != NULL && s->e->parting) repairs_part(s->repairs);
@@ -92,13 +109,17 @@ bool repair_transfer(struct shelf *s, node_transfer_visit *visit, void *arg)
     char words[NODE_REASON_MAX];
     if (s->repairs == NULL) return false;
     repairs_view(s->repairs, &v);
-    if (!v.parting && !v.busy) return false;
+    if (!v.parting && !v.evening && !v.busy) return false;
     struct node_transfer t = {.id = s->e->slot * SHELF_TRANSFERS + TRANSFER,
                               .enclave = s->e->name,
-                              .kind = v.parting ? "leave" : "repair",
+                              .kind = v.parting   ? "leave"
+                                      : v.evening ? "rebalance"
+                                                  : "repair",
                               .path = "",
                               .local = "",
-                              .state = v.parting ? "handing over" : "repairing",
+                              .state = v.parting   ? "handing over"
+                                       : v.evening ? "moving"
+                                                   : "repairing",
                               .total = v.total,
                               .bytes = v.done < v.total ? v.done : v.total,
                               .rate = v.rate,
@@ -107,7 +128,7 @@ bool repair_transfer(struct shelf *s, node_transfer_visit *visit, void *arg)
     if (s->e->phase == ENCLAVE_LEAVING) {
         t.state = "leaving";
         snprintf(words, sizeof words, "everything is handed over: the sentinel is told");
-    } else if (v.waiting) {
+    } else if (v.waiting && v.parting) {
         t.state = "waiting";
         snprintf(words, sizeof words,
                  "members who could take over cannot be reached, or have no room: it goes on by "
@@ -118,4 +139,26 @@ bool repair_transfer(struct shelf *s, node_transfer_visit *visit, void *arg)
     }
     visit(arg, &t);
     return true;
+}
+
+static void on_begun(void *arg, enum status st)
+{
+    struct repair_begun *b = arg;
+    node_finish(b->done, b->arg, st, "begun", NULL);
+    free(b);
+}
+
+enum status node_rebalance(struct node *n, const char *name, node_done *done, void *arg)
+{
+    if (!n->started) return ST_LOCKED;
+    struct enclave *e = node_find(n, name);
+    if (e == NULL) return ST_NOT_FOUND;
+    if (!enclave_in(e) || e->shelf == NULL || e->shelf->repairs == NULL) return ST_DENIED;
+    struct repair_begun *b = malloc(sizeof *b);
+    if (b == NULL) return ST_NO_MEMORY;
+    *b = (struct repair_begun){done, arg};
+    repairs_even_out(e->shelf->repairs);
+    shelf_wake(e->shelf);
+    node_later_kv(n, e, on_begun, b, ST_OK);
+    return ST_OK;
 }

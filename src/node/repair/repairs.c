@@ -123,12 +123,14 @@ static uint64_t turn_ms(const struct repairs *r, const uint8_t segment_id[32])
 
 /* --- what there is to do ------------------------------------------------------------------- */
 
-/* What can be made again of a segment now. When parting only the own columns count. */
+/* What can be made again of a segment now. When parting only the own columns count; evened out is what
+ * nothing else is due for. */
 static void plan_of(const struct repairs *r, const struct tree_segment *t, uint64_t now,
                     struct plan *ret)
 {
     bool open = !r->parting && now - r->quiet_ms >= REPAIRS_QUIET_MS;
     plan_segment(r->holders, r->g, t->at, t->k, t->n, open, ret);
+    if (r->evening && !r->parting && !ret->due) plan_even_out(r->holders, r->g, t->at, t->n, ret);
     if (!r->parting) return;
     unsigned m = 0;
     unsigned due = 0;
@@ -161,13 +163,23 @@ static bool settled(const struct repairs *r, const struct tree_segment *t, const
 struct looking {
     struct repairs *r;
     uint64_t now, wall;
+    uint8_t well[(UINT16_MAX + 1) / 8]; /* holders that stay and are not away */
 };
+
+/* Most segments lack nothing: they cost a glance at each column. */
+static bool all_well(const struct looking *l, const struct tree_segment *t)
+{
+    for (unsigned c = 0; c < t->n; c++)
+        if (!(l->well[t->at[c] / 8] >> t->at[c] % 8 & 1)) return false;
+    return true;
+}
 
 static bool look_at(void *arg, const struct tree_segment *t)
 {
     struct looking *l = arg;
     struct repairs *r = l->r;
     struct plan p;
+    if (!r->evening && all_well(l, t)) return true;
     plan_of(r, t, l->now, &p);
     if (!p.due || !tree_needs(r->env.tree(r->env.ctx), t->id)) return true;
     if (!p.placed) {
@@ -183,13 +195,20 @@ static bool look_at(void *arg, const struct tree_segment *t)
 
 static void look(struct repairs *r, uint64_t now)
 {
-    struct looking l = {r, now, env_wall_ms(r->env.env)};
+    if (r->sent > r->told_sent && r->env.told)
+        r->env.told(r->env.ctx, r->sent - r->told_sent, r->read - r->told_read);
+    r->told_sent = r->sent;
+    r->told_read = r->read;
+    struct looking l = {.r = r, .now = now, .wall = env_wall_ms(r->env.env)};
     r->look = false;
     r->todo_n = r->todo_at = 0;
     r->short_of = r->more = false;
     r->total = r->done = r->left = 0;
     r->began_ms = now;
     holders(r, now);
+    for (size_t i = 0; i < r->g; i++)
+        if (r->holders[i].stays && !r->holders[i].away)
+            l.well[r->holders[i].number / 8] |= (uint8_t)(1U << r->holders[i].number % 8);
     tree_segments(r->env.tree(r->env.ctx), NULL, look_at, &l);
     if (!r->todo_n)
         r->noticed_ms = 0;
@@ -281,6 +300,15 @@ static void on_done(void *arg, enum status st)
     if (tree_add_placed(&r->body, &r->now) != ST_OK) r->short_of = true;
 }
 
+/* Parting and evening out move columns that are there. */
+static bool copies(const struct repairs *r, const struct tree_segment *t, const struct plan *p)
+{
+    if (!r->parting && !r->evening) return false;
+    for (unsigned i = 0; i < p->placed; i++)
+        if (!hold_up(r->env.hold, t->at[p->index[i]])) return false;
+    return true;
+}
+
 static bool begin(struct repairs *r, const struct tree_segment *t, const struct plan *p)
 {
     struct remake_config c = {.env = r->env.env,
@@ -298,12 +326,12 @@ static bool begin(struct repairs *r, const struct tree_segment *t, const struct 
     w->n = t->n;
     w->rows = t->rows;
     w->m = p->placed;
-    w->copy = r->parting;
+    w->copy = copies(r, t, p);
     memcpy(w->index, p->index, p->placed);
     memcpy(w->to, p->to, p->placed * sizeof w->to[0]);
     for (unsigned i = 0; i < PLACE_COLUMNS_MAX; i++) {
         bool known = i < t->n && t->at[i] != PLACE_LOST;
-        w->at[i] = known && (!w->copy || t->at[i] == r->env.own) ? t->at[i] : PLACE_NOBODY;
+        w->at[i] = known ? t->at[i] : PLACE_NOBODY;
         r->fresh[i] = PLACE_NOBODY;
     }
     r->any_fresh = false;
@@ -316,13 +344,12 @@ static bool begin(struct repairs *r, const struct tree_segment *t, const struct 
 static bool next(struct repairs *r, uint64_t now)
 {
     for (; r->todo_at < r->todo_n; r->todo_at++, r->left--) {
-        const struct tree_segment *t =
-            tree_segment(r->env.tree(r->env.ctx), r->todo[r->todo_at]);
+        const struct tree_segment *t = tree_segment(r->env.tree(r->env.ctx), r->todo[r->todo_at]);
         struct plan p;
         if (!t) continue;
         plan_of(r, t, now, &p);
         if (!p.placed) continue;
-        uint64_t at = r->parting ? 0 : turn_ms(r, t->id);
+        uint64_t at = r->parting || r->evening ? 0 : turn_ms(r, t->id);
         if (at > now) {
             if (at < r->look_ms) r->look_ms = at;
             continue;
@@ -347,11 +374,30 @@ void repairs_heard(struct repairs *r, uint16_t leaf)
     if (leaf < REPAIRS_LEAVES) r->heard_ms[leaf] = now;
 }
 
+void repairs_even_out(struct repairs *r)
+{
+    r->evening = true;
+    r->evening_ms = mono(r);
+    r->look = true;
+    r->look_ms = mono(r) + REPAIRS_AGAIN_MS;
+}
+
 void repairs_part(struct repairs *r)
 {
     r->parting = true;
     r->parted = false;
     r->look = true;
+}
+
+/* Evening out: a link to whoever came last takes a moment. */
+static bool links_tried(struct repairs *r, uint64_t now)
+{
+    bool all = true;
+    for (size_t i = 0; i < r->g; i++)
+        all = all && (r->holders[i].up || !r->env.present(r->env.ctx, r->holders[i].number));
+    if (all || now - r->evening_ms >= LINKS_MS) return true;
+    r->look_ms = now + SOON_MS;
+    return false;
 }
 
 static bool telling_due(const struct repairs *r, uint64_t now)
@@ -377,6 +423,7 @@ void repairs_tick(struct repairs *r)
     if (!r->remake && !r->appending && (r->look || r->more || now >= r->look_ms)) {
         look(r, now);
         next(r, now);
+        if (r->evening && !r->todo_n && links_tried(r, now)) r->evening = false;
         if (r->parting && !r->todo_n && !r->short_of) {
             r->parted = true;
             r->env.parted(r->env.ctx);
@@ -401,7 +448,7 @@ uint64_t repairs_next_ms(const struct repairs *r)
 bool repairs_wants_links(const struct repairs *r)
 {
     if (r->parted) return false;
-    return r->parting || r->remake || r->noticed_ms ||
+    return r->parting || r->evening || r->remake || r->noticed_ms ||
            (r->short_of && mono(r) - r->began_ms < LINKS_MS);
 }
 
@@ -410,6 +457,7 @@ void repairs_view(const struct repairs *r, struct repairs_view *ret)
     uint64_t spent = mono(r) - r->began_ms;
     *ret = (struct repairs_view){.busy = r->remake != NULL || r->appending,
                                  .parting = r->parting,
+                                 .evening = r->evening,
                                  .waiting = r->short_of && !r->remake && !r->appending,
                                  .total = r->total,
                                  .done = r->done,
@@ -419,5 +467,6 @@ void repairs_view(const struct repairs *r, struct repairs_view *ret)
                                  .sent = r->sent,
                                  .eta_ms = UINT64_MAX};
     if (spent) ret->rate = r->done * 1000 / spent;
-    if (ret->rate) ret->eta_ms = (r->total - (r->done < r->total ? r->done : r->total)) * 1000 / ret->rate;
+    if (ret->rate)
+        ret->eta_ms = (r->total - (r->done < r->total ? r->done : r->total)) * 1000 / ret->rate;
 }

@@ -20,11 +20,11 @@
 #include "core/repair/plan.h"
 #include "node/put/put.h"
 
-#define REPAIRS_TODO_MAX 4096            /* segments of one pass */
-#define REPAIRS_LOOK_MS UINT64_C(600000) /* the tree is looked over so often */
-#define REPAIRS_AGAIN_MS UINT64_C(30000) /* what could not be done is tried again */
-#define REPAIRS_QUIET_MS UINT64_C(600000) /* no PLACED for so long: nobody spreads any more */
-#define REPAIRS_REFUSED_MS UINT64_C(600000)    /* who took nothing is not asked */
+#define REPAIRS_TODO_MAX 4096               /* segments of one pass */
+#define REPAIRS_LOOK_MS UINT64_C(600000)    /* the tree is looked over so often */
+#define REPAIRS_AGAIN_MS UINT64_C(30000)    /* what could not be done is tried again */
+#define REPAIRS_QUIET_MS UINT64_C(600000)   /* no PLACED for so long: nobody spreads any more */
+#define REPAIRS_REFUSED_MS UINT64_C(600000) /* who took nothing is not asked */
 #define REPAIRS_CHECK_MS (UINT64_C(24) * 3600 * 1000) /* own columns are looked for */
 #define REPAIRS_LEAVES 4096
 
@@ -41,13 +41,16 @@ struct repairs_env {
     uint8_t (*domain)(void *ctx, uint16_t holder); /* may be NULL */
     void (*append)(void *ctx, uint8_t type, struct bytes body, put_appended *done, void *arg);
     void (*parted)(void *ctx); /* everything is handed over */
+    /* A round is over: bytes of columns that were sent, and read for it. May be NULL. */
+    void (*told)(void *ctx, uint64_t sent, uint64_t read);
     void *ctx;
 };
 
 struct repairs_view {
-    bool busy;    /* a segment is being seen to */
-    bool parting; /* it is a handing over */
-    bool waiting; /* nobody can be reached, or has room, for what is left */
+    bool busy;            /* a segment is being seen to */
+    bool parting;         /* it is a handing over */
+    bool evening;         /* columns are moved to those who have few */
+    bool waiting;         /* nobody can be reached, or has room, for what is left */
     uint64_t total, done; /* bytes of columns to be made, of this round */
     uint64_t rate, eta_ms;
     uint64_t segments, segments_left;
@@ -64,6 +67,8 @@ void repairs_look(struct repairs *r);
 void repairs_heard(struct repairs *r, uint16_t leaf);
 /* A column is known to be lost: told to all, then made again. */
 void repairs_lost(struct repairs *r, uint16_t holder, const uint8_t segment_id[32], uint8_t index);
+/* Moves columns to those who have few of a segment, once; whoever asks for it does it. */
+void repairs_even_out(struct repairs *r);
 /* Begins to hand over; parted tells the end. */
 void repairs_part(struct repairs *r);
 /* Holders should be linked to, or it cannot be done. */

@@ -39,8 +39,7 @@ static void on_had(void *arg, enum status st, uint64_t bitmap)
     struct repairs *r = arg;
     r->own_asking = false;
     if (!r->dead && st == ST_OK) {
-        const struct tree_segment *t =
-            tree_segment(r->env.tree(r->env.ctx), r->own[r->own_at]);
+        const struct tree_segment *t = tree_segment(r->env.tree(r->env.ctx), r->own[r->own_at]);
         /* Only what was ours before we asked: a column may have come meanwhile. */
         uint64_t lost = t ? bits_here(r, t) & r->own_bits & ~bitmap : 0;
         for (uint8_t c = 0; c < PLACE_COLUMNS_MAX; c++)

@@ -49,9 +49,12 @@ struct repairs {
 
     bool parting;
     bool parted;
+    bool evening;
+    uint64_t evening_ms;
     uint64_t total, done, left;
     uint64_t began_ms;
     uint64_t read, sent;
+    uint64_t told_read, told_sent;
 
     /* repairs_own.c */
     uint8_t (*own)[32];

@@ -535,7 +535,8 @@ uint64_t enclave_files_next_ms(const struct enclave *e)
     if (s->ops_again_ms != 0 && s->ops_again_ms < next) next = s->ops_again_ms;
     if (s->want_ms < next) next = s->want_ms;
     if (s->depots_ms < next) next = s->depots_ms;
-    if (s->repairs != NULL && repairs_next_ms(s->repairs) < next) next = repairs_next_ms(s->repairs);
+    if (s->repairs != NULL && repairs_next_ms(s->repairs) < next)
+        next = repairs_next_ms(s->repairs);
     if (shelf_scrub_next_ms(s) < next) next = shelf_scrub_next_ms(s);
     if (s->hold_ms == UINT64_MAX && hold_busy(s->hold)) next = 0;
     if (s->refold_due && e->commits == 0) next = 0;

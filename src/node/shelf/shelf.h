@@ -68,6 +68,7 @@ struct shelf_get {
     struct enclave *owner;
     struct get *get;
     struct get_progress last;
+    size_t bad_told; /* of its bad shards */
     char *path;
     char *local;
     uint64_t size; /* of the whole file */
@@ -193,6 +194,11 @@ void shelf_put_env(struct shelf *s, struct put_env *ret);
 /* How many holders may vanish: the worst segment counts; -1: too few are left already. */
 int shelf_may_vanish(struct shelf *s, const uint8_t version[32], unsigned *ret_holders,
                      unsigned *ret_segments, struct place_code *ret_code);
+/* The chance that a version can be read, of its weakest segment, each holder there as measured; and
+ * without whom it is the smallest (PLACE_NOBODY: without segments). */
+void shelf_survival(struct shelf *s, const uint8_t version[32], double *ret_survival,
+                    uint16_t *ret_weakest);
+void shelf_survival_text(double survival, char *out, size_t room);
 /* Answers that come at the next tick. */
 void shelf_began(struct shelf *s, uint64_t id, node_done *done, void *arg);
 void shelf_append_later(struct shelf *s, put_appended *done, void *arg, enum status st);

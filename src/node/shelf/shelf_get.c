@@ -38,12 +38,12 @@ static bool placed(void *ctx, const uint8_t segment_id[32], uint16_t ret_at[SHAR
 
 void shelf_note_bad(struct shelf *s, const struct get_bad *bad)
 {
-    if (bad->why == ST_INTEGRITY || bad->why == ST_NOT_FOUND)
-        repair_lost(s->e, bad->leaf, bad->segment_id, bad->index, status_text(bad->why));
     for (size_t i = 0; i < s->n_bad; i++)
         if (s->bad[i].leaf == bad->leaf && s->bad[i].index == bad->index &&
             memcmp(s->bad[i].segment_id, bad->segment_id, 32) == 0)
             return;
+    if (bad->why == ST_INTEGRITY || bad->why == ST_NOT_FOUND)
+        repair_lost(s->e, bad->leaf, bad->segment_id, bad->index, status_text(bad->why));
     if (s->n_bad >= SHELF_BAD_MAX) return;
     struct shelf_bad *b = &s->bad[s->n_bad++];
     b->leaf = bad->leaf;
@@ -119,7 +119,9 @@ static void on_get(void *arg, const struct get_progress *p)
     struct shelf *s = g->owner->shelf;
     g->last = *p;
     g->last.bad = NULL;
-    for (size_t i = 0; i < p->bad_n && i < GET_BAD_MAX; i++) shelf_note_bad(s, &p->bad[i]);
+    /* Once each: what was made again meanwhile is good. */
+    for (; g->bad_told < p->bad_n && g->bad_told < GET_BAD_MAX; g->bad_told++)
+        shelf_note_bad(s, &p->bad[g->bad_told]);
     words_of(g, p);
     s->puts_ms = env_mono_ms(s->e->node->ports.env);
     if (p->phase != GET_DONE && p->phase != GET_FAILED) return;

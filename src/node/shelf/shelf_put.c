@@ -260,12 +260,13 @@ enum status node_put(struct node *n, const struct node_put *req, node_done *done
     if (!enclave_in(e) || e->shelf == NULL) return ST_DENIED;
     if (req->local == NULL || req->local[0] != '/') return ST_USAGE;
     struct shelf *s = e->shelf;
+    struct hold_view view[HOLD_LEAVES_MAX];
     struct put_request r = {
         .source = req->local, .strict = req->strict, .stream = req->stream, .most = req->most};
     struct buf path = BUF_INIT;
     enum status st;
     uint64_t job;
-    if (req->profile != NULL) TRY(place_profile(req->profile, &r.code));
+    if (req->profile != NULL) TRY(place_profile(req->profile, hold_list(s->hold, view), &r.code));
     TRY(goal(s, req, &path));
     r.path = buf_view(&path);
     const struct tree_node *old = tree_find(s->tree, r.path);

@@ -73,9 +73,16 @@ static void words(struct shelf *s, const struct node_file *f, int may, char *out
                  tree_depots(s->tree)->n > 0 ? "holders" : "members");
 }
 
-static void fill(struct shelf *s, const struct tree_node *node, struct node_file *f, char *safety,
-                 size_t room)
+/* Texts of a struct node_file. */
+struct told {
+    char safety[128], survival[32];
+};
+
+static void fill(struct shelf *s, const struct tree_node *node, struct node_file *f,
+                 struct told *told)
 {
+    char *safety = told->safety;
+    size_t room = sizeof told->safety;
     struct place_code code = {0};
     int may = 0;
     *f = (struct node_file){.path = node->path,
@@ -85,12 +92,21 @@ static void fill(struct shelf *s, const struct tree_node *node, struct node_file
                             .version = node->serial,
                             .by = enclave_nick(s->e, node->leaf),
                             .safety = safety,
+                            .survival = "",
+                            .weakest = "",
                             .detail = ""};
     if (!node->dir) may = shelf_may_vanish(s, node->file.version, &f->holders, &f->segments, &code);
     f->may_vanish = may < 0 ? 0 : (unsigned)may;
     f->k = code.k;
     f->n = code.n;
     words(s, f, may, safety, room);
+    if (node->dir || f->segments == 0) return;
+    uint16_t weakest;
+    double survival;
+    shelf_survival(s, node->file.version, &survival, &weakest);
+    shelf_survival_text(survival, told->survival, sizeof told->survival);
+    f->survival = told->survival;
+    if (weakest != PLACE_NOBODY) f->weakest = enclave_nick(s->e, weakest);
 }
 
 struct listing {
@@ -103,8 +119,8 @@ static bool on_node(void *arg, const struct tree_node *node)
 {
     struct listing *l = arg;
     struct node_file f;
-    char safety[128];
-    fill(l->s, node, &f, safety, sizeof safety);
+    struct told told;
+    fill(l->s, node, &f, &told);
     l->visit(l->arg, &f);
     return true;
 }
@@ -223,13 +239,13 @@ enum status node_info(struct node *n, const char *name, struct bytes path, node_
 {
     struct shelf *s;
     struct node_file f;
-    char safety[128];
+    struct told told;
     struct buf detail = BUF_INIT;
     enum status st = shelf_of(n, name, &s);
     if (st != ST_OK) return st;
     const struct tree_node *node = tree_find(s->tree, path);
     if (node == NULL) return ST_NOT_FOUND;
-    fill(s, node, &f, safety, sizeof safety);
+    fill(s, node, &f, &told);
     if (!node->dir) {
         describe(s, node, &f, &detail);
         whole_hash(s, node, &f);
