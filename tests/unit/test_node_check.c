@@ -188,12 +188,42 @@ static void the_tree_heals_at_the_start(void **state)
     town_end(&t);
 }
 
+static void see(void *arg, const struct node_enclave_info *e)
+{
+    assert_string_equal(e->name, "room");
+    assert_int_equal(e->state, NODE_HALTED);
+    assert_non_null(strstr(e->trouble, "restore a backup"));
+    *(bool *)arg = true;
+}
+
+/* The ledger is what all keys hang on: without it an enclave is shown as damaged, not forgotten. */
+static void one_that_does_not_load_is_shown(void **state)
+{
+    (void)state;
+    struct town t;
+    bool seen = false, known = false;
+    two(&t);
+    struct person *p = &t.people[1];
+    spoil(p, FEED_LEDGER, 1, KV_PUT);
+    person_stop(p);
+    person_start(p);
+    assert_int_equal(p->node->n, 0);
+    node_enclaves(p->node, see, &seen);
+    assert_true(seen);
+    assert_int_equal(node_enclave(p->node, "room", see, &known), ST_OK);
+    assert_true(known);
+    struct node_create again = {.name = "room", .nick = "x", .sentinel = "h:1#00"};
+    assert_int_not_equal(node_create(p->node, &again, on_any, &seen), ST_OK);
+    town_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damaged_entries_come_again),
         cmocka_unit_test(nothing_is_taken_unproven),
         cmocka_unit_test(the_tree_heals_at_the_start),
+        cmocka_unit_test(one_that_does_not_load_is_shown),
     };
     if (crypto_start() != ST_OK) return 1;
     return !!cmocka_run_group_tests(tests, NULL, NULL);
