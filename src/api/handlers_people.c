@@ -192,7 +192,8 @@ void api_refused(struct call *c, const char *enclave, enum status st)
     struct stand stand = {NODE_MEMBER, "", ""};
     bool there = node_enclave(c->api->o.node, enclave, keep_stand, &stand) == ST_OK;
     if (there && stand.state == NODE_MEMBER && refused_by_table(c, st)) return;
-    if (there && (st == ST_DENIED || st == ST_PENDING || st == ST_UNREACHABLE)) {
+    bool halted = there && stand.state == NODE_HALTED && st == ST_NOT_FOUND; /* it did not load */
+    if (halted || (there && (st == ST_DENIED || st == ST_PENDING || st == ST_UNREACHABLE))) {
         not_now(c, st, &stand);
         return;
     }

@@ -7,6 +7,7 @@
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,6 +134,9 @@ const char *node_name_fault(struct node *n, const char *name)
     for (size_t i = 0; i < n->n; i++)
         if (!n->enclaves[i]->removed && strcmp(n->enclaves[i]->name, name) == 0)
             return "there is an enclave of that name already";
+    for (size_t i = 0; i < n->n_broken; i++)
+        if (strcmp(n->broken[i].name, name) == 0)
+            return "an enclave of that name is here and does not load";
     return NULL;
 }
 
@@ -182,6 +186,23 @@ struct loading {
     struct copied copied;
 };
 
+static void note_broken(struct node *n, struct bytes record, enum status why)
+{
+    struct enclave_record r;
+    env_log(n->ports.env, ENV_ERROR, "node", "an enclave does not load: %s", status_text(why));
+    if (n->n_broken == NODE_BROKEN_MAX) return;
+    struct node_broken *b = &n->broken[n->n_broken++];
+    if (fields_decode(&enclave_record_fields, record, &r) == ST_OK)
+        memcpy(b->name, r.name.p, r.name.n);
+    else
+        snprintf(b->name, sizeof b->name, "damaged");
+    bytes_wipe(&r, sizeof r);
+    snprintf(b->text, sizeof b->text,
+             "it does not load (%s): stop the daemon and restore a backup of this home; without "
+             "one, let the others remove you and come in again by another name",
+             status_text(why));
+}
+
 static bool on_record(void *arg, uint64_t slot, struct bytes plain)
 {
     struct loading *l = arg;
@@ -194,7 +215,7 @@ static bool on_record(void *arg, uint64_t slot, struct bytes plain)
     if (st == ST_OK) st = node_add(n, e);
     copied_record(&l->copied, slot, st == ST_OK ? e : NULL);
     if (st != ST_OK) {
-        env_log(n->ports.env, ENV_ERROR, "node", "an enclave does not load: %s", status_text(st));
+        note_broken(n, plain, st);
         l->st = st;
     }
     return true;
@@ -299,12 +320,29 @@ void node_tick(struct node *n)
 
 /* ---- looking ---- */
 
+static void broken_info(const struct node_broken *b, struct node_enclave_info *ret)
+{
+    *ret = (struct node_enclave_info){.name = b->name,
+                                      .state = NODE_HALTED,
+                                      .nick = "",
+                                      .sentinel = "",
+                                      .trouble = b->text,
+                                      .ballot = "",
+                                      .mode = "",
+                                      .removed = ""};
+}
+
 void node_enclaves(struct node *n, node_enclave_visit *visit, void *arg)
 {
     for (size_t i = 0; i < n->n; i++) {
         struct node_enclave_info info;
         if (n->enclaves[i]->removed) continue;
         enclave_info(n->enclaves[i], &info);
+        visit(arg, &info);
+    }
+    for (size_t i = 0; i < n->n_broken; i++) {
+        struct node_enclave_info info;
+        broken_info(&n->broken[i], &info);
         visit(arg, &info);
     }
 }
@@ -314,10 +352,18 @@ enum status node_enclave(struct node *n, const char *name, node_enclave_visit *v
     struct node_enclave_info info;
     if (!n->started) return ST_LOCKED;
     struct enclave *e = node_find(n, name);
-    if (e == NULL) return ST_NOT_FOUND;
-    enclave_info(e, &info);
-    visit(arg, &info);
-    return ST_OK;
+    if (e != NULL) {
+        enclave_info(e, &info);
+        visit(arg, &info);
+        return ST_OK;
+    }
+    for (size_t i = 0; i < n->n_broken; i++) {
+        if (strcmp(n->broken[i].name, name) != 0) continue;
+        broken_info(&n->broken[i], &info);
+        visit(arg, &info);
+        return ST_OK;
+    }
+    return ST_NOT_FOUND;
 }
 
 static const char *path_text(const struct enclave *e, uint16_t leaf)

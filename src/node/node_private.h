@@ -18,6 +18,14 @@ struct contacts;
 struct archives;
 struct history_job;
 
+#define NODE_BROKEN_MAX 16
+
+/* One that did not load: shown, and nothing else. Its rows stay as they are. */
+struct node_broken {
+    char name[NODE_NAME_MAX + 1];
+    char text[NODE_REASON_MAX];
+};
+
 struct node {
     struct node_ports ports;
     struct node_options options;
@@ -29,6 +37,8 @@ struct node {
     struct keep_space places; /* copied.c */
     struct enclave *enclaves[NODE_ENCLAVES_MAX];
     size_t n;
+    struct node_broken broken[NODE_BROKEN_MAX];
+    size_t n_broken;
     uint64_t next_slot;
     uint64_t next_transfer;
     node_listener *listener;

@@ -27,7 +27,8 @@ struct shard_put {
     uint32_t rows;
     uint8_t trailer[SHARD_TRAILER_MAX];
     size_t trailer_len;
-    bool there; /* the same shard was committed before */
+    bool there;   /* a file of that name was counted before, */
+    uint64_t old; /* with so many bytes */
     shard_done *done;
     void *arg;
     struct shard_put *next; /* waits for its batch */
@@ -290,13 +291,14 @@ static void commit_rename(struct shard_put *p)
     p->st = shard_path_temp(p->fs->dir, &p->key, p->number, from);
     if (p->st == ST_OK) p->st = shard_path(p->fs->dir, &p->key, to);
     if (p->st != ST_OK) return;
+    struct stat s;
     p->st = already(p, to);
-    if (p->st == ST_OK) {
-        p->there = true;
+    p->there = stat(to, &s) == 0;
+    p->old = p->there ? (uint64_t)s.st_size : 0;
+    /* The same one again takes its place all the same: the units of the old one may have rotted,
+     * and these here were verified. */
+    if (p->st == ST_OK || p->st == ST_NOT_FOUND)
         p->st = rename(from, to) == 0 ? ST_OK : shard_errno(errno);
-    } else if (p->st == ST_NOT_FOUND) {
-        p->st = rename(from, to) == 0 ? ST_OK : shard_errno(errno);
-    }
 }
 
 static void batch_run(uv_work_t *req)
@@ -340,10 +342,9 @@ static void batch_finish(struct task *t)
     fs->committing = false;
     for (size_t i = 0; i < t->batch_n; i++) {
         struct shard_put *p = t->batch[i];
-        if (p->st == ST_OK && !p->there) {
-            fs->space.count++;
-            fs->space.used += SHARD_HEADER + (uint64_t)p->rows * SHARD_UNIT + p->trailer_len;
-        }
+        if (p->st != ST_OK) continue;
+        if (!p->there) fs->space.count++;
+        fs->space.used += SHARD_HEADER + (uint64_t)p->rows * SHARD_UNIT + p->trailer_len - p->old;
     }
     if (fs->first) batch_start(fs);
     for (size_t i = 0; i < t->batch_n; i++) {

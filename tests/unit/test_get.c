@@ -40,13 +40,13 @@ static void liars_and_rot_are_named(void **state)
     world_file_fill(net->w, "/src", 6000000);
     put_file(net, 0, "/src", "f", NULL, false);
     settle(net, 1000);
-    net->m[2].lie = 1;
+    net->m[2].lie = LIE_BIT;
     assert_int_equal(get_file(net, 4, "f", "/out", &got), ST_OK);
     same_file(net, "/src", "/out");
     assert_true(got.last.bad_n >= 1);
     for (size_t i = 0; i < got.last.bad_n && i < GET_BAD_MAX; i++)
         assert_int_equal(got.bad_leaf[i], 2);
-    net->m[2].lie = 0;
+    net->m[2].lie = LIE_NONE;
     /* one byte of each shard of member 4 itself, and one shard gone at member 1 */
     for (struct mem_shard *s = net->m[4].store.shards; s; s = s->next) s->bytes[70000] ^= 1;
     struct mem_shard *gone = net->m[1].store.shards;
@@ -62,9 +62,42 @@ static void liars_and_rot_are_named(void **state)
     }
     assert_true(self);
     /* all of them lie: no byte comes out */
-    for (unsigned i = 0; i < 4; i++) net->m[i].lie = 1;
+    for (unsigned i = 0; i < 4; i++) net->m[i].lie = LIE_BIT;
     assert_int_equal(get_file(net, 4, "f", "/out3", &got), ST_INTEGRITY);
     assert_null(world_file_find(net->w, "/out3", false, 0));
+    net_free(net);
+}
+
+/* Whatever two of five do: the file is whole, they are named, and it does not take long. */
+static void every_lie_is_seen(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5);
+    struct got got;
+    world_file_fill(net->w, "/src", 6000000);
+    put_file(net, 0, "/src", "f", NULL, false);
+    settle(net, 1000);
+    for (enum lie lie = LIE_BIT; lie <= LIE_NAME; lie++) {
+        uint64_t began = net->w->now;
+        net->m[2].lie = net->m[3].lie = lie;
+        assert_int_equal(get_file(net, 4, "f", "/out", &got), ST_OK);
+        same_file(net, "/src", "/out");
+        assert_true(net->w->now - began < 15000);
+        /* Silence is no proof of anything. */
+        if (lie == LIE_STALL)
+            assert_int_equal(got.last.bad_n, 0);
+        else
+            assert_true(got.last.bad_n >= 1);
+        for (size_t i = 0; i < got.last.bad_n && i < GET_BAD_MAX; i++)
+            assert_true(got.bad_leaf[i] == 2 || got.bad_leaf[i] == 3);
+    }
+    /* Too many of them: nothing is written. */
+    for (enum lie lie = LIE_BIT; lie <= LIE_NAME; lie++) {
+        for (unsigned i = 0; i < 4; i++) net->m[i].lie = lie;
+        enum status st = get_file(net, 4, "f", "/out3", &got);
+        assert_int_equal(st, lie == LIE_STALL ? ST_UNREACHABLE : ST_INTEGRITY);
+        assert_null(world_file_find(net->w, "/out3", false, 0));
+    }
     net_free(net);
 }
 
@@ -112,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_three_of_five_may_vanish),
         cmocka_unit_test(liars_and_rot_are_named),
+        cmocka_unit_test(every_lie_is_seen),
         cmocka_unit_test(get_resumes),
     };
     if (crypto_start() != ST_OK) return 1;

@@ -369,6 +369,16 @@ static void damage_is_told(void **state)
     /* a wreck may be written over */
     assert_int_equal(store_one(w, &k, 1, 2), ST_OK);
     check_one(w, &k, 1);
+    /* and so may units that have rotted, by the same shard again */
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "rot", 3, SHARD_HEADER + 100), 3);
+    close(fd);
+    assert_int_equal(store_one(w, &k, 1, 2), ST_OK);
+    check_one(w, &k, 1);
+    assert_int_equal(store_one(w, &k, 1, 3), ST_EXISTS);
+    struct shard_space space;
+    w->store.ops->space(w->store.ctx, &space);
+    assert_int_equal(space.count, 1);
 }
 
 /* A child commits shards and says so on a pipe; killed at some moment, all it said is there. */

@@ -9,7 +9,7 @@
  *     abandon was called. Units given to append and the room given to read are
  *     borrowed until done; keys, headers and trailers are copied.
  * Errors: ST_NOT_FOUND, ST_EXISTS (commit: a shard of that key with another
- *     trailer is there; the same trailer is ST_OK), ST_NO_SPACE (the free-space
+ *     trailer is there; the same trailer is ST_OK, and these units are kept), ST_NO_SPACE (the free-space
  *     floor counts), ST_INTEGRITY (the stored thing is not even shaped like a
  *     shard), ST_IO, ST_BUG (commit while appends run, wrong sizes).
  *     begin never fails but for memory (NULL): what goes wrong is told by the

@@ -2,6 +2,7 @@
 /* The shards: which are looked at, and what came of each. */
 #include "node/check/check_private.h"
 
+#include "node/hold/keeper.h"
 #include "node/repair/repair.h"
 
 #include <stdlib.h>
@@ -186,12 +187,30 @@ static bool idle(const struct check *c)
     return true;
 }
 
+/* Brings one whose holder is there to the front; false: none of the next ones is. */
+static bool pick(struct check *c)
+{
+    for (size_t i = c->at; i < c->n_items && i < c->at + CHECK_AHEAD; i++) {
+        const struct keeper *k = hold_keeper(shelf_of(c)->hold, c->items[i].leaf);
+        if (k == NULL || !keeper_up(k)) continue;
+        struct check_item item = c->items[i];
+        c->items[i] = c->items[c->at];
+        c->items[c->at] = item;
+        return true;
+    }
+    return false;
+}
+
 /* false: not now. */
 static bool start(struct check *c, struct check_slot *slot)
 {
+    uint64_t now = env_mono_ms(c->e->node->ports.env);
+    if (!pick(c) && now < c->columns_ms + FETCH_PATIENCE_MS) {
+        c->next_ms = now + 100;
+        return false;
+    }
     const struct check_item *item = &c->items[c->at];
     const struct tree_segment *t = tree_segment(shelf_of(c)->tree, item->id);
-    uint64_t now = env_mono_ms(c->e->node->ports.env);
     struct column_ask ask = {.work = c->e->node->ports.work,
                              .hold = shelf_of(c)->hold,
                              .leaf = item->leaf,
@@ -208,8 +227,7 @@ static bool start(struct check *c, struct check_slot *slot)
     }
     *slot = (struct check_slot){.c = c, .at = *item};
     enum status st = column_start(&ask, &slot->column);
-    bool wait = st == ST_BUSY || (st == ST_UNREACHABLE && now < c->columns_ms + CHECK_PATIENCE_MS);
-    if (wait) {
+    if (st == ST_BUSY) {
         c->next_ms = now + 100;
         return false;
     }

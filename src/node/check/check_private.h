@@ -17,7 +17,7 @@
 #define CHECK_ROWS_BAD_MAX 256 /* damaged entries remembered */
 #define CHECK_BAD_MAX 4096     /* damaged shards remembered */
 #define CHECK_PATHS_MAX 64     /* files told by name */
-#define CHECK_PATIENCE_MS 5000 /* links to holders are being made */
+#define CHECK_AHEAD 256        /* columns that are looked at for one whose holder is there */
 
 enum check_phase { CHECK_FEEDS, CHECK_LISTING, CHECK_COLUMNS, CHECK_MENDING, CHECK_DONE };
 

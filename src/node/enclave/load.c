@@ -73,6 +73,10 @@ static enum status load_feed_head(struct enclave *e, uint8_t feed)
     enum status st = keep_last(&e->node->keep, &f->space, &last);
     if (st == ST_NOT_FOUND) return ST_OK;
     if (st == ST_OK) st = enclave_kept(e, feed, last, NULL, f->seen.chain);
+    /* Entries about files are read again from the sentinel where the disk has lost them. */
+    while (st != ST_OK && feed == FEED_FILES && last > 0)
+        st = enclave_kept(e, feed, --last, NULL, f->seen.chain);
+    if (st != ST_OK && feed == FEED_FILES) return ST_OK;
     if (st == ST_OK) f->seen.count = last + 1;
     f->head = f->seen.count;
     if (feed == FEED_MAIL) f->on_disk = f->seen.count;

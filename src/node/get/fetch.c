@@ -34,6 +34,7 @@ struct fetch {
     size_t n;
     bool asked; /* every holder, what it has */
     uint64_t began_ms, asked_ms;
+    uint64_t moved_ms; /* bytes came last */
     unsigned asking;
     unsigned bad_n;
     bool ended;
@@ -129,7 +130,7 @@ struct fetch *fetch_new(const struct fetch_config *c)
     if (!f) return NULL;
     f->c = *c;
     f->pending = 1;
-    f->began_ms = env_mono_ms(c->env);
+    f->began_ms = f->moved_ms = env_mono_ms(c->env);
     for (unsigned i = 0; i < c->want.n; i++)
         if (c->want.at[i] != HOLD_NOBODY) add(f, c->want.at[i], (uint8_t)i);
     /* If the lane is full the owner's next fetch_pump starts it. */
@@ -233,7 +234,7 @@ static void on_piece(void *arg, uint64_t offset, struct bytes piece)
 {
     struct part *p = arg;
     memcpy(p->bytes + offset, piece.p, piece.n);
-    p->progress_ms = env_mono_ms(p->f->c.env);
+    p->progress_ms = p->f->moved_ms = env_mono_ms(p->f->c.env);
 }
 
 static void on_read(void *arg, enum status st)
@@ -465,6 +466,11 @@ static void run(struct fetch *f)
             p->again_ms = now + FETCH_AGAIN_MS;
     }
     if (running - slow >= want) return;
+    /* Holders that answer everything but reads are asked again and again, and not for ever. */
+    if (now - f->moved_ms >= FETCH_PATIENCE_MS && now - f->began_ms >= FETCH_PATIENCE_MS) {
+        end(f, f->bad_n ? ST_INTEGRITY : ST_UNREACHABLE);
+        return;
+    }
     if (!f->asking && (!f->asked || now - f->asked_ms >= FETCH_AGAIN_MS)) ask_all(f);
     if (f->asking || running >= want) return;
     if (now - f->began_ms < FETCH_PATIENCE_MS && may_come(f, now)) return;

@@ -8,7 +8,7 @@
  * holder is asked what it has.
  *
  * Owns: its columns, until fetch_free. Borrows hold and the config's functions.
- * Errors: done with ST_UNREACHABLE (after FETCH_PATIENCE_MS if somebody is away), ST_INTEGRITY (not enough, and some were bad), ST_NO_MEMORY.
+ * Errors: done with ST_UNREACHABLE (after FETCH_PATIENCE_MS if somebody is away, or gives no bytes), ST_INTEGRITY (not enough, and some were bad), ST_NO_MEMORY.
  * Order: fetch_new, done, columns, fetch_free (at any moment). No event inside fetch_new.
  */
 #ifndef ENCLAVE_NODE_GET_FETCH_H

@@ -3,6 +3,7 @@
 
 #include "node/shelf/shelf_depots.h"
 
+#include "core/feed/chain.h"
 #include "crypto/hash.h"
 #include "node/check/check.h"
 #include "node/repair/repair.h"
@@ -130,7 +131,8 @@ enum status enclave_files_entry(struct enclave *e, uint64_t index, struct bytes 
 
 struct refold {
     struct shelf *s;
-    enum status st;
+    struct seen upto; /* what was read */
+    bool hole;        /* a row is not what it should be, or not there */
 };
 
 /* A COMMIT had not seen this entry of ours in time, and now it counts for nobody. */
@@ -148,7 +150,10 @@ static bool on_row(void *arg, uint64_t n, struct bytes row)
     struct refold *r = arg;
     struct buf plain;
     struct opened o = {0};
-    if (row.n < 32) return true;
+    r->hole = row.n < 32 || n != r->upto.count;
+    if (r->hole) return false;
+    r->upto.count = n + 1;
+    memcpy(r->upto.chain, row.p, 32);
     buf_init(&plain, KV_VALUE_MAX);
     enum status st = open_entry(r->s->e, BYTES(row.p + 32, row.n - 32), &plain, &o);
     note_blind(r->s, n, &o, st);
@@ -185,10 +190,21 @@ out:
     return st;
 }
 
+/* A row is damaged or gone: what comes from there on is read again from the sentinel. What the members
+ * say that they have seen holds it to the same history, as it does for a newcomer. */
+static void read_again(struct shelf *s, const struct seen *from)
+{
+    struct enclave_feed *f = &s->e->feeds[FEED_FILES];
+    env_log(s->e->node->ports.env, ENV_WARN, "files",
+            "entry %llu of the files is damaged on this disk: it is read again from the sentinel",
+            (unsigned long long)from->count);
+    f->seen = *from;
+}
+
 /* The tree anew: from the newest SNAP and the tail, or from the beginning. */
 static enum status refold(struct shelf *s, bool use_snap)
 {
-    struct refold r = {s, ST_OK};
+    struct refold r = {.s = s, .upto = chain_unseen(s->e->room, FEED_FILES)};
     uint64_t from = 0;
     tree_free(s->tree);
     s->tree = tree_new();
@@ -200,8 +216,13 @@ static enum status refold(struct shelf *s, bool use_snap)
         s->snap = 0;
         return refold(s, false);
     }
+    if (from > 0 && enclave_kept(s->e, FEED_FILES, from - 1, NULL, r.upto.chain) != ST_OK)
+        return refold(s, false);
+    r.upto.count = from;
     enum status st = keep_scan(&s->e->node->keep, &s->e->feeds[FEED_FILES].space, from, on_row, &r);
-    return st == ST_OK ? r.st : st;
+    if (st == ST_NO_MEMORY) return st;
+    if (st != ST_OK || r.hole) read_again(s, &r.upto);
+    return ST_OK;
 }
 
 /* Only what is on disk can be folded anew: not while a commit is on the way. */
@@ -570,7 +591,8 @@ void enclave_files_tick(struct enclave *e, uint64_t now_ms)
     }
     if (now_ms >= s->sweep_ms) {
         s->sweep_ms = now_ms + SHELF_SWEEP_MS;
-        hold_sweep(s->hold);
+        /* What a tree with gaps does not know may still be needed. */
+        if (enclave_synced(e, FEED_FILES) && !s->blind) hold_sweep(s->hold);
         count_held(s);
         shelf_scrub_due(s);
     }
