@@ -61,7 +61,7 @@ folder(link PkgConfig::SSL PkgConfig::CRYPTO)
 folder(store PkgConfig::SQLITE PkgConfig::UV)
 folder(net PkgConfig::UV PkgConfig::SSL)
 folder(node)
-foreach(part vault host enclave contact post vote shelf put get hold)
+foreach(part audit repair vault host enclave contact post vote shelf put get hold)
   folder(node/${part})
 endforeach()
 folder(api PkgConfig::UTF8PROC PkgConfig::JANSSON PkgConfig::WEBSOCKETS PkgConfig::UV)
@@ -70,7 +70,8 @@ folder(cli/talk)
 
 set(CORE core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder
   core/audit core/room core/vault core/ports)
-set(NODE node node/vault node/host node/enclave node/contact node/post node/vote node/shelf node/put node/get node/hold)
+set(NODE node node/audit node/repair node/vault node/host node/enclave node/contact node/post node/vote
+  node/shelf node/put node/get node/hold)
 set(ALL base tables crypto ${CORE} link store net ${NODE} api client cli/talk)
 
 program(sentinel sentinel base tables crypto ${CORE} link store net node/host)

@@ -173,6 +173,7 @@ cli_verb verb_kit, verb_revoke, verb_verify, verb_away;
 cli_verb verb_send, verb_broadcast, verb_read, verb_search, verb_events, verb_chat;
 cli_verb verb_history, verb_history_keep, verb_history_share, verb_history_export,
     verb_history_import, verb_history_read, verb_history_forget;
+cli_verb verb_audit, verb_audit_log, verb_audit_verify, verb_storage_why;
 cli_verb verb_put, verb_get, verb_ls, verb_info, verb_transfers, verb_plain;
 
 #endif

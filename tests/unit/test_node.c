@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base tables crypto core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/room core/vault link store net node node/host node/enclave node/contact node/post node/vote node/shelf node/put node/get node/hold */
+/* uses: base tables crypto core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/audit core/room core/vault link store net node node/host node/enclave node/contact node/post node/vote node/shelf node/audit node/repair node/put node/get node/hold */
 /* Whole members over real TLS, SQLite and a real sentinel, all on one loop: create, invite, admit
  * by everybody's yes, one no, words live and after a restart, files, leaving. */
 #include <setjmp.h>

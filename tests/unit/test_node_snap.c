@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base tables crypto core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/room core/vault link store net node node/host node/enclave node/contact node/post node/vote node/shelf node/put node/get node/hold */
+/* uses: base tables crypto core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/audit core/room core/vault link store net node node/host node/enclave node/contact node/post node/vote node/shelf node/audit node/repair node/put node/get node/hold */
 /* Snapshots of the files: made whatever lies in the trash, and none is used whose wraps are wrong,
  * for after a restart they are all that opens the files. */
 #include <setjmp.h>

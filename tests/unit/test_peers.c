@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/feed core/room link node node/enclave node/contact node/host node/post node/vote node/shelf node/put node/get node/hold core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/vault tables store net */
+/* uses: base crypto core/feed core/room link node node/enclave node/contact node/host node/post node/vote node/shelf node/audit node/repair node/put node/get node/hold core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/audit core/vault tables store net */
 /* The links of a member and its line to the sentinel, over ports that only count. */
 #include <setjmp.h>
 #include <stdarg.h>

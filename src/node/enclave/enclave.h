@@ -20,11 +20,11 @@
 #include "node/enclave/uplink.h"
 #include "node/node_private.h"
 
-#define ENCLAVE_DOORS_MAX 32   /* open invitations */
-#define ENCLAVE_KNOCKS_MAX 64  /* at our doors, not yet answered */
-#define ENCLAVE_INTENTS_MAX 64 /* what the owner wants in the ledger and is not there yet */
-#define POST_ALL UINT16_MAX    /* to: everybody */
-#define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
+#define ENCLAVE_DOORS_MAX 32     /* open invitations */
+#define ENCLAVE_KNOCKS_MAX 64    /* at our doors, not yet answered */
+#define ENCLAVE_INTENTS_MAX 64   /* what the owner wants in the ledger and is not there yet */
+#define POST_ALL UINT16_MAX      /* to: everybody */
+#define ENCLAVE_OUTBOX_FLY 16    /* mail entries on the way at once */
 #define ENCLAVE_NEWCOMER_MS 5000 /* words wait so long for the keys of who came in */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
 #define ENCLAVE_TAKE_BYTES ((size_t)8 << 20) /* of rows, out of one READ, in one commit */
@@ -210,6 +210,7 @@ struct mail_kept {
 
 struct handover; /* handover.h: entries of feed 1 that are asked of other members */
 struct shelf;    /* node/shelf: the files of an enclave */
+struct audit;    /* node/audit: do the holders have what they keep */
 
 struct enclave {
     struct node *node;
@@ -260,6 +261,7 @@ struct enclave {
     struct pair *pair; /* private words; there when mail is */
     struct peers *peers;
     struct shelf *shelf;
+    struct audit *audit;
     struct enclave_feed feeds[FEEDS];
     struct mail_kept kept;
     struct handover *handover; /* NULL: nothing is missing */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/shelf/shelf.h"
+#include "node/audit/audit.h"
 
 #include "crypto/hash.h"
 
@@ -411,6 +412,7 @@ enum status enclave_shelf_load(struct enclave *e)
     TRY(shelf_out_load(s));
     enclave_files_roster(e);
     count_held(s);
+    TRY(enclave_audit_load(e));
     st = puts_resume(s->puts);
 out:
     buf_free(&row);
