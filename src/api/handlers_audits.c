@@ -145,7 +145,7 @@ void api_handle_audit_verify(struct call *c)
         api_refused(c, name, st);
         return;
     }
-    bool whole = v.malformed + v.broken + v.missing + v.false_proofs == 0;
+    bool whole = v.malformed + v.broken + v.missing + v.false_proofs + v.false_digests == 0;
     json_t *o = json_object();
     json_set_bool(o, "whole", whole);
     json_set_number(o, "entries", v.entries);
@@ -156,6 +156,9 @@ void api_handle_audit_verify(struct call *c)
     json_set_number(o, "broken", v.broken);
     json_set_number(o, "missing", v.missing);
     json_set_number(o, "false_proofs", v.false_proofs);
+    json_set_number(o, "digests", v.digests);
+    json_set_number(o, "unread_digests", v.unread_digests);
+    json_set_number(o, "false_digests", v.false_digests);
     json_set_text(o, "text",
                   whole ? "every receipt is signed, hangs together with the one before, and none "
                           "is missing"

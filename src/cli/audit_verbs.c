@@ -195,11 +195,14 @@ int verb_audit_verify(struct cli *c)
     } parts[] = {{"entries", "entries"},
                  {"rounds", "audits that they tell of"},
                  {"proofs", "proofs of a loss that hold"},
+                 {"digests", "daily sums in the ledger that are right"},
+                 {"unread_digests", "sums whose receipts are not here any more"},
                  {"unreadable", "from before your time, which you have no keys for"},
                  {"malformed", "malformed"},
                  {"broken", "chains that are broken"},
                  {"missing", "audits that were left out"},
-                 {"false_proofs", "proofs that do not hold"}};
+                 {"false_proofs", "proofs that do not hold"},
+                 {"false_digests", "daily sums in the ledger that are false"}};
     int code = cli_call_args(c, "audit_verify", NULL, 0);
     if (code != 0) return cli_problem(c);
     bool whole = cli_bool(c->doc, "whole");

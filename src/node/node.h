@@ -692,14 +692,17 @@ enum status node_audit_log(struct node *n, const char *enclave, node_audit_line 
 
 struct node_audit_verdict {
     uint64_t entries;
-    uint64_t unreadable; /* of epochs whose keys this member never had */
-    uint64_t rows;       /* rounds that they tell of */
-    uint64_t proofs;     /* proofs that hold */
+    uint64_t unreadable;     /* of epochs whose keys this member never had */
+    uint64_t rows;           /* rounds that they tell of */
+    uint64_t proofs;         /* proofs that hold */
+    uint64_t digests;        /* sums in the ledger that are right */
+    uint64_t unread_digests; /* whose receipts are not here, or not readable */
     /* What must not be: */
     uint64_t malformed;    /* entries */
     uint64_t broken;       /* chains of an author */
     uint64_t missing;      /* rows that an author left out */
     uint64_t false_proofs; /* proofs that do not hold */
+    uint64_t false_digests;
 };
 enum status node_audit_verify(struct node *n, const char *enclave,
                               struct node_audit_verdict *ret) MUST_USE;

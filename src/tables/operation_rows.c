@@ -383,7 +383,7 @@ static const struct operation rows[] = {
     {"audit_verify", "audit verify", FILES, "do the receipts hang together", "GET",
      "/v1/enclaves/{enclave}/audits/verify", ROWS(p_enclave), &shape_audit_verdict,
      "Reads all receipts again: every signature, the chain of each author, that no audit is left "
-     "out, and every proof of a loss.",
+     "out, every proof of a loss, and every daily sum in the ledger.",
      "enclave audit verify", ROWS(x_audit_verify), 0},
     {"storage_why", "storage why", FILES, "why a holder is trusted, or not", "GET",
      "/v1/enclaves/{enclave}/audits/why", ROWS(p_storage_why), &shape_audit,

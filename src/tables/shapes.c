@@ -445,6 +445,9 @@ static const struct op_field f_audit_verdict[] = {
     NUMBER("broken", "chains of an author that are broken"),
     NUMBER("missing", "audits that an author left out"),
     NUMBER("false_proofs", "proofs that do not hold"),
+    NUMBER("digests", "daily sums in the ledger that are right"),
+    NUMBER("unread_digests", "sums whose receipts are not here or not readable"),
+    NUMBER("false_digests", "sums that are false"),
     TEXT("text", "in plain words"),
 };
 SHAPE(audit_verdict, "AuditVerdict", f_audit_verdict);

@@ -55,11 +55,11 @@ static void rows_of_files(void **state)
 static void rows_of_audits(void **state)
 {
     (void)state;
-    static const uint8_t fill[AUDIT_FAULT_BYTES * 3] = {7};
+    static const uint8_t three[AUDIT_FAULT_BYTES * 3] = {7};
     fields_mutate(&audit_fault_fields, &(struct audit_fault){.times = 2});
-    fields_mutate(&audit_kept_fields, &(struct audit_kept){.alpha = 3, .faults = {fill, 3}});
+    fields_mutate(&audit_kept_fields, &(struct audit_kept){.alpha = 3, .faults = {three, 3}});
     fields_mutate(&audit_self_fields, &(struct audit_self){.next_row = 4});
-    fields_mutate(&audit_out_fields, &(struct audit_out){.sealed = BYTES(fill, 100)});
+    fields_mutate(&audit_out_fields, &(struct audit_out){.sealed = BYTES(three, 100)});
 }
 
 static void row_of_an_enclave(void **state)

@@ -471,6 +471,7 @@ void enclave_audit_tick(struct enclave *e, uint64_t now_ms)
         begin(a, h, r);
     }
     audit_send(a);
+    audit_digest_tick(a);
     a->next_ms = now_ms + 60000;
     for (size_t i = 0; i < a->n; i++)
         if (a->holders[i]->member && a->holders[i]->due_ms < a->next_ms)
@@ -521,6 +522,9 @@ enum status enclave_audit_load(struct enclave *e)
     a->server = audit_server_new(&c);
     enum status st = a->server == NULL ? ST_NO_MEMORY : audit_rows_load(a);
     if (st == ST_OK) st = audit_out_load(a);
+    size_t digests = ledger_digests(group_ledger(e->group)); /* told when they came */
+    if (digests > 0)
+        a->digests_seen = ledger_digest_at(group_ledger(e->group), digests - 1)->index + 1;
     e->audit = a;
     if (st != ST_OK) enclave_audit_free(e);
     return st;

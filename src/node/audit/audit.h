@@ -33,8 +33,9 @@
 #define AUDIT_FAULTS_MAX 64 /* kept of one holder, the newest */
 #define AUDIT_DAYS 30
 #define AUDIT_PUBLISH_MS \
-    (UINT64_C(6) * 3600 * 1000) /* rows wait so long for others to come along */
-#define AUDIT_PROOFS_MAX 64     /* waiting for feed 3 */
+    (UINT64_C(6) * 3600 * 1000)        /* rows wait so long for others to come along */
+#define AUDIT_PROOFS_MAX 64            /* waiting for feed 3 */
+#define AUDIT_TURN_MS UINT64_C(600000) /* between those who may write the daily sum */
 #define AUDIT_LOST_AGAIN_MS (UINT64_C(24) * 3600 * 1000)
 
 /* 1.0 sound .. 0.0; 0.75 for one that nobody knows. */
@@ -55,6 +56,10 @@ uint64_t enclave_audit_next_ms(const struct enclave *e);
 /* An entry of feed 3. ST_PENDING: feed 0 must be read further first. */
 enum status enclave_audit_entry(struct enclave *e, uint64_t index, struct bytes sealed,
                                 bool last_word, struct keep_batch *b) MUST_USE;
+/* The sum of feed 3 for the ledger; day: of its end. ST_NOT_FOUND: there is nothing to sum up, or somebody was
+ * first. */
+enum status enclave_audit_digest(struct enclave *e, uint32_t day, const struct group_now *now,
+                                 struct group_draft *ret) MUST_USE;
 void enclave_audit_all(struct enclave *e); /* everybody is asked now */
 void enclave_audit_up(struct enclave *e);  /* attached and synced */
 void enclave_audit_down(struct enclave *e);

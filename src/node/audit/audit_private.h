@@ -123,7 +123,9 @@ struct audit {
         struct buf sealed;
         uint64_t again_ms;
     } out;
-    size_t pending; /* commits and appends that hold our address */
+    uint64_t digests_seen; /* index + 1 in the ledger of the newest that was judged */
+    uint64_t digest_day;   /* the day on which we last meant to write one */
+    size_t pending;        /* commits and appends that hold our address */
     bool freed;
 };
 
@@ -146,6 +148,15 @@ void audit_proof_add(struct audit *a, struct bytes proof, struct keep_batch *b);
 void audit_send(struct audit *a);
 enum status audit_out_load(struct audit *a) MUST_USE;
 uint64_t audit_out_next_ms(const struct audit *a);
+
+/* audit_digest.c */
+enum audit_digest_verdict {
+    DIGEST_RIGHT,
+    DIGEST_FALSE,
+    DIGEST_UNREAD /* its stretch is not here, or not readable */
+};
+enum audit_digest_verdict audit_digest_judge(struct audit *a, size_t i);
+void audit_digest_tick(struct audit *a);
 
 struct audit_opened {
     struct entry23 entry;

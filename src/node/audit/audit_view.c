@@ -274,6 +274,13 @@ static enum status walk(struct node *n, const char *enclave, node_audit_line *vi
     st = visit == NULL && w->last == NULL
              ? ST_NO_MEMORY
              : keep_scan(&n->keep, &e->feeds[FEED_RECEIPTS].space, 0, on_entry, w);
+    for (size_t i = 0; st == ST_OK && i < ledger_digests(group_ledger(e->group)); i++) {
+        enum audit_digest_verdict judged =
+            visit == NULL ? audit_digest_judge(e->audit, i) : DIGEST_UNREAD;
+        v->digests += judged == DIGEST_RIGHT;
+        v->false_digests += judged == DIGEST_FALSE;
+        v->unread_digests += judged == DIGEST_UNREAD;
+    }
     v->rows = w->fold.rows;
     v->missing = w->fold.gaps;
     free(w->last);

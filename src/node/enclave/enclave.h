@@ -131,7 +131,8 @@ enum intent_kind {
     INTENT_REKEY,
     INTENT_AWAY,
     INTENT_REVOKE,
-    INTENT_REHOME
+    INTENT_REHOME,
+    INTENT_DIGEST
 };
 
 /* What a proposed policy changes; kept apart from the intent, for it is large. */
@@ -152,7 +153,7 @@ struct intent {
     uint8_t reply[32]; /* of the knock: names the proposal before it has an index */
     uint64_t from;     /* entries of the ledger when it was intended */
     uint64_t at_ms;    /* not before (monotonic) */
-    uint64_t number;   /* REKEY: the epoch before; AWAY: until; REVOKE: leaf */
+    uint64_t number;   /* REKEY: the epoch before; AWAY: until; REVOKE: leaf; DIGEST: day */
     uint8_t key[32];   /* REVOKE; pin of REHOME */
     uint16_t targets[LEDGER_MEMBERS_MAX];
     size_t n_targets;
