@@ -70,7 +70,7 @@ folder(link PkgConfig::SSL PkgConfig::CRYPTO)
 folder(store PkgConfig::SQLITE PkgConfig::UV)
 folder(net PkgConfig::UV PkgConfig::SSL)
 folder(node)
-foreach(part vault host enclave contact post vote shelf put get hold check repair depot)
+foreach(part audit vault host enclave contact post vote shelf put get hold check repair depot)
   folder(node/${part})
 endforeach()
 folder(api PkgConfig::UTF8PROC PkgConfig::JANSSON PkgConfig::WEBSOCKETS PkgConfig::UV)
@@ -80,7 +80,7 @@ folder(cli/talk)
 set(CORE core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder
   core/audit core/repair core/room core/grant core/vault core/ports)
 set(NODE node node/vault node/host node/enclave node/contact node/post node/vote node/shelf node/put node/get node/hold node/check
-  node/repair node/depot)
+  node/repair node/depot node/audit)
 set(ALL base tables crypto ${CORE} link store net ${NODE} api client cli/talk)
 
 # libenclave: what src/client is made of, as one library that shows include/enclave/enclave.h and no more.

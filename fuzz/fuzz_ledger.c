@@ -335,6 +335,10 @@ static void body_well(const struct script *s, const struct person *who, uint8_t 
     case LEDGER_SELF_REVOKE: body_revoke(s, param, out); break;
     case LEDGER_RENEW: body_renew(s, who, param, out); break;
     case LEDGER_AWAY: buf_u64(out, param); break;
+    case LEDGER_DIGEST:
+        buf_u8(out, 1);
+        buf_u64(out, param);
+        break;
     case LEDGER_REHOME: body_rehome(param, out); break;
     case LEDGER_LEAVE:
         ledger_sign_drop(who->seat_seed, s->w->room, who->seat, sig);

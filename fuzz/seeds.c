@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/feed core/door core/files core/mail core/ledger core/epoch core/ballot core/grant */
+/* uses: base crypto core/feed core/door core/files core/mail core/ledger core/epoch core/ballot core/grant core/audit */
 /*
  * Writes the seeds of fuzz/corpus that are not made by hand: one well-formed example of each kind, from
  * which a fuzzer starts. Run through `scripts/fuzz --seeds` after a layout changed.
  */
+#include "core/audit/audit.h"
+#include "core/audit/receipt.h"
 #include "core/door/card.h"
 #include "core/door/invitation.h"
 #include "core/door/knock.h"
@@ -134,6 +136,38 @@ static void history(void)
     buf_free(&b);
 }
 
+static void audit(void)
+{
+    static const uint8_t zeros[512];
+    struct buf b = BUF_INIT, body = BUF_INIT;
+    const struct audit_answer a = {.req = 1, .path = {zeros, 2}, .leaves = BYTES(zeros, 300)};
+    const struct audit_proof p = {.version = 1, .count = 1, .path = {zeros, 2}};
+    const struct audit_row row = {.hour = 1, .holder = 2, .flags = 1, .asked = 24, .right = 24};
+    struct audit_fold *f = calloc(1, sizeof *f);
+    must(f != NULL && fields_encode(&audit_answer_fields, &a, &b) == ST_OK, "answer");
+    save("audit", "answer", BYTES_LIT("\0"), buf_view(&b));
+    buf_clear(&b);
+    must(fields_encode(&audit_proof_fields, &p, &b) == ST_OK, "proof");
+    save("audit", "proof", BYTES_LIT("\1"), buf_view(&b));
+    buf_clear(&b);
+    must(fields_encode(&audit_row_fields, &row, &b) == ST_OK, "row");
+    const struct audit_receipt r = {.version = 1, .first = 5, .rows = {b.p, 1}};
+    must(fields_encode(&audit_receipt_fields, &r, &body) == ST_OK, "receipt");
+    audit_fold_start(f, NULL);
+    must(audit_fold_take(f, 1, buf_view(&body)) == ST_OK, "fold");
+    buf_clear(&b);
+    buf_u8(&b, 1);
+    buf_u16(&b, (uint16_t)body.n);
+    buf_bytes(&b, buf_view(&body));
+    save("audit", "receipts", BYTES_LIT("\2"), buf_view(&b));
+    buf_clear(&b);
+    must(audit_fold_digest(f, 20000, 0, 1, zeros, &b) == ST_OK, "digest");
+    save("audit", "digest", BYTES_LIT("\3"), buf_view(&b));
+    buf_free(&b);
+    buf_free(&body);
+    free(f);
+}
+
 static void manifest(void)
 {
     struct manifest m;
@@ -250,6 +284,7 @@ int main(void)
     card();
     history();
     manifest();
+    audit();
     shard();
     entry();
     proof();

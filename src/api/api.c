@@ -92,6 +92,11 @@ static const struct {
     {"gc_run", api_handle_gc_run},
     {"transfers", api_handle_transfers},
     {"transfer", api_handle_transfer},
+    {"audits", api_handle_audits},
+    {"audit_now", api_handle_audit_now},
+    {"audit_log", api_handle_audit_log},
+    {"audit_verify", api_handle_audit_verify},
+    {"storage_why", api_handle_storage_why},
 };
 
 enum status api_new(const struct api_options *options, struct api **ret)

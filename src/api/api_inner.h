@@ -123,6 +123,11 @@ void api_handle_gc(struct call *c);
 void api_handle_gc_run(struct call *c);
 void api_handle_transfers(struct call *c);
 void api_handle_transfer(struct call *c);
+void api_handle_audits(struct call *c);
+void api_handle_audit_now(struct call *c);
+void api_handle_audit_log(struct call *c);
+void api_handle_audit_verify(struct call *c);
+void api_handle_storage_why(struct call *c);
 
 /* Name of the enclave that the call is about: as given, or the only one there is. NULL: answered
  * already. room: NODE_NAME_MAX + 1. */

@@ -185,5 +185,6 @@ cli_verb verb_put, verb_get, verb_ls, verb_info, verb_drill, verb_rebalance, ver
     verb_plain;
 cli_verb verb_storage, verb_storage_remove;
 cli_verb verb_versions, verb_trash, verb_restore, verb_retention, verb_gc;
+cli_verb verb_audit, verb_audit_log, verb_audit_verify, verb_storage_why;
 
 #endif

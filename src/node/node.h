@@ -782,5 +782,72 @@ enum status node_gc_run(struct node *n, const char *enclave, node_done *done, vo
  * ST_EXISTS: nothing to do. ret_files: how many versions. */
 enum status node_files_rekey(struct node *n, const char *enclave, size_t *ret_files,
                              node_done *done, void *arg) MUST_USE;
+/* ---- audits: docs/spec/audit.md ---- */
+
+struct node_audit_fault {
+    uint64_t time_ms;
+    const char *cause; /* plain words */
+    const char *by;    /* who saw it */
+    char segment[17];  /* the first 8 bytes of its id in hex */
+    unsigned index;    /* which shard of it */
+    unsigned times;
+    bool one_leaf; /* leaf: the first of 4 KiB that was wrong */
+    uint32_t leaf;
+};
+struct node_audit {
+    uint16_t holder;
+    const char *nick;
+    bool asking;           /* it is being asked now, or its turn is coming */
+    unsigned score;        /* percent */
+    const char *standing;  /* "good", "suspended", "drained" */
+    int before;            /* score at the end of an earlier day, a week back at most; -1: none */
+    unsigned availability; /* percent, as measured in 30 days */
+    unsigned looks;        /* of so many looks */
+    unsigned rounds;
+    uint64_t last_ms;                         /* the last round; 0: none yet */
+    unsigned asked, right, late, lost, wrong; /* leaves of it */
+    const char *text;                         /* how the last look ended */
+    const char *next;                         /* what happens next */
+    const struct node_audit_fault *faults;    /* why only: newest first */
+    size_t n_faults;
+};
+typedef void node_audit_visit(void *arg, const struct node_audit *a);
+/* The other members, as this one knows them. ST_PENDING: not inside yet. */
+enum status node_audits(struct node *n, const char *enclave, node_audit_visit *visit,
+                        void *arg) MUST_USE;
+/* One of them, with its faults. ST_USAGE: that is ourselves. */
+enum status node_audit_why(struct node *n, const char *enclave, const char *who,
+                           node_audit_visit *visit, void *arg) MUST_USE;
+/* All are asked now: done when that has begun; `asking` tells who is not through. data: NULL. */
+enum status node_audit_now(struct node *n, const char *enclave, node_done *done,
+                           void *arg) MUST_USE;
+
+struct node_audit_entry {
+    uint64_t index; /* in the receipts feed */
+    uint64_t time_ms;
+    const char *by;
+    const char *text;
+};
+typedef void node_audit_line(void *arg, const struct node_audit_entry *l);
+/* Receipts and proofs of all members, oldest first, as far as they are kept here and readable. */
+enum status node_audit_log(struct node *n, const char *enclave, node_audit_line *visit,
+                           void *arg) MUST_USE;
+
+struct node_audit_verdict {
+    uint64_t entries;
+    uint64_t unreadable;     /* of epochs whose keys this member never had */
+    uint64_t rows;           /* rounds that they tell of */
+    uint64_t proofs;         /* proofs that hold */
+    uint64_t digests;        /* sums in the ledger that are right */
+    uint64_t unread_digests; /* whose receipts are not here, or not readable */
+    /* What must not be: */
+    uint64_t malformed;    /* entries */
+    uint64_t broken;       /* chains of an author */
+    uint64_t missing;      /* rows that an author left out */
+    uint64_t false_proofs; /* proofs that do not hold */
+    uint64_t false_digests;
+};
+enum status node_audit_verify(struct node *n, const char *enclave,
+                              struct node_audit_verdict *ret) MUST_USE;
 
 #endif

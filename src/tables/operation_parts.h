@@ -364,6 +364,12 @@ static const struct op_param p_rekey[] = {
     ENCLAVE, FLAG("files", 0, 0, "wrap the keys of all files under the present epoch's key")};
 static const struct op_param p_transfer[] = {
     OPTION("id", NULL, OP_NUMBER, OP_REQUIRED, 0, "N", "the transfer's number")};
+static const struct op_param p_audit[] = {
+    ENCLAVE, FLAG("now", OP_ONLY_CLI, 0, "ask everybody now, and wait for the answers")};
+static const struct op_param p_storage_why[] = {
+    POSITIONAL("who", OP_TEXT, OP_REQUIRED, "HOLDER",
+               "a member: its nick, or 8 or more characters of its id"),
+    ENCLAVE};
 static const struct op_param p_recover[] = {SECRET("words", "the 24 recovery words"),
                                             SECRET("password", "the new password"), WORDS_FILE,
                                             DAEMON_OPTIONS};
@@ -467,6 +473,13 @@ static const struct op_exit x_restore[] = {
 static const struct op_exit x_rekey[] = {{4, "no such enclave"},
                                          {5, "--files: nothing is left to do"}};
 static const struct op_exit x_daemon_status[] = {{13, "the daemon does not run"}};
+static const struct op_exit x_audit[] = {{4, "no such enclave"},
+                                         {8, "a holder lost or altered something"},
+                                         {13, "not connected, so nobody can be asked"}};
+static const struct op_exit x_audit_verify[] = {
+    {4, "no such enclave"}, {8, "the receipts do not hang together, or a proof does not hold"}};
+static const struct op_exit x_why[] = {{4, "no such enclave or member"},
+                                       {5, "several members are called so"}};
 static const struct op_exit x_transfer[] = {{4, "no such transfer"}};
 
 #endif

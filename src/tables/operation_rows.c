@@ -453,6 +453,30 @@ static const struct operation rows[] = {
      "enclave transfers", NOTHING, 0},
     {"transfer", NULL, FILES, "one transfer", "GET", "/v1/transfers/{id}", ROWS(p_transfer),
      &shape_transfer, "", "", ROWS(x_transfer), 0},
+    {"audits", "audit", FILES, "do the others still have what they keep", "GET",
+     "/v1/enclaves/{enclave}/audits", ROWS(p_audit), &shape_audits,
+     "Shows what this member knows of the others as holders of shards: it asks each of them every "
+     "hour for random pieces, and checks them. --now asks at once and waits. A loss is repaired by "
+     "itself.",
+     "enclave audit family --now\n"
+     "enclave audit",
+     ROWS(x_audit), 0},
+    {"audit_now", NULL, FILES, "ask all holders now", "POST", "/v1/enclaves/{enclave}/audits",
+     ROWS(p_enclave), &shape_done, "", "", ROWS(x_audit), 0},
+    {"audit_log", "audit log", FILES, "what all members' audits found", "GET",
+     "/v1/enclaves/{enclave}/audits/log", ROWS(p_enclave), &shape_audit_log,
+     "Lists the receipts of all members: who asked whom, and what was right, late, lost or wrong.",
+     "enclave audit log", ROWS(x_name), 0},
+    {"audit_verify", "audit verify", FILES, "do the receipts hang together", "GET",
+     "/v1/enclaves/{enclave}/audits/verify", ROWS(p_enclave), &shape_audit_verdict,
+     "Reads all receipts again: every signature, the chain of each author, that no audit is left "
+     "out, every proof of a loss, and every daily sum in the ledger.",
+     "enclave audit verify", ROWS(x_audit_verify), 0},
+    {"storage_why", "storage why", FILES, "why a holder is trusted, or not", "GET",
+     "/v1/enclaves/{enclave}/audits/why", ROWS(p_storage_why), &shape_audit,
+     "Lists a holder's failed audits with their causes, how its score moved, and what will happen "
+     "next.",
+     "enclave storage why bob", ROWS(x_why), 0},
 
     {"vault_recover", "recover", CARE, "open the vault with the recovery words", "POST",
      "/v1/vault/recover", ROWS(p_recover), &shape_done,

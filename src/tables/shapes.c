@@ -471,6 +471,75 @@ static const struct op_field f_gc[] = {
 };
 SHAPE(gc, "Gc", f_gc);
 
+static const struct op_field f_audit_fault[] = {
+    TIME("time", "when it was last seen"),
+    TEXT("cause", "in plain words"),
+    TEXT("by", "who saw it"),
+    TEXT("segment", "the first 16 hex digits of its id"),
+    NUMBER("shard", "which shard of the segment"),
+    NUMBER("times", "how often"),
+    NUMBER("leaf", "the first piece of 4 KiB that was wrong; absent if it is not about one"),
+};
+SHAPE(audit_fault, "AuditFault", f_audit_fault);
+
+static const struct op_field f_audit[] = {
+    NUMBER("holder", "its number"),
+    TEXT("nick", "its name"),
+    BOOL("asking", "it is being asked now, or its turn is coming"),
+    NUMBER("score", "percent: 100 is faultless"),
+    TEXT("standing", "good, suspended (nothing new is placed there) or drained (what is there is "
+                     "made again elsewhere)"),
+    NUMBER("before", "score at the end of an earlier day; absent if there is none"),
+    NUMBER("availability", "percent of the last 30 days, as measured"),
+    NUMBER("looks", "at which it was measured"),
+    NUMBER("rounds", "audits so far"),
+    TIME("last", "the last audit; absent if there was none"),
+    NUMBER("asked", "pieces asked for in it"),
+    NUMBER("right", "that came and were right"),
+    NUMBER("late", "that did not come, though asked for twice"),
+    NUMBER("lost", "of shards that the holder itself says are gone or damaged"),
+    NUMBER("wrong", "that were signed and wrong: proven"),
+    TEXT("text", "how the last look ended"),
+    TEXT("next", "what will happen next"),
+    LIST("faults", audit_fault, "newest first; with storage why only"),
+};
+SHAPE(audit, "Audit", f_audit);
+
+static const struct op_field f_audits[] = {
+    LIST("holders", audit, "the other members"),
+};
+SHAPE(audits, "Audits", f_audits);
+
+static const struct op_field f_audit_entry[] = {
+    NUMBER("index", "in the receipts feed"),
+    TIME("time", "when"),
+    TEXT("by", "who asked"),
+    TEXT("text", "whom, and what came of it"),
+};
+SHAPE(audit_entry, "AuditEntry", f_audit_entry);
+
+static const struct op_field f_audit_log[] = {
+    LIST("entries", audit_entry, "oldest first"),
+};
+SHAPE(audit_log, "AuditLog", f_audit_log);
+
+static const struct op_field f_audit_verdict[] = {
+    BOOL("whole", "nothing is wrong with the receipts"),
+    NUMBER("entries", "looked at"),
+    NUMBER("unreadable", "of epochs before this member's keys"),
+    NUMBER("rounds", "audits that they tell of"),
+    NUMBER("proofs", "proofs of a loss that hold"),
+    NUMBER("malformed", "entries that are none"),
+    NUMBER("broken", "chains of an author that are broken"),
+    NUMBER("missing", "audits that an author left out"),
+    NUMBER("false_proofs", "proofs that do not hold"),
+    NUMBER("digests", "daily sums in the ledger that are right"),
+    NUMBER("unread_digests", "sums whose receipts are not here or not readable"),
+    NUMBER("false_digests", "sums that are false"),
+    TEXT("text", "in plain words"),
+};
+SHAPE(audit_verdict, "AuditVerdict", f_audit_verdict);
+
 static const struct op_field f_event[] = {
     NUMBER("number", "ascending from 1 at each start of the daemon"),
     TEXT("kind",
@@ -567,19 +636,7 @@ static const struct op_field f_problem[] = {
 SHAPE(problem, "Problem", f_problem);
 
 static const struct op_shape *const all[] = {
-    &shape_done,    &shape_words,        &shape_daemon,        &shape_version,
-    &shape_enclave, &shape_enclaves,     &shape_loss,          &shape_invitation,
-    &shape_ballot,  &shape_proposal,     &shape_proposals,     &shape_vote,
-    &shape_setting, &shape_policy,       &shape_member,        &shape_members,
-    &shape_verdict, &shape_proof,        &shape_kit,           &shape_revoked,
-    &shape_sent,    &shape_sign,         &shape_message,       &shape_messages,
-    &shape_search,  &shape_transfer,     &shape_transfers,     &shape_file,
-    &shape_files,   &shape_event,        &shape_events,        &shape_status,
-    &shape_key,     &shape_peer,         &shape_peers,         &shape_problem,
-    &shape_kept,    &shape_archive,      &shape_history,       &shape_history_job,
-    &shape_shared,  &shape_holder,       &shape_storage,       &shape_hurt,
-    &shape_check,   &shape_file_version, &shape_file_versions, &shape_retention,
-    &shape_gc,      &shape_drill};
+    &shape_done, &shape_words, &shape_daemon, &shape_version, &shape_enclave, &shape_enclaves, &shape_loss, &shape_invitation, &shape_ballot, &shape_proposal, &shape_proposals, &shape_vote, &shape_setting, &shape_policy, &shape_member, &shape_members, &shape_verdict, &shape_proof, &shape_kit, &shape_revoked, &shape_sent, &shape_sign, &shape_message, &shape_messages, &shape_search, &shape_transfer, &shape_transfers, &shape_file, &shape_files, &shape_event, &shape_events, &shape_status, &shape_key, &shape_peer, &shape_peers, &shape_problem, &shape_kept, &shape_archive, &shape_history, &shape_history_job, &shape_shared, &shape_holder, &shape_storage, &shape_hurt, &shape_check, &shape_file_version, &shape_file_versions, &shape_retention, &shape_gc, &shape_drill, &shape_audit_fault, &shape_audit, &shape_audits, &shape_audit_entry, &shape_audit_log, &shape_audit_verdict};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {

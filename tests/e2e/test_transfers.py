@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import lib
-from lib import INTEGRITY, INTERRUPTED, OK, PARTIAL, UNREACHABLE, expect
+from lib import INTEGRITY, INTERRUPTED, NOT_FOUND, OK, PARTIAL, UNREACHABLE, USAGE, expect
 
 # A sanitizer keeps what was freed for a while.
 MEMORY = (1024 if os.environ.get("ENCLAVE_SANITIZED") else 256) << 20
@@ -42,6 +42,32 @@ def lost(w):
     expect(not (w.path / "bad").exists(), "unverified bytes were written")
     left = [p.name for p in w.path.iterdir() if p.name.endswith(".part")]
     expect(not left, f"pieces lie about: {left}")
+    audited(ada, bob, eve)
+
+
+def audited(ada, bob, eve):
+    """an audit finds what is damaged and what is gone, names who lost it, and tells everybody"""
+    for shard in eve.shards()[1:]:
+        shard.unlink()
+    lost_ones = {h["nick"]: h for h in bob("audit", "--now", code=INTEGRITY)["holders"]}
+    expect(set(lost_ones) == {"ada", "eve"}, f"{lost_ones}")
+    for h in lost_ones.values():
+        expect(h["lost"] > 0 and h["wrong"] == 0 and h["lost"] + h["right"] == h["asked"], f"{h}")
+        expect(h["score"] < 75, f"a loss costs nothing: {h}")
+    why = bob("storage", "why", "eve")
+    expect(why["faults"] and all(f["by"] == "bob" for f in why["faults"]), f"{why}")
+    causes = {f["cause"] for f in why["faults"]}
+    expect(any("damaged" in c for c in causes), f"{causes}")
+    shown = bob.run("storage", "why", "eve", json_flag=False)
+    expect("damaged" in shown.text and "next:" in shown.text, f"{shown}")
+    ada.until("bob's proof against eve", lambda: ada("storage", "why", "eve")["faults"])
+    ada.until("bob's receipts", lambda: any(
+        line["by"] == "bob" and "eve" in line["text"] and "right" in line["text"]
+        for line in ada("audit", "log")["entries"]))
+    verdict = ada("audit", "verify")
+    expect(verdict["whole"] and verdict["proofs"] >= 2, f"{verdict}")
+    expect(bob("storage", "why", "bob", code=USAGE)["next"], "nothing to type next")
+    bob("storage", "why", "nobody", code=NOT_FOUND)
 
 
 def begin(member, *words):

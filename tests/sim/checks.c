@@ -535,6 +535,7 @@ void check_settled(struct sim *s)
     if (s->forked_ever) check_proof(s);
     if (!s->forked_ever) check_delivery(s);
     if (!s->forked_ever) check_trees(s);
+    check_audits(s);
     if (!s->exists && !s->creating && people_in(s, PERSON_JOINING) == 0 &&
         vsentinel_rooms(&s->sentinel) > s->spare_rooms && !s->sentinel.backup && !s->orphans)
         sim_fail(s, "everybody left and %llu rooms are still there",

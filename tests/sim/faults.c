@@ -101,6 +101,7 @@ bool fault_restore(struct sim *s)
     for (unsigned i = 0; i < s->n_files; i++)
         if (s->files[i].from == p->i && !s->files[i].accepted) s->files[i].failed = true;
     s->losses++; /* it may not know of shards that it holds, nor that it does not hold them */
+    s->sick |= 1U << p->i;
     p->restored = true;
     p->restored_ms = s->time.now_ms;
     for (unsigned i = 0; i < s->n_nicks; i++) s->nicks[i].seen_by &= (uint8_t) ~(1U << p->i);
@@ -368,6 +369,7 @@ bool fault_old_database(struct sim *s)
 bool fault_liar(struct sim *s)
 {
     unsigned i = (unsigned)rng_below(&s->rng, s->n);
+    s->sick |= 1U << i;
     s->people[i].shards.lie = rng_chance(&s->rng, 500) ? SHARDS_FLIP : SHARDS_DENY;
     s->honest_ms[i] = s->time.now_ms + rng_between(&s->rng, 1000, 60000);
     sim_trace(s, "m%u lies about its shards", i);
@@ -379,6 +381,7 @@ bool fault_rot(struct sim *s)
     unsigned i = (unsigned)rng_below(&s->rng, s->n);
     if (!shards_mem_rot(&s->people[i].shards)) return false;
     s->losses++;
+    s->sick |= 1U << i;
     sim_trace(s, "a byte rots on m%u's disk", i);
     return true;
 }

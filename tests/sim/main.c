@@ -207,6 +207,7 @@ static const struct choice choices[] = {
     {"verify", 6, act_verify},
     {"put", 25, act_put},
     {"get", 20, act_get},
+    {"audit", 8, act_audit},
     {"tree", 10, act_tree},
     {"crash", 14, fault_crash},
     {"sentinel crash", 5, fault_sentinel_crash},
@@ -277,6 +278,8 @@ static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers c
                                                     [CHECK_AMID] = "knocks heard amid a flood",
                                                     [CHECK_SHORT] = "feeds shown short",
                                                     [CHECK_EARLY] = "words seen early",
+                                                    [CHECK_AUDITS] = "audits",
+                                                    [CHECK_LOSSES] = "losses found",
                                                     [CHECK_INTRUDERS] = "odd seats that attached"};
 
 /* What is looked for comes a hundred times as often as it would. */

@@ -63,6 +63,8 @@ enum sim_check {
     CHECK_AMID,      /* a knock in the midst of one */
     CHECK_SHORT,     /* a member who was shown a feed without its newest entries */
     CHECK_EARLY,     /* words seen before they were settled */
+    CHECK_AUDITS,    /* rounds of audits of holders that are inside */
+    CHECK_LOSSES,    /* losses that an audit proved, and the disk was ill */
     CHECK_INTRUDERS, /* an odd seat that attached, and what became of it */
     SIM_CHECKS
 };
@@ -256,6 +258,7 @@ struct sim {
     unsigned n_gets;
     unsigned named;  /* local files and folders so far */
     uint64_t losses; /* holders that left, bytes that rotted */
+    unsigned sick;   /* bit i: person i's disk lied, rotted or was set back */
     uint64_t left, backup_seats;
     bool hidden; /* newcomers once got no keys of older files, by vote */
     bool
@@ -369,6 +372,9 @@ void verify_all(struct sim *s);
 bool forget_old(struct person *p);
 bool act_put(struct sim *s);
 bool act_get(struct sim *s);
+bool act_audit(struct sim *s);
+/* Whose disk was always sound is said by nobody to have lost anything. */
+void check_audits(struct sim *s);
 bool act_tree(struct sim *s);
 /* Looks how puts and gets are getting on; what a finished get wrote must be what was put. */
 void files_look(struct sim *s);

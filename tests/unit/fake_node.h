@@ -574,6 +574,65 @@ enum status node_transfer(struct node *n, uint64_t id, node_transfer_visit *visi
     return ST_OK;
 }
 
+static inline void fake_audit(node_audit_visit *visit, void *arg)
+{
+    static const struct node_audit_fault fault = {.time_ms = 1000,
+                                                  .cause = "gone",
+                                                  .by = "ada",
+                                                  .segment = "0011223344556677",
+                                                  .index = 3,
+                                                  .times = 2,
+                                                  .one_leaf = true,
+                                                  .leaf = 7};
+    const struct node_audit a = {.nick = "bob",
+                                 .score = 61,
+                                 .standing = "good",
+                                 .before = 75,
+                                 .availability = 90,
+                                 .last_ms = 1000,
+                                 .text = "all right",
+                                 .next = "nothing",
+                                 .faults = &fault,
+                                 .n_faults = 1};
+    visit(arg, &a);
+}
+
+enum status node_audits(struct node *n, const char *enclave, node_audit_visit *visit, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    fake_audit(visit, arg);
+    return ST_OK;
+}
+
+enum status node_audit_why(struct node *n, const char *enclave, const char *who,
+                           node_audit_visit *visit, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    if (strcmp(who, "me") == 0) return ST_USAGE;
+    fake_audit(visit, arg);
+    return ST_OK;
+}
+
+enum status node_audit_now(struct node *n, const char *enclave, node_done *done, void *arg)
+{
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    return fake_take(n, done, arg, NULL);
+}
+
+enum status node_audit_log(struct node *n, const char *enclave, node_audit_line *visit, void *arg)
+{
+    static const struct node_audit_entry l = {4, 1000, "ada", "bob: 24 of 24 right"};
+    if (!fake_known(n, enclave)) return ST_NOT_FOUND;
+    visit(arg, &l);
+    return ST_OK;
+}
+
+enum status node_audit_verify(struct node *n, const char *enclave, struct node_audit_verdict *ret)
+{
+    *ret = (struct node_audit_verdict){.entries = 2, .rows = 5, .missing = n->number};
+    return fake_known(n, enclave) ? ST_OK : ST_NOT_FOUND;
+}
+
 enum status node_put(struct node *n, const struct node_put *req, node_done *done, void *arg)
 {
     if (!fake_known(n, req->enclave)) return ST_NOT_FOUND;

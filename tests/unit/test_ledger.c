@@ -132,6 +132,7 @@ static void bodies_survive_mutation(void **state)
     fields_mutate(&self_revoke_fields, &sr);
     fields_mutate(&renew_body_fields, &rn);
     fields_mutate(&away_body_fields, &aw);
+    fields_mutate(&digest_body_fields, &(struct digest_body){.day = 3, .sum = BYTES_LIT("sum")});
     fields_mutate(&rehome_body_fields, &rh);
 }
 

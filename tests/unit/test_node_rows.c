@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "node/audit/audit_private.h"
 #include "node/post/post.h"
 #include "node/shelf/shelf.h"
 #include "unit/fields_mutate.h"
@@ -51,6 +52,16 @@ static void rows_of_files(void **state)
     fields_mutate(&shelf_out_fields, &o);
 }
 
+static void rows_of_audits(void **state)
+{
+    (void)state;
+    static const uint8_t three[AUDIT_FAULT_BYTES * 3] = {7};
+    fields_mutate(&audit_fault_fields, &(struct audit_fault){.times = 2});
+    fields_mutate(&audit_kept_fields, &(struct audit_kept){.alpha = 3, .faults = {three, 3}});
+    fields_mutate(&audit_self_fields, &(struct audit_self){.next_row = 4});
+    fields_mutate(&audit_out_fields, &(struct audit_out){.sealed = BYTES(three, 100)});
+}
+
 static void row_of_an_enclave(void **state)
 {
     (void)state;
@@ -73,6 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_of_words),
         cmocka_unit_test(rows_of_files),
+        cmocka_unit_test(rows_of_audits),
         cmocka_unit_test(row_of_an_enclave),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);

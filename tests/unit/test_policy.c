@@ -285,6 +285,31 @@ static void away_and_back(void **state)
     world_end(w);
 }
 
+/* The ledger keeps what it says, and judges its form only. */
+static void sums_of_audits_are_kept(void **state)
+{
+    (void)state;
+    struct world *w = world_new(BALLOT_OPEN, 2);
+    struct bytes body = BYTES_LIT("\1\0\0\0\7sum");
+    WORLD_POST(w, group_make_digest(w->m[1].g, body, &now, &draft));
+    for (size_t i = 0; i < 2; i++) {
+        const struct ledger *l = group_ledger(w->m[i].g);
+        assert_int_equal(ledger_digests(l), 1);
+        const struct ledger_digest *d = ledger_digest_at(l, 0);
+        assert_int_equal(d->by, 1);
+        assert_int_equal(d->day, 7);
+        assert_true(bytes_same(BYTES(d->body, d->n), body));
+    }
+    post_bytes(w, 0, LEDGER_DIGEST, BYTES_LIT("\1\0\0\0"), "its body is malformed");
+    post_bytes(w, 0, LEDGER_DIGEST, BYTES_LIT("\2\0\0\0\7sum"), "its body has an unknown version");
+    assert_int_equal(ledger_digests(ledger_of(w)), 1);
+    for (uint64_t i = 0; i < LEDGER_DIGESTS_MAX + 3; i++)
+        WORLD_POST(w, group_make_digest(w->m[0].g, body, &now, &draft));
+    assert_int_equal(ledger_digests(ledger_of(w)), LEDGER_DIGESTS_MAX);
+    assert_int_equal(ledger_digest_at(ledger_of(w), 0)->by, 0);
+    world_end(w);
+}
+
 static void the_room_moves_where_all_agreed(void **state)
 {
     (void)state;
@@ -330,6 +355,7 @@ int main(void)
         cmocka_unit_test(hidden_epochs_stay_hidden),
         cmocka_unit_test(a_head_may_bring_a_signature),
         cmocka_unit_test(away_and_back),
+        cmocka_unit_test(sums_of_audits_are_kept),
         cmocka_unit_test(the_room_moves_where_all_agreed),
     };
     return !!cmocka_run_group_tests(tests, world_crypto, NULL);

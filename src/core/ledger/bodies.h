@@ -49,7 +49,7 @@ enum ledger_type_number {
     LEDGER_EXPIRE = 11,
     LEDGER_HEAD = 12,
     LEDGER_SELF_REVOKE = 13,
-    LEDGER_DIGEST = 14, /* reserved: storage */
+    LEDGER_DIGEST = 14,
     LEDGER_RENEW = 15,
     LEDGER_WITHDRAW = 16,
     LEDGER_AWAY = 17,
@@ -193,6 +193,14 @@ FIELDS_DECLARE(renew_body, LEDGER_RENEW_FIELDS);
 /* until_ms: advice, shown to the others; 0: back. */
 #define LEDGER_AWAY_FIELDS(X, M) X(M, U64, until_ms, 0, 0)
 FIELDS_DECLARE(away_body, LEDGER_AWAY_FIELDS);
+
+/* The sum of a stretch of feed 3; what is in it is core/audit's (docs/spec/audit.md). */
+#define LEDGER_DIGEST_MAX ((size_t)16 << 10)
+#define LEDGER_DIGEST_FIELDS(X, M) \
+    X(M, U8, version, 0, 0)        \
+    X(M, U32, day, 0, 0)           \
+    X(M, TAIL, sum, LEDGER_DIGEST_MAX, 0)
+FIELDS_DECLARE(digest_body, LEDGER_DIGEST_FIELDS);
 
 /* The room is now at this sentinel of the voted list. */
 #define LEDGER_REHOME_FIELDS(X, M)             \

@@ -338,6 +338,9 @@ enum status group_make_away(struct group *g, uint64_t until_ms, const struct gro
                             struct group_draft *ret) MUST_USE;
 enum status group_make_rehome(struct group *g, struct bytes address, const uint8_t pin[32],
                               const struct group_now *now, struct group_draft *ret) MUST_USE;
+/* body: an audit_digest */
+enum status group_make_digest(struct group *g, struct bytes body, const struct group_now *now,
+                              struct group_draft *ret) MUST_USE;
 enum status group_make_leave(struct group *g, const struct group_now *now,
                              struct group_draft *ret) MUST_USE;
 /* The new KEM secret is kept in the group: group_save before sending. */

@@ -267,6 +267,14 @@ enum status group_make_away(struct group *g, uint64_t until_ms, const struct gro
     return group_make(g, LEDGER_AWAY, &away_body_fields, &b, now, ret);
 }
 
+enum status group_make_digest(struct group *g, struct bytes body, const struct group_now *now,
+                              struct group_draft *ret)
+{
+    struct digest_body b;
+    enum status st = fields_decode(&digest_body_fields, body, &b);
+    return st == ST_OK ? group_make(g, LEDGER_DIGEST, &digest_body_fields, &b, now, ret) : st;
+}
+
 enum status group_make_rehome(struct group *g, struct bytes address, const uint8_t pin[32],
                               const struct group_now *now, struct group_draft *ret)
 {

@@ -11,7 +11,7 @@ static const struct ledger_type *const types[] = {
     &ledger_type_leave,   &ledger_type_update,      &ledger_type_commit,    &ledger_type_expire,
     &ledger_type_head,    &ledger_type_withdraw,    &ledger_type_veto_keys, &ledger_type_remove,
     &ledger_type_policy,  &ledger_type_self_revoke, &ledger_type_renew,     &ledger_type_away,
-    &ledger_type_rehome,
+    &ledger_type_rehome,  &ledger_type_digest,
 };
 
 static const struct ledger_type *type_of(uint8_t number)
@@ -37,6 +37,7 @@ void ledger_free(struct ledger *l)
     if (l == NULL) return;
     for (size_t i = 0; i < l->n_leaves; i++) free(l->leaves[i]);
     for (size_t i = 0; i < l->n_proposals; i++) ledger_proposal_free(l->proposals[i]);
+    for (size_t i = 0; i < l->n_digests; i++) free(l->digests[i]);
     free(l->leaves);
     free(l->proposals);
     free(l->chains);

@@ -171,6 +171,7 @@ struct ledger_judged {
         struct self_revoke self_revoke;
         struct renew_body renew;
         struct away_body away;
+        struct digest_body digest;
         struct rehome_body rehome;
     } body;
     struct knock knock;      /* of a PROPOSE */
@@ -219,6 +220,18 @@ uint64_t ledger_history_floor(const struct ledger *l);
 size_t ledger_sentinels(const struct ledger *l, const struct ledger_sentinel **ret);
 /* Where the room is, by the last REHOME; NULL: never moved by one. */
 const struct ledger_sentinel *ledger_home(const struct ledger *l);
+
+/* The newest DIGESTs, oldest first: well formed, and whether they are true is not the ledger's to say. */
+#define LEDGER_DIGESTS_MAX 512
+struct ledger_digest {
+    uint64_t index;
+    uint16_t by;
+    uint32_t day;
+    size_t n;
+    uint8_t body[];
+};
+size_t ledger_digests(const struct ledger *l);
+const struct ledger_digest *ledger_digest_at(const struct ledger *l, size_t i);
 /* Reads a list of sentinels (bodies.h); to: room for LEDGER_SENTINELS_MAX, or NULL. */
 bool ledger_read_sentinels(struct bytes list, struct ledger_sentinel *to, size_t *ret_n);
 

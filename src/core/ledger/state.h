@@ -45,6 +45,8 @@ struct ledger {
     size_t n_sentinels;
     struct ledger_sentinel home;
     bool moved; /* home is set */
+    struct ledger_digest *digests[LEDGER_DIGESTS_MAX];
+    size_t n_digests;
     char name[LEDGER_NAME_MAX + 1];
     struct ledger_leaf **leaves; /* [i]->leaf == i */
     size_t n_leaves;
@@ -89,6 +91,7 @@ extern const struct ledger_type ledger_type_self_revoke;
 extern const struct ledger_type ledger_type_renew;
 extern const struct ledger_type ledger_type_away;
 extern const struct ledger_type ledger_type_rehome;
+extern const struct ledger_type ledger_type_digest;
 
 /* Room for one more item of size bytes in *array; *cap items are there, n are used. */
 enum status ledger_room_for(void **array, size_t size, size_t n, size_t *cap) MUST_USE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/enclave/enclave.h"
 #include "node/check/check.h"
+#include "node/audit/audit.h"
 #include "node/enclave/handover.h"
 #include "node/post/early.h"
 
@@ -345,13 +346,15 @@ static uint64_t unix_s_of(void *arg)
 static bool busy_of(void *arg, uint16_t leaf)
 {
     struct enclave *e = arg;
-    return handover_busy(e, leaf) || (e->shelf != NULL && enclave_files_busy(e, leaf));
+    return handover_busy(e, leaf) || enclave_audit_busy(e, leaf) ||
+           (e->shelf != NULL && enclave_files_busy(e, leaf));
 }
 
 static void on_peer(void *arg, uint16_t leaf, bool up)
 {
     struct enclave *e = arg;
     if (e->shelf != NULL) enclave_files_peer(e, leaf, up);
+    enclave_audit_peer(e, leaf, up);
     enclave_early_peer(e, leaf, up);
     handover_peer(e, leaf, up);
 }
@@ -361,7 +364,8 @@ static void on_peer_frame(void *arg, uint16_t leaf, uint8_t type, struct bytes p
     struct enclave *e = arg;
     if (type == EARLY_FRAME)
         enclave_early_frame(e, leaf, payload);
-    else if (!handover_frame(e, leaf, type, payload) && e->shelf != NULL)
+    else if (!handover_frame(e, leaf, type, payload) &&
+             !enclave_audit_frame(e, leaf, type, payload) && e->shelf != NULL)
         enclave_files_frame(e, leaf, type, payload);
 }
 
@@ -369,6 +373,7 @@ static void on_peer_writable(void *arg, uint16_t leaf)
 {
     struct enclave *e = arg;
     if (e->shelf != NULL) enclave_files_writable(e, leaf);
+    enclave_audit_writable(e, leaf);
 }
 
 /* Somebody knows more of the ledger than we do: heads are asked for again, at most once in ten
@@ -480,6 +485,7 @@ void enclave_free(struct enclave *e)
     uplink_stop(&e->up);
     answer_all(e);
     enclave_check_free(e);
+    enclave_audit_free(e);
     enclave_files_free(e);
     peers_free(e->peers);
     enclave_mail_free(e);
@@ -521,6 +527,7 @@ uint64_t enclave_next_ms(const struct enclave *e)
     next = earlier(next, enclave_kept_next_ms(e));
     if (e->shelf != NULL) next = earlier(next, enclave_files_next_ms(e));
     next = earlier(next, enclave_check_next_ms(e));
+    next = earlier(next, enclave_audit_next_ms(e));
     if (e->rejoin != NULL && e->commits == 0 && !e->posting) return 0;
     return earlier(next, enclave_rehome_next_ms(e));
 }
@@ -547,6 +554,7 @@ void enclave_tick(struct enclave *e, uint64_t now_ms)
     }
     if (e->shelf != NULL) enclave_files_tick(e, now_ms);
     enclave_check_tick(e, now_ms);
+    enclave_audit_tick(e, now_ms);
     if (e->rejoin != NULL) enclave_rejoin(e);
     enclave_rehome_tick(e, now_ms);
     enclave_remind(e, env_wall_ms(e->node->ports.env));

@@ -133,7 +133,8 @@ enum intent_kind {
     INTENT_REKEY,
     INTENT_AWAY,
     INTENT_REVOKE,
-    INTENT_REHOME
+    INTENT_REHOME,
+    INTENT_DIGEST
 };
 
 /* What a proposed policy changes; kept apart from the intent, for it is large. */
@@ -154,7 +155,7 @@ struct intent {
     uint8_t reply[32]; /* of the knock: names the proposal before it has an index */
     uint64_t from;     /* entries of the ledger when it was intended */
     uint64_t at_ms;    /* not before (monotonic) */
-    uint64_t number;   /* REKEY: the epoch before; AWAY: until; REVOKE: leaf */
+    uint64_t number;   /* REKEY: the epoch before; AWAY: until; REVOKE: leaf; DIGEST: day */
     uint8_t key[32];   /* REVOKE; pin of REHOME */
     uint16_t targets[LEDGER_MEMBERS_MAX];
     size_t n_targets;
@@ -213,6 +214,7 @@ struct mail_kept {
 struct handover; /* handover.h: entries of feed 1 that are asked of other members */
 struct shelf;    /* node/shelf: the files of an enclave */
 struct check;    /* node/check: is what is kept here sound? */
+struct audit;    /* node/audit: do the holders have what they keep */
 
 struct enclave {
     struct node *node;
@@ -265,6 +267,7 @@ struct enclave {
     struct peers *peers;
     struct shelf *shelf;
     struct check *check; /* the last one, or the one that runs; NULL */
+    struct audit *audit;
     struct enclave_feed feeds[FEEDS];
     struct mail_kept kept;
     struct handover *handover; /* NULL: nothing is missing */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Leaving: LEAVE acknowledged, seat dropped, then everything of it shredded (protocol.md 11). */
+#include "node/audit/audit.h"
 #include "node/enclave/enclave.h"
 
 #include <stdio.h>
@@ -59,6 +60,7 @@ void enclave_shred_then(struct enclave *e, const char *why, kv_done *done, void 
     for (int f = 0; f < FEEDS; f++) keep_erase_space(&b, &e->feeds[f].space);
     enclave_post_shred(e, &b);
     if (e->shelf != NULL) enclave_files_shred(e, &b);
+    enclave_audit_shred(e, &b);
     enclave_move(e, ENCLAVE_GONE);
     enclave_tell(e, "left", "", 0, why);
     enclave_tell(e, "kit", "", 0, "the recovery kit has an enclave less in it");

@@ -2,6 +2,7 @@
 /* The pen: what the owner wants in the ledger, and what the protocol wants of this member, one
  * entry at a time: made for the present head, saved with the keys that go with it, then appended;
  * whoever loses the race reads what came first and makes it anew. */
+#include "node/audit/audit.h"
 #include "node/enclave/enclave.h"
 
 #include <stdlib.h>
@@ -126,6 +127,12 @@ static const char *fulfilled(const struct enclave *e, const struct intent *i)
                        strcmp(home->address, i->text) == 0
                    ? "moved"
                    : NULL;
+    case INTENT_DIGEST:
+        for (size_t k = ledger_digests(l); k-- > 0;)
+            if (ledger_digest_at(l, k)->index >= i->from &&
+                ledger_digest_at(l, k)->by == group_leaf(e->group))
+                return "the audits are summed up";
+        return NULL;
     default: return NULL;
     }
 }
@@ -311,6 +318,7 @@ static enum status make_intent(struct enclave *e, const struct intent *i,
         return group_make_self_revoke(e->group, (uint16_t)i->number, i->key, now, &e->draft);
     case INTENT_REHOME:
         return group_make_rehome(e->group, bytes_str(i->text), i->key, now, &e->draft);
+    case INTENT_DIGEST: return enclave_audit_digest(e, (uint32_t)i->number, now, &e->draft);
     }
     return ST_BUG;
 }

@@ -3,6 +3,7 @@
  * members' HEADs carry (protocol.md 12), and filled from our copy by the rule that gives an older
  * database back what it lost. Members follow to that list and to nowhere else: when a REHOME says
  * so, or when their sentinel is gone for a while and the room is found at another one. */
+#include "node/audit/audit.h"
 #include "node/enclave/enclave.h"
 
 #include <stdio.h>
@@ -216,6 +217,7 @@ static void go(struct enclave *e, const struct ledger_sentinel *to)
     if (e->peers != NULL) peers_detached(e->peers);
     enclave_mail_down(e);
     if (e->shelf != NULL) enclave_files_down(e);
+    enclave_audit_down(e);
     snprintf(e->address, sizeof e->address, "%s", to->address);
     memcpy(e->pin, to->pin, 32);
     struct keep_batch b;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Attach, the four feeds, and what to do when the sentinel has less than we do (protocol.md 12). */
+#include "node/audit/audit.h"
 #include "node/enclave/enclave.h"
 #include "node/enclave/handover.h"
 
@@ -92,6 +93,8 @@ static bool take(struct enclave *e, uint8_t feed, struct bytes sealed, bool last
         enclave_renew_entry(e, sealed);
     } else if (feed == FEED_FILES)
         st = enclave_files_entry(e, index, sealed, last_word, e->batch);
+    else
+        st = enclave_audit_entry(e, index, sealed, last_word, e->batch);
     if (st == ST_PENDING) {
         /* It waits for feed 0, which is looked at once more (what is unknown then stays so), and is
          * not asked for again if that is read no more. */
@@ -250,6 +253,7 @@ void enclave_pump(struct enclave *e)
     enclave_write(e);
     enclave_mail_send(e);
     enclave_files_up(e);
+    enclave_audit_up(e);
     enclave_standing_door(e);
 }
 
@@ -629,6 +633,7 @@ static void on_down(void *arg, enum status why)
     if (e->peers != NULL) peers_detached(e->peers);
     enclave_mail_down(e);
     if (e->shelf != NULL) enclave_files_down(e);
+    enclave_audit_down(e);
     if (e->removed) return;
     if (was) enclave_tell(e, "sentinel", "", 0, "the connection to the sentinel is lost");
     enclave_down_trouble(e, was, why);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/repair/repair.h"
 
+#include "node/audit/audit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 

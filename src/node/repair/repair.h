@@ -23,8 +23,4 @@ bool repair_wants_links(const struct shelf *s);
 /* The repair, or the handing over, as a transfer; false: nothing is going on. */
 bool repair_transfer(struct shelf *s, node_transfer_visit *visit, void *arg);
 
-/* 0 to 1: how far a holder has proved reliable, and how much of the time it can be reached. */
-double enclave_score(const struct enclave *e, uint16_t holder);
-double enclave_availability(const struct enclave *e, uint16_t holder);
-
 #endif

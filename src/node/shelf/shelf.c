@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/shelf/shelf.h"
+#include "node/audit/audit.h"
 
 #include "node/shelf/shelf_depots.h"
 
@@ -458,6 +459,7 @@ enum status enclave_shelf_load(struct enclave *e)
     enclave_files_roster(e);
     count_held(s);
     TRY(puts_resume(s->puts));
+    TRY(enclave_audit_load(e));
     st = repair_load(s);
 out:
     buf_free(&row);

@@ -3,6 +3,8 @@
  * it is that each survives. */
 #include "node/repair/repair.h"
 
+#include "node/audit/audit.h"
+
 #include <stdio.h>
 #include <string.h>
 
