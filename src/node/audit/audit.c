@@ -104,7 +104,7 @@ static bool on_segment(void *arg, const struct tree_segment *t)
     bool mine = false;
     for (unsigned i = 0; i < t->n && !mine; i++) mine = t->at[i] == c->holder;
     /* What is let go of within a day is not asked for: clocks differ. */
-    if (!mine || !tree_needs(c->a->e->shelf->tree, t->id, c->until_ms)) return true;
+    if (!mine || !tree_needs(c->a->e->shelf->tree, t->id)) return true;
     for (unsigned i = 0; i < t->n; i++) {
         if (t->at[i] != c->holder) continue;
         for (size_t d = 0; c->round != NULL && d < c->n_draws; d++)
