@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base tables crypto core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/room core/vault link store net node node/enclave core/grant */
+/* uses: base tables crypto core/feed core/ledger core/ballot core/epoch core/mail core/door core/files core/holder core/room core/vault link store net node node/enclave core/grant core/repair node/repair node/check core/audit node/audit */
 /* Entries that a disk has lost: found by a check, had again from the sentinel, and proven by those
  * beside them; the tree of files heals at the next start by itself. */
 #include <setjmp.h>
