@@ -64,6 +64,7 @@ enum sim_check {
     CHECK_SHORT,     /* a member who was shown a feed without its newest entries */
     CHECK_EARLY,     /* words seen before they were settled */
     CHECK_INTRUDERS, /* an odd seat that attached, and what became of it */
+    CHECK_PLACES,    /* columns that are where the tree says they are */
     SIM_CHECKS
 };
 
@@ -380,6 +381,7 @@ void act_people(struct sim *s);
 
 /* ---- faults.c ---- */
 bool fault_crash(struct sim *s);
+bool fault_lose(struct sim *s); /* a disk forgets shards while its machine is down */
 bool fault_sentinel_crash(struct sim *s);
 bool fault_partition(struct sim *s);
 bool fault_link(struct sim *s);

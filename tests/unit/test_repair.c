@@ -98,21 +98,6 @@ static void absence_counts_at_the_threshold(void **state)
     assert_int_equal(p.due, 0);
 }
 
-static void houses_are_evened_out(void **state)
-{
-    (void)state;
-    struct plan_holder h[PLACE_HOLDERS_MAX];
-    uint16_t at[PLACE_COLUMNS_MAX];
-    struct plan p;
-    size_t g = crew(h, 6);
-    for (unsigned i = 0; i < 6; i++) h[i].domain = i < 4 ? 1 : 2;
-    for (unsigned c = 0; c < 6; c++) at[c] = c < 2 ? (uint16_t)c : PLACE_LOST;
-    at[2] = 4;
-    plan_segment(h, g, at, 2, 6, false, &p); /* free: 2, 3 in the first house, 5 in the second */
-    assert_int_equal(p.placed, 3);
-    assert_int_equal(p.to[0], 5);
-}
-
 /* All have one order, each segment another, and every member stands first in some. */
 static void turns(void **state)
 {
@@ -539,7 +524,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_due),
         cmocka_unit_test(absence_counts_at_the_threshold),
-        cmocka_unit_test(houses_are_evened_out),
         cmocka_unit_test(turns),
         cmocka_unit_test(a_loss_is_repaired_at_once),
         cmocka_unit_test(who_left_is_made_up_for),

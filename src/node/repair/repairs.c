@@ -99,7 +99,6 @@ static void holders(struct repairs *r, uint64_t now)
         h->up = view[i].up;
         h->weight = r->env.weight(r->env.ctx, view[i].leaf, &fit);
         h->fit = fit && now >= s->refused_ms;
-        h->domain = r->env.domain ? r->env.domain(r->env.ctx, view[i].leaf) : 0;
     }
 }
 

@@ -38,7 +38,6 @@ struct repairs_env {
     /* Whether a member is seen at the sentinel; told alike to all. */
     bool (*present)(void *ctx, uint16_t holder);
     double (*weight)(void *ctx, uint16_t holder, bool *ret_fit);
-    uint8_t (*domain)(void *ctx, uint16_t holder); /* may be NULL */
     void (*append)(void *ctx, uint8_t type, struct bytes body, put_appended *done, void *arg);
     void (*parted)(void *ctx); /* everything is handed over */
     /* A round is over: bytes of columns that were sent, and read for it. May be NULL. */
