@@ -9,7 +9,8 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
-#include "node/repair/repairs.h"
+#include "node/repair/repairs_private.h"
+#include "unit/fields_mutate.h"
 #include "unit/files_net.h"
 
 /* --- the plan ------------------------------------------------------------------------------ */
@@ -122,6 +123,8 @@ struct carer {
     unsigned i;
     struct repairs *r;
     bool parted;
+    uint8_t row[2048]; /* kept */
+    size_t row_n;
 };
 
 struct town {
@@ -161,6 +164,14 @@ static void append(void *ctx, uint8_t type, struct bytes body, put_appended *don
     env_append(&c->net->m[c->i], type, body, done, arg);
 }
 
+static void keep(void *ctx, struct bytes row)
+{
+    struct carer *c = ctx;
+    assert_true(row.n <= sizeof c->row);
+    memcpy(c->row, row.p, row.n);
+    c->row_n = row.n;
+}
+
 static void parted(void *ctx)
 {
     ((struct carer *)ctx)->parted = true;
@@ -179,6 +190,7 @@ static void care(struct town *t, unsigned i)
                             .present = present,
                             .weight = weight,
                             .append = append,
+                            .keep = keep,
                             .parted = parted,
                             .ctx = c};
     c->r = repairs_new(&e);
@@ -375,11 +387,28 @@ static void absence_is_borne_for_a_day(void **state)
     live(&t, 2 * PLAN_GRACE_MS, 600000);
     assert_int_equal(tally(&t).at[3], 4 * tally(&t).segments);
     set_up(t.net, 4, false);
-    live(&t, PLAN_GRACE_MS + 3600000, 600000);
+    live(&t, PLAN_GRACE_MS - 7200000, 600000);
+    assert_int_equal(tally(&t).at[3], 4 * tally(&t).segments);
+    for (unsigned i = 0; i < 3; i++) { /* a restart of all forgets nothing */
+        struct carer old = t.c[i];
+        repairs_free(old.r);
+        care(&t, i);
+        repairs_restore(t.c[i].r, BYTES(old.row, old.row_n));
+        repairs_restore(t.c[i].r, BYTES(old.row, old.row_n / 2));
+    }
+    live(&t, 3 * 3600000, 600000);
     assert_int_equal(tally(&t).at[3] + tally(&t).at[4], 0);
     assert_int_equal(tally(&t).least, 20);
     assert_int_equal(tally(&t).most, 7);
     town_free(&t);
+}
+
+static void row_of_absences(void **state)
+{
+    (void)state;
+    uint8_t items[2 * REPAIRS_SEEN_ITEM] = {0, 1, 9};
+    fields_mutate(&repairs_seen_row_fields,
+                  &(struct repairs_seen_row){.version = 1, .seen = {items, 2}});
 }
 
 /* A disk that is empty after a restart: its owner says so itself, and gets its columns back. */
@@ -529,6 +558,7 @@ int main(void)
         cmocka_unit_test(who_left_is_made_up_for),
         cmocka_unit_test(the_next_takes_over),
         cmocka_unit_test(absence_is_borne_for_a_day),
+        cmocka_unit_test(row_of_absences),
         cmocka_unit_test(an_empty_disk_is_declared),
         cmocka_unit_test(evening_out),
         cmocka_unit_test(leaving_hands_over),
