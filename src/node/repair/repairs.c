@@ -372,6 +372,18 @@ static bool begin(struct repairs *r, const struct tree_segment *t, const struct 
     return r->remake != NULL;
 }
 
+/* There is a link to whoever can be reached, or there was time enough to make one. Else it is looked
+ * again soon: a segment that is seen to in two goes is read twice. */
+static bool links_tried(struct repairs *r, uint64_t since, uint64_t now)
+{
+    bool all = true;
+    for (size_t i = 0; i < r->g; i++)
+        all = all && (r->holders[i].up || !r->env.present(r->env.ctx, r->holders[i].number));
+    if (all || now - since >= LINKS_MS) return true;
+    if (r->look_ms > now + SOON_MS) r->look_ms = now + SOON_MS;
+    return false;
+}
+
 /* Goes through the list to the next segment that is to be seen to now. False: there is none. */
 static bool next(struct repairs *r, uint64_t now)
 {
@@ -380,7 +392,7 @@ static bool next(struct repairs *r, uint64_t now)
         struct plan p;
         if (!t) continue;
         plan_of(r, t, now, &p);
-        if (!p.placed) continue;
+        if (!p.placed || (p.placed < p.due && !links_tried(r, r->noticed_ms, now))) continue;
         uint64_t at = r->parting || r->evening ? 0 : turn_ms(r, t->id);
         if (at > now) {
             if (at < r->look_ms) r->look_ms = at;
@@ -421,17 +433,6 @@ void repairs_part(struct repairs *r)
     r->look = true;
 }
 
-/* Evening out: a link to whoever came last takes a moment. */
-static bool links_tried(struct repairs *r, uint64_t now)
-{
-    bool all = true;
-    for (size_t i = 0; i < r->g; i++)
-        all = all && (r->holders[i].up || !r->env.present(r->env.ctx, r->holders[i].number));
-    if (all || now - r->evening_ms >= LINKS_MS) return true;
-    r->look_ms = now + SOON_MS;
-    return false;
-}
-
 static bool telling_due(const struct repairs *r, uint64_t now)
 {
     uint16_t rows = get_u16(r->body.p);
@@ -456,7 +457,7 @@ void repairs_tick(struct repairs *r)
     if (!r->remake && !r->appending && (r->look || r->more || now >= r->look_ms)) {
         look(r, now);
         next(r, now);
-        if (r->evening && !r->todo_n && links_tried(r, now)) r->evening = false;
+        if (r->evening && !r->todo_n && links_tried(r, r->evening_ms, now)) r->evening = false;
         if (r->parting && !r->todo_n && !r->short_of) {
             r->parted = true;
             r->env.parted(r->env.ctx);
