@@ -38,7 +38,7 @@ def holder(bench, folder, circle_of):
         for d in rest:
             threading.Thread(target=count, args=(d.events("transfer"),), daemon=True).start()
         began = time.monotonic()
-        gone.ask("DELETE", "/v1/enclaves/room", {"now": True})
+        gone.ask("DELETE", "/v1/enclaves/room?now=true")
         while not whole(first):
             time.sleep(0.1)
         seconds = time.monotonic() - began

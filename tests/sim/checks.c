@@ -4,6 +4,7 @@
 
 #include "core/ledger/group_state.h"
 #include "node/enclave/enclave.h"
+#include "node/shelf/shelf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -457,6 +458,39 @@ static void check_trees(struct sim *s)
     buf_free(&other);
 }
 
+struct placing {
+    struct sim *s;
+    struct person *p;
+    const struct tree *tree;
+    uint16_t leaf;
+};
+
+static bool on_segment(void *arg, const struct tree_segment *t)
+{
+    struct placing *c = arg;
+    if (!tree_needs(c->tree, t->id, c->p->m.env.wall_ms(&c->p->m))) return true;
+    for (uint8_t i = 0; i < t->n; i++) {
+        if (t->at[i] != c->leaf) continue;
+        c->s->checked[CHECK_PLACES]++;
+        if (!shards_mem_has(&c->p->shards, t->id, i))
+            sim_fail(c->s, "m%u lost column %u of a segment and does not say so", c->p->i, i);
+    }
+    return true;
+}
+
+/* What a member is said to keep it keeps, or it has said that it lost it. */
+static void check_places(struct sim *s)
+{
+    for (unsigned i = 0; i < s->n; i++) {
+        struct person *p = &s->people[i];
+        struct enclave *e = p->node ? node_find(p->node, SIM_NAME) : NULL;
+        if (p->state != PERSON_IN || p->tainted || p->restored || p->no_history || !e || !e->shelf)
+            continue;
+        struct placing c = {s, p, e->shelf->tree, group_leaf(e->group)};
+        tree_segments(c.tree, NULL, on_segment, &c);
+    }
+}
+
 /* Somebody who was never shown the other history has another head. */
 static bool disagrees(const struct sim *s, const struct person *p)
 {
@@ -536,6 +570,7 @@ void check_settled(struct sim *s)
     if (!s->forked_ever) check_delivery(s);
     if (!s->forked_ever) check_trees(s);
     check_audits(s);
+    if (!s->forked_ever) check_places(s);
     if (!s->exists && !s->creating && people_in(s, PERSON_JOINING) == 0 &&
         vsentinel_rooms(&s->sentinel) > s->spare_rooms && !s->sentinel.backup && !s->orphans)
         sim_fail(s, "everybody left and %llu rooms are still there",

@@ -9,6 +9,21 @@
 
 /* ---- machines ---- */
 
+/* Its owner is to notice and say so; what the others have of the segments makes up for it. */
+bool fault_lose(struct sim *s)
+{
+    struct person *p = person_random(s, PERSON_IN, false);
+    if (!p || p->shards.n == 0) return false;
+    person_crash(p);
+    size_t n = 1 + (size_t)rng_below(&s->rng, p->shards.n);
+    for (size_t i = 0; i < n; i++)
+        shards_mem_lose(&p->shards, (size_t)rng_below(&s->rng, p->shards.n));
+    sim_trace(s, "m%u's disk loses %zu shards", p->i, n);
+    s->losses++;
+    person_boot(p);
+    return true;
+}
+
 bool fault_crash(struct sim *s)
 {
     unsigned i = (unsigned)rng_below(&s->rng, s->n);

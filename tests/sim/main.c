@@ -210,6 +210,7 @@ static const struct choice choices[] = {
     {"audit", 8, act_audit},
     {"tree", 10, act_tree},
     {"crash", 14, fault_crash},
+    {"lose", 3, fault_lose},
     {"sentinel crash", 5, fault_sentinel_crash},
     {"partition", 5, fault_partition},
     {"link", 15, fault_link},
@@ -269,6 +270,7 @@ static const char *const check_names[SIM_CHECKS] = {[CHECK_LEDGERS] = "ledgers c
                                                     [CHECK_PROOFS] = "proofs of forks",
                                                     [CHECK_HELD] = "votes waited for",
                                                     [CHECK_HEALED] = "healed restores",
+                                                    [CHECK_PLACES] = "columns where they should be",
                                                     [CHECK_DROPPED] =
                                                         "votes without a dropped ballot",
                                                     [CHECK_NOTICED] = "dropped ballots noticed",

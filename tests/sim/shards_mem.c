@@ -336,6 +336,21 @@ struct shard_store shards_mem_port(struct shards_mem *s)
     return (struct shard_store){&ops, s};
 }
 
+void shards_mem_lose(struct shards_mem *s, size_t i)
+{
+    free(s->all[i].units);
+    s->all[i] = s->all[--s->n];
+}
+
+bool shards_mem_has(const struct shards_mem *s, const uint8_t segment_id[SHARD_ID], uint8_t index)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->all[i].key.index == index &&
+            memcmp(s->all[i].key.segment_id, segment_id, SHARD_ID) == 0)
+            return true;
+    return false;
+}
+
 void shards_mem_crash(struct shards_mem *s)
 {
     puts_end(s);

@@ -34,6 +34,8 @@ void shards_mem_init(struct shards_mem *s, struct machine *m, uint64_t most);
 void shards_mem_free(struct shards_mem *s);
 struct shard_store shards_mem_port(struct shards_mem *s);
 void shards_mem_crash(struct shards_mem *s);
+void shards_mem_lose(struct shards_mem *s, size_t i); /* shard i is gone */
+bool shards_mem_has(const struct shards_mem *s, const uint8_t segment_id[SHARD_ID], uint8_t index);
 /* Flips one byte of one shard; false if there is none. */
 bool shards_mem_rot(struct shards_mem *s);
 

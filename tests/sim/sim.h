@@ -66,6 +66,7 @@ enum sim_check {
     CHECK_AUDITS,    /* rounds of audits of holders that are inside */
     CHECK_LOSSES,    /* losses that an audit proved, and the disk was ill */
     CHECK_INTRUDERS, /* an odd seat that attached, and what became of it */
+    CHECK_PLACES,    /* columns that are where the tree says they are */
     SIM_CHECKS
 };
 
@@ -386,6 +387,7 @@ void act_people(struct sim *s);
 
 /* ---- faults.c ---- */
 bool fault_crash(struct sim *s);
+bool fault_lose(struct sim *s); /* a disk forgets shards while its machine is down */
 bool fault_sentinel_crash(struct sim *s);
 bool fault_partition(struct sim *s);
 bool fault_link(struct sim *s);

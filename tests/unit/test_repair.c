@@ -9,7 +9,8 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
-#include "node/repair/repairs.h"
+#include "node/repair/repairs_private.h"
+#include "unit/fields_mutate.h"
 #include "unit/files_net.h"
 
 /* --- the plan ------------------------------------------------------------------------------ */
@@ -98,21 +99,6 @@ static void absence_counts_at_the_threshold(void **state)
     assert_int_equal(p.due, 0);
 }
 
-static void houses_are_evened_out(void **state)
-{
-    (void)state;
-    struct plan_holder h[PLACE_HOLDERS_MAX];
-    uint16_t at[PLACE_COLUMNS_MAX];
-    struct plan p;
-    size_t g = crew(h, 6);
-    for (unsigned i = 0; i < 6; i++) h[i].domain = i < 4 ? 1 : 2;
-    for (unsigned c = 0; c < 6; c++) at[c] = c < 2 ? (uint16_t)c : PLACE_LOST;
-    at[2] = 4;
-    plan_segment(h, g, at, 2, 6, false, &p); /* free: 2, 3 in the first house, 5 in the second */
-    assert_int_equal(p.placed, 3);
-    assert_int_equal(p.to[0], 5);
-}
-
 /* All have one order, each segment another, and every member stands first in some. */
 static void turns(void **state)
 {
@@ -137,6 +123,8 @@ struct carer {
     unsigned i;
     struct repairs *r;
     bool parted;
+    uint8_t row[2048]; /* kept */
+    size_t row_n;
 };
 
 struct town {
@@ -176,6 +164,14 @@ static void append(void *ctx, uint8_t type, struct bytes body, put_appended *don
     env_append(&c->net->m[c->i], type, body, done, arg);
 }
 
+static void keep(void *ctx, struct bytes row)
+{
+    struct carer *c = ctx;
+    assert_true(row.n <= sizeof c->row);
+    memcpy(c->row, row.p, row.n);
+    c->row_n = row.n;
+}
+
 static void parted(void *ctx)
 {
     ((struct carer *)ctx)->parted = true;
@@ -194,6 +190,7 @@ static void care(struct town *t, unsigned i)
                             .present = present,
                             .weight = weight,
                             .append = append,
+                            .keep = keep,
                             .parted = parted,
                             .ctx = c};
     c->r = repairs_new(&e);
@@ -390,11 +387,28 @@ static void absence_is_borne_for_a_day(void **state)
     live(&t, 2 * PLAN_GRACE_MS, 600000);
     assert_int_equal(tally(&t).at[3], 4 * tally(&t).segments);
     set_up(t.net, 4, false);
-    live(&t, PLAN_GRACE_MS + 3600000, 600000);
+    live(&t, PLAN_GRACE_MS - 7200000, 600000);
+    assert_int_equal(tally(&t).at[3], 4 * tally(&t).segments);
+    for (unsigned i = 0; i < 3; i++) { /* a restart of all forgets nothing */
+        struct carer old = t.c[i];
+        repairs_free(old.r);
+        care(&t, i);
+        repairs_restore(t.c[i].r, BYTES(old.row, old.row_n));
+        repairs_restore(t.c[i].r, BYTES(old.row, old.row_n / 2));
+    }
+    live(&t, 3 * 3600000, 600000);
     assert_int_equal(tally(&t).at[3] + tally(&t).at[4], 0);
     assert_int_equal(tally(&t).least, 20);
     assert_int_equal(tally(&t).most, 7);
     town_free(&t);
+}
+
+static void row_of_absences(void **state)
+{
+    (void)state;
+    uint8_t items[2 * REPAIRS_SEEN_ITEM] = {0, 1, 9};
+    fields_mutate(&repairs_seen_row_fields,
+                  &(struct repairs_seen_row){.version = 1, .seen = {items, 2}});
 }
 
 /* A disk that is empty after a restart: its owner says so itself, and gets its columns back. */
@@ -539,12 +553,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_due),
         cmocka_unit_test(absence_counts_at_the_threshold),
-        cmocka_unit_test(houses_are_evened_out),
         cmocka_unit_test(turns),
         cmocka_unit_test(a_loss_is_repaired_at_once),
         cmocka_unit_test(who_left_is_made_up_for),
         cmocka_unit_test(the_next_takes_over),
         cmocka_unit_test(absence_is_borne_for_a_day),
+        cmocka_unit_test(row_of_absences),
         cmocka_unit_test(an_empty_disk_is_declared),
         cmocka_unit_test(evening_out),
         cmocka_unit_test(leaving_hands_over),

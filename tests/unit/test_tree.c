@@ -239,6 +239,32 @@ static void placed_rows(void **state)
     const struct tree_segment *got = tree_segment(a.t, s.id);
     assert_int_equal(got->at[0], 4);
     assert_int_equal(got->at[2], 9);
+    /* a column is lost only where it is: with another holder, or twice, nothing happens */
+    static const struct {
+        uint8_t index;
+        uint16_t holder, then;
+    } losses[] = {
+        {2, 8, 9}, {2, 9, PLACE_LOST}, {2, 9, PLACE_LOST}, {2, PLACE_LOST, PLACE_LOST}, {3, 9, 0}};
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+        tree_body_start(&a.body);
+        assert_int_equal(tree_add_loss(&a.body, s.id, losses[i].index, losses[i].holder), ST_OK);
+        from.index++;
+        assert_int_equal(tree_take(a.t, TREE_PLACED, buf_view(&a.body), &from, note, &a.seen),
+                         ST_OK);
+        assert_int_equal(a.seen.effect, i == 1 ? TREE_APPLIED : TREE_IGNORED);
+        assert_int_equal(tree_segment(a.t, s.id)->at[losses[i].index], losses[i].then);
+    }
+    s.at[2] = PLACE_LOST; /* no PLACED row says so */
+    s.at[0] = PLACE_LOST;
+    tree_body_start(&a.body);
+    assert_int_equal(tree_add_placed(&a.body, &s), ST_OK);
+    fold(&a, 1);
+    assert_int_equal(tree_segment(a.t, s.id)->at[0], 4);
+    s.at[2] = 9;
+    tree_body_start(&a.body);
+    assert_int_equal(tree_add_placed(&a.body, &s), ST_OK);
+    fold(&a, 1);
+    assert_int_equal(tree_segment(a.t, s.id)->at[2], 9);
     s.root[0] = 7;
     tree_body_start(&a.body);
     assert_int_equal(tree_add_placed(&a.body, &s), ST_OK);
@@ -300,6 +326,7 @@ static void bad_bodies_change_nothing(void **state)
     fields_mutate(&tree_rm_fields, &(struct tree_rm){.path = bytes_str("p")});
     uint8_t at[6] = {0};
     fields_mutate(&tree_at_fields, &(struct tree_at){.k = 1, .at = {at, 3}});
+    fields_mutate(&tree_loss_fields, &(struct tree_loss){.index = 1, .holder = 2});
     author_free(&a);
 }
 

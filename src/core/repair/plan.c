@@ -17,18 +17,14 @@ static const struct plan_holder *find(const struct plan_holder *h, size_t g, uin
     return NULL;
 }
 
-/* Columns per holder and per domain, as they will be. */
+/* Columns per holder, as they will be. */
 struct tally {
     unsigned holder[PLACE_HOLDERS_MAX];
-    unsigned domain[256];
 };
 
 static bool better(const struct plan_holder *h, const struct tally *t, size_t a, size_t b)
 {
     if (t->holder[a] != t->holder[b]) return t->holder[a] < t->holder[b];
-    unsigned da = h[a].domain ? t->domain[h[a].domain] : 0;
-    unsigned db = h[b].domain ? t->domain[h[b].domain] : 0;
-    if (da != db) return da < db;
     if (h[a].weight != h[b].weight) return h[a].weight > h[b].weight;
     return h[a].number < h[b].number;
 }
@@ -42,7 +38,6 @@ static uint16_t place_one(const struct plan_holder *h, size_t g, struct tally *t
     }
     if (best == g) return PLACE_NOBODY;
     t->holder[best]++;
-    t->domain[h[best].domain]++;
     return h[best].number;
 }
 
@@ -52,7 +47,7 @@ void plan_segment(const struct plan_holder *h, size_t g, const uint16_t *at, uns
     bool gone[PLACE_COLUMNS_MAX] = {false};
     bool away[PLACE_COLUMNS_MAX] = {false};
     bool unplaced[PLACE_COLUMNS_MAX] = {false};
-    struct tally t = {{0}, {0}};
+    struct tally t = {{0}};
     unsigned able = 0;
     memset(ret, 0, sizeof *ret);
     if (g > PLACE_HOLDERS_MAX) g = PLACE_HOLDERS_MAX;
@@ -67,7 +62,6 @@ void plan_segment(const struct plan_holder *h, size_t g, const uint16_t *at, uns
         if (unplaced[c] || gone[c] || away[c]) continue;
         ret->live++;
         t.holder[holder - h]++;
-        t.domain[holder->domain]++;
     }
     /* More columns on the only machine that is left survive nothing more. */
     if (!able || (able == 1 && ret->live >= k)) return;
@@ -103,7 +97,7 @@ void plan_even_out(const struct plan_holder *h, size_t g, const uint16_t *at, un
                    struct plan *ret)
 {
     uint16_t now[PLACE_COLUMNS_MAX];
-    struct tally t = {{0}, {0}};
+    struct tally t = {{0}};
     size_t most;
     size_t least;
     memset(ret, 0, sizeof *ret);
@@ -115,7 +109,6 @@ void plan_even_out(const struct plan_holder *h, size_t g, const uint16_t *at, un
         if (!holder) continue;
         ret->live++;
         t.holder[holder - h]++;
-        t.domain[holder->domain]++;
     }
     while (extremes(h, g, &t, &most, &least)) {
         unsigned c = 0;
@@ -123,9 +116,7 @@ void plan_even_out(const struct plan_holder *h, size_t g, const uint16_t *at, un
         if (c == n) return;
         now[c] = PLACE_NOBODY; /* once each: it is where it shall be */
         t.holder[most]--;
-        t.domain[h[most].domain]--;
         t.holder[least]++;
-        t.domain[h[least].domain]++;
         ret->index[ret->placed] = (uint8_t)c;
         ret->to[ret->placed++] = h[least].number;
     }

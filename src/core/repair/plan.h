@@ -20,12 +20,11 @@
 
 struct plan_holder {
     uint16_t number;
-    bool stays;     /* holds for the enclave, and is not about to leave it */
-    bool away;      /* longer than the grace */
-    bool up;        /* can be sent to now */
-    bool fit;       /* may be given new columns */
-    uint8_t domain; /* holders of one house, provider or country; 0: not told */
-    double weight;  /* among equals the heavier is taken: free space, score, availability */
+    bool stays;    /* holds for the enclave, and is not about to leave it */
+    bool away;     /* longer than the grace */
+    bool up;       /* can be sent to now */
+    bool fit;      /* may be given new columns */
+    double weight; /* among equals the heavier is taken: free space, score, availability */
 };
 
 struct plan {
@@ -41,7 +40,7 @@ struct plan {
 unsigned plan_threshold(unsigned k, unsigned n);
 
 /* at: the holder of each column. A new column goes to the holder that has the fewest of the segment,
- * then to the domain that has, never above ceil(n / holders that stay and are not away). */
+ * never above ceil(n / holders that stay and are not away). */
 void plan_segment(const struct plan_holder *h, size_t g, const uint16_t *at, unsigned k, unsigned n,
                   bool open, struct plan *ret);
 

@@ -8,6 +8,7 @@
 
 #define SCORE_LEAST 0.5 /* for new columns */
 #define TRANSFER (SHELF_TRANSFERS - 1)
+#define SEEN_ROW 1 /* of the space "files" */
 
 struct repair_begun {
     node_done *done;
@@ -49,6 +50,15 @@ static void append(void *ctx, uint8_t type, struct bytes body, put_appended *don
     if (st != ST_OK) shelf_append_later(s, done, arg, st);
 }
 
+static void keep_row(void *ctx, struct bytes row)
+{
+    struct shelf *s = ctx;
+    struct keep_batch b;
+    keep_begin(&b, &s->e->node->keep);
+    keep_put(&b, &s->e->s_files, SEEN_ROW, row);
+    enclave_commit(s->e, &b, NULL, NULL);
+}
+
 static void parted(void *ctx)
 {
     struct shelf *s = ctx;
@@ -77,10 +87,15 @@ enum status repair_load(struct shelf *s)
                               .present = present,
                               .weight = weight,
                               .append = append,
+                              .keep = keep_row,
                               .parted = parted,
                               .told = told,
                               .ctx = s};
     s->repairs = repairs_new(&env);
+    struct buf row = BUF_INIT;
+    if (s->repairs != NULL && keep_get(&s->e->node->keep, &s->e->s_files, SEEN_ROW, &row) == ST_OK)
+        repairs_restore(s->repairs, buf_view(&row));
+    buf_free(&row);
     if (s->repairs != NULL && s->e->parting) repairs_part(s->repairs);
     return s->repairs == NULL ? ST_NO_MEMORY : ST_OK;
 }

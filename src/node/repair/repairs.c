@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/repair/repairs_private.h"
 
-#include "core/files/segment.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+FIELDS_DEFINE(repairs_seen_row, REPAIRS_SEEN_FIELDS);
 
 #define TELL_ROWS 64
 #define TELL_MS 2000
@@ -81,25 +81,56 @@ static void holders(struct repairs *r, uint64_t now)
 {
     struct hold_view view[HOLD_LEAVES_MAX];
     size_t n = hold_list(r->env.hold, view);
-    bool ready = r->env.ready(r->env.ctx);
+    /* Only while we are attached ourselves does anybody's absence count. */
+    uint64_t since = r->holders_ms ? now - r->holders_ms : 0;
+    if (since > REPAIRS_LOOK_MS) since = REPAIRS_LOOK_MS;
+    r->holders_ms = now;
     r->g = 0;
     for (size_t i = 0; i < n && r->g < PLACE_HOLDERS_MAX; i++) {
         struct repairs_seen *s = seen_of(r, view[i].leaf);
         bool present = view[i].here || view[i].up || r->env.present(r->env.ctx, view[i].leaf);
-        /* While we see nobody ourselves, nobody's absence counts. */
-        if (present || !ready)
+        if (present ? s->absent_ms > 0 : since > 0) r->seen_dirty = true;
+        if (present)
             s->absent_ms = 0;
-        else if (!s->absent_ms)
-            s->absent_ms = now;
+        else
+            s->absent_ms += since;
         struct plan_holder *h = &r->holders[r->g++];
         bool fit = true;
         h->number = view[i].leaf;
         h->stays = !(r->parting && view[i].here);
-        h->away = s->absent_ms && now - s->absent_ms >= PLAN_GRACE_MS;
+        h->away = s->absent_ms >= PLAN_GRACE_MS;
         h->up = view[i].up;
         h->weight = r->env.weight(r->env.ctx, view[i].leaf, &fit);
         h->fit = fit && now >= s->refused_ms;
-        h->domain = r->env.domain ? r->env.domain(r->env.ctx, view[i].leaf) : 0;
+    }
+}
+
+static void keep_seen(struct repairs *r)
+{
+    uint8_t items[PLACE_HOLDERS_MAX * REPAIRS_SEEN_ITEM];
+    struct repairs_seen_row row = {.version = 1, .seen = {items, 0}};
+    struct buf out = BUF_INIT;
+    if (!r->seen_dirty || !r->env.keep) return;
+    r->seen_dirty = false;
+    for (size_t i = 0; i < r->seen_n; i++) {
+        uint8_t *item = items + row.seen.n * REPAIRS_SEEN_ITEM;
+        if (!r->seen[i].absent_ms) continue;
+        put_u16(item, r->seen[i].number);
+        put_u64(item + 2, r->seen[i].absent_ms);
+        row.seen.n++;
+    }
+    if (fields_encode(&repairs_seen_row_fields, &row, &out) == ST_OK)
+        r->env.keep(r->env.ctx, buf_view(&out));
+    buf_free(&out);
+}
+
+void repairs_restore(struct repairs *r, struct bytes row)
+{
+    struct repairs_seen_row s;
+    if (fields_decode(&repairs_seen_row_fields, row, &s) != ST_OK || s.version != 1) return;
+    for (size_t i = 0; i < s.seen.n; i++) {
+        const uint8_t *item = list_at(s.seen, i, REPAIRS_SEEN_ITEM);
+        seen_of(r, get_u16(item))->absent_ms = get_u64(item + 2);
     }
 }
 
@@ -214,6 +245,7 @@ static void look(struct repairs *r, uint64_t now)
         r->noticed_ms = 0;
     else if (!r->noticed_ms)
         r->noticed_ms = now;
+    keep_seen(r);
     r->look_ms = now + (r->short_of ? REPAIRS_AGAIN_MS : REPAIRS_LOOK_MS);
 }
 
@@ -340,6 +372,18 @@ static bool begin(struct repairs *r, const struct tree_segment *t, const struct 
     return r->remake != NULL;
 }
 
+/* There is a link to whoever can be reached, or there was time enough to make one. Else it is looked
+ * again soon: a segment that is seen to in two goes is read twice. */
+static bool links_tried(struct repairs *r, uint64_t since, uint64_t now)
+{
+    bool all = true;
+    for (size_t i = 0; i < r->g; i++)
+        all = all && (r->holders[i].up || !r->env.present(r->env.ctx, r->holders[i].number));
+    if (all || now - since >= LINKS_MS) return true;
+    if (r->look_ms > now + SOON_MS) r->look_ms = now + SOON_MS;
+    return false;
+}
+
 /* Goes through the list to the next segment that is to be seen to now. False: there is none. */
 static bool next(struct repairs *r, uint64_t now)
 {
@@ -348,7 +392,7 @@ static bool next(struct repairs *r, uint64_t now)
         struct plan p;
         if (!t) continue;
         plan_of(r, t, now, &p);
-        if (!p.placed) continue;
+        if (!p.placed || (p.placed < p.due && !links_tried(r, r->noticed_ms, now))) continue;
         uint64_t at = r->parting || r->evening ? 0 : turn_ms(r, t->id);
         if (at > now) {
             if (at < r->look_ms) r->look_ms = at;
@@ -389,17 +433,6 @@ void repairs_part(struct repairs *r)
     r->look = true;
 }
 
-/* Evening out: a link to whoever came last takes a moment. */
-static bool links_tried(struct repairs *r, uint64_t now)
-{
-    bool all = true;
-    for (size_t i = 0; i < r->g; i++)
-        all = all && (r->holders[i].up || !r->env.present(r->env.ctx, r->holders[i].number));
-    if (all || now - r->evening_ms >= LINKS_MS) return true;
-    r->look_ms = now + SOON_MS;
-    return false;
-}
-
 static bool telling_due(const struct repairs *r, uint64_t now)
 {
     uint16_t rows = get_u16(r->body.p);
@@ -409,6 +442,7 @@ static bool telling_due(const struct repairs *r, uint64_t now)
 void repairs_tick(struct repairs *r)
 {
     uint64_t now = mono(r);
+    if (!r->env.ready(r->env.ctx)) r->holders_ms = 0;
     if (r->parted || !r->env.ready(r->env.ctx)) return;
     r->pending++;
     repairs_own_tick(r, now);
@@ -423,7 +457,7 @@ void repairs_tick(struct repairs *r)
     if (!r->remake && !r->appending && (r->look || r->more || now >= r->look_ms)) {
         look(r, now);
         next(r, now);
-        if (r->evening && !r->todo_n && links_tried(r, now)) r->evening = false;
+        if (r->evening && !r->todo_n && links_tried(r, r->evening_ms, now)) r->evening = false;
         if (r->parting && !r->todo_n && !r->short_of) {
             r->parted = true;
             r->env.parted(r->env.ctx);

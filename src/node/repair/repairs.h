@@ -5,7 +5,7 @@
  * plan (core/repair) says when it is this member's turn, and tells it by PLACED rows.
  * Also the handing over before one leaves: the own columns are copied to those who
  * stay. There is no state of its own on disk: what is to be done follows from the
- * tree, so it goes on after kill -9.
+ * tree, so it goes on after kill -9; but for how long holders have been away.
  *
  * Owns: its jobs. Borrows the env's functions and hold until repairs_free.
  * Errors: none come out: what cannot be done now is tried again.
@@ -38,8 +38,9 @@ struct repairs_env {
     /* Whether a member is seen at the sentinel; told alike to all. */
     bool (*present)(void *ctx, uint16_t holder);
     double (*weight)(void *ctx, uint16_t holder, bool *ret_fit);
-    uint8_t (*domain)(void *ctx, uint16_t holder); /* may be NULL */
     void (*append)(void *ctx, uint8_t type, struct bytes body, put_appended *done, void *arg);
+    /* Keeps a row, in place of the one before: what repairs_restore is given after a restart. */
+    void (*keep)(void *ctx, struct bytes row);
     void (*parted)(void *ctx); /* everything is handed over */
     /* A round is over: bytes of columns that were sent, and read for it. May be NULL. */
     void (*told)(void *ctx, uint64_t sent, uint64_t read);
@@ -61,6 +62,7 @@ struct repairs;
 
 struct repairs *repairs_new(const struct repairs_env *env); /* NULL: no memory */
 void repairs_free(struct repairs *r);
+void repairs_restore(struct repairs *r, struct bytes row); /* one that is not whole is ignored */
 /* Holders came or left, or something was lost: looked over soon. */
 void repairs_look(struct repairs *r);
 /* A PLACED or OP of that member was folded. */

@@ -8,15 +8,23 @@
 #ifndef ENCLAVE_NODE_REPAIR_REPAIRS_PRIVATE_H
 #define ENCLAVE_NODE_REPAIR_REPAIRS_PRIVATE_H
 
+#include "base/fields.h"
 #include "node/repair/remake.h"
 #include "node/repair/repairs.h"
 
 /* A holder as this machine has seen it. */
 struct repairs_seen {
     uint16_t number;
-    uint64_t absent_ms;  /* since when it is not seen; 0: it is */
+    uint64_t absent_ms;  /* so long, of the time that we were attached, it was not seen */
     uint64_t refused_ms; /* it took nothing: not asked until then */
 };
+
+/* The row in which absences outlive a restart: items of holder u16 | absent_ms u64. */
+#define REPAIRS_SEEN_ITEM 10
+#define REPAIRS_SEEN_FIELDS(X, M) \
+    X(M, U8, version, 0, 0)       \
+    X(M, LIST8, seen, REPAIRS_SEEN_ITEM, PLACE_HOLDERS_MAX)
+FIELDS_DECLARE(repairs_seen_row, REPAIRS_SEEN_FIELDS);
 
 struct repairs {
     struct repairs_env env;
@@ -26,6 +34,8 @@ struct repairs {
     size_t seen_n;
     struct plan_holder holders[PLACE_HOLDERS_MAX];
     size_t g;
+    uint64_t holders_ms; /* when they were looked at last; 0: we were not attached */
+    bool seen_dirty;
     uint64_t heard_ms[REPAIRS_LEAVES];
     uint64_t quiet_ms; /* the last PLACED of anybody */
 
