@@ -488,6 +488,12 @@ static void seats(void **state)
     assert_int_equal(answer(&h, ST_OK).seated, 0);
     leave(&h);
     assert_true(has(&g, 'a'));
+    /* A seat has one link: the newer one. */
+    come(&h, t, 0, 1);
+    assert_int_equal(answer(&h, ST_OK).seated, 1);
+    assert_int_equal(g.ended, 1);
+    assert_int_equal(put(&g, 'c'), ST_DENIED);
+    leave(&h);
     leave(&g);
     buf_free(&b);
 }

@@ -155,6 +155,19 @@ static void save_and_tell(struct depot_conn *c, struct depot_room *r, bool trash
 
 /* ---- requests ---- */
 
+/* A seat has one link: after a broken line the older does not know that it is dead, and nobody holds the
+ * memory of many. */
+static void end_older(struct depot_conn *c)
+{
+    for (struct depot_conn *o = c->d->conns; o != NULL; o = o->next) {
+        if (o == c || !o->hello || memcmp(o->room_id, c->room_id, 32) != 0 ||
+            memcmp(o->seat, c->seat, 32) != 0)
+            continue;
+        o->seated = false;
+        o->wire.end(o->wire.ctx);
+    }
+}
+
 static enum status take_hello(struct depot_conn *c, struct bytes payload)
 {
     struct depot_hello m;
@@ -167,6 +180,7 @@ static enum status take_hello(struct depot_conn *c, struct bytes payload)
     c->hello = true;
     memcpy(c->room_id, m.room, 32);
     memcpy(c->seat, m.seat, 32);
+    end_older(c);
     tell(c, m.req, ST_OK);
     depot_tell_lost(c);
     return ST_OK;

@@ -588,7 +588,7 @@ void enclave_files_tick(struct enclave *e, uint64_t now_ms)
     }
     shelf_scrub_tick(s, now_ms);
     if (now_ms >= s->depots_ms) {
-        s->depots_ms = now_ms + 5000;
+        s->depots_ms = UINT64_MAX;
         shelf_depots_tick(s, now_ms, working(s), &s->depots_ms);
     }
     if (now_ms >= s->sweep_ms) {

@@ -327,7 +327,10 @@ static void bring_live(struct depot_link *l)
 {
     struct shelf *s = l->s;
     struct needing n = {s, &l->live};
-    if (s->blind || !enclave_synced(s->e, FEED_FILES)) return;
+    if (s->blind || !enclave_synced(s->e, FEED_FILES)) {
+        l->live_ms = now_of(l) + DEPOT_VISIT_MS;
+        return;
+    }
     buf_init(&l->live, TREE_SEGMENTS_MAX * 32);
     tree_segments(s->tree, NULL, on_needed, &n);
     if (buf_status(&l->live) != ST_OK) {
@@ -374,7 +377,8 @@ static void link_tick(struct depot_link *l, const struct depot_taken *t, uint64_
         return;
     }
     bool waits = l->asked != DEPOT_ASKED_NOTHING && now >= l->asked_ms + DEPOT_ANSWER_MS;
-    if (waits || (l->open && !busy && now >= l->used_ms + DEPOT_IDLE_MS)) {
+    bool idle = l->open && !busy && now >= l->used_ms + DEPOT_IDLE_MS;
+    if (waits || idle || !may_dial(l->s->e)) {
         if (waits) trouble(l, "it does not answer: tried again by itself");
         if (waits) later(l);
         let_go(l);
@@ -409,6 +413,10 @@ static void tell_roster(struct shelf *s)
 void shelf_depots_tick(struct shelf *s, uint64_t now_ms, bool busy, uint64_t *next)
 {
     const struct depots *d = tree_depots(s->tree);
+    if (d->n == 0) return;
+    earlier(next, now_ms + DEPOT_LOOK_MS);
+    for (size_t i = 0; i < d->n && s->e->phase == ENCLAVE_REMOVED; i++)
+        if (s->depots[i] != NULL) let_go(s->depots[i]);
     if (s->e->phase != ENCLAVE_MEMBER || s->e->group == NULL || !enclave_in(s->e)) return;
     for (size_t i = 0; i < d->n; i++) {
         const struct depot_taken *t = &d->list[i];
@@ -420,7 +428,6 @@ void shelf_depots_tick(struct shelf *s, uint64_t now_ms, bool busy, uint64_t *ne
         }
         judge(l, t);
         shelf_grants_tick(s, t, l, now_ms, l->complete);
-        earlier(next, now_ms + 5000);
         if (l->complete || l->state.known) link_tick(l, t, now_ms, busy, next);
     }
     tell_roster(s);

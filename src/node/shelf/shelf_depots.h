@@ -20,8 +20,9 @@
 #define DEPOT_VISIT_MS (UINT64_C(3600) * 1000) /* between two visits of an idle member */
 #define DEPOT_LIVE_MS (UINT64_C(24) * 3600 * 1000)
 #define DEPOT_IDLE_MS 30000
+#define DEPOT_LOOK_MS 5000 /* whether something is to be signed, renewed or brought */
 #define DEPOT_ANSWER_MS 30000
-#define DEPOT_AGAIN_MS 5000 /* after a failure; doubled up to */
+#define DEPOT_AGAIN_MS 500 /* after a failure; doubled up to */
 #define DEPOT_AGAIN_MAX_MS 600000
 #define DEPOT_RENEW_MS (UINT64_C(30) * 24 * 3600 * 1000) /* before the end of a grant */
 
