@@ -26,12 +26,14 @@ struct held {
     struct fetch *fetch; /* NULL: free */
     size_t number;
     bool ready;
+    uint64_t used; /* the one that was used longest ago gives way */
 };
 
 struct drain {
     struct drain_config c;
     struct slot slots[DRAIN_SLOTS];
     struct held held[DRAIN_SEGMENTS];
+    uint64_t uses;
     size_t next;    /* chunk to be gathered */
     size_t deliver; /* chunk to be given out */
     enum status st;
@@ -166,24 +168,39 @@ static struct held *held_find(struct drain *d, size_t number)
     return NULL;
 }
 
+/* The segment that chunks behind the present one want next: chunks name segments in any order. */
+static size_t wanted_next(const struct drain *d, size_t number)
+{
+    const struct manifest *m = d->c.m;
+    for (size_t i = d->next; i < m->chunks_n && i < d->next + DRAIN_AHEAD; i++) {
+        const struct manifest_chunk *c = &m->chunks[i];
+        bool goes_on = i == d->next && c->segment < number; /* it is being gathered, from here */
+        if (goes_on) continue;
+        if (c->segment != number) return c->segment;
+        if (c->sealed > m->segments[number].size - c->offset) return number + 1;
+    }
+    return number;
+}
+
 /* The segment if it is in memory, else NULL and it is on its way; the next one comes behind it. */
 static struct held *held_need(struct drain *d, size_t number)
 {
     struct held *h = held_find(d, number);
     if (!h) {
         h = &d->held[0];
-        for (size_t i = 0; i < DRAIN_SEGMENTS; i++) {
-            if (!d->held[i].fetch) h = &d->held[i];
-            if (!h->fetch) break;
-            if (d->held[i].number < h->number) h = &d->held[i];
-        }
+        for (size_t i = 1; i < DRAIN_SEGMENTS && h->fetch; i++)
+            if (!d->held[i].fetch || d->held[i].used < h->used) h = &d->held[i];
         held_start(h, number);
+        h->used = ++d->uses;
         return NULL;
     }
+    h->used = ++d->uses;
     if (!h->ready) return NULL;
-    if (number + 1 < d->c.m->segments_n && !held_find(d, number + 1)) {
+    size_t next = wanted_next(d, number);
+    if (next != number && !held_find(d, next)) {
         struct held *other = h == &d->held[0] ? &d->held[1] : &d->held[0];
-        held_start(other, number + 1);
+        held_start(other, next);
+        other->used = ++d->uses;
     }
     return h;
 }

@@ -12,7 +12,7 @@ static const struct sm_state put_states[] = {
     [PUT_READING] = {"reading", SM_BIT(PUT_QUEUED) | SM_BIT(PUT_WAITING) | SM_BIT(PUT_ENTERING) |
                                     SM_BIT(PUT_FAILED)},
     [PUT_WAITING] = {"waiting", SM_BIT(PUT_READING) | SM_BIT(PUT_FAILED)},
-    [PUT_ENTERING] = {"entering", SM_BIT(PUT_SPREADING) | SM_BIT(PUT_FAILED)},
+    [PUT_ENTERING] = {"entering", SM_BIT(PUT_QUEUED) | SM_BIT(PUT_SPREADING) | SM_BIT(PUT_FAILED)},
     [PUT_SPREADING] = {"spreading", SM_BIT(PUT_DONE) | SM_BIT(PUT_FAILED)},
     [PUT_DONE] = {"done", 0},
     [PUT_FAILED] = {"failed", 0},
@@ -253,6 +253,7 @@ static void progress(const struct put_job *j, struct put_progress *ret)
                                  .st = j->st,
                                  .size = j->size,
                                  .done = j->done,
+                                 .saved = j->saved,
                                  .rate = j->rate,
                                  .eta_ms = UINT64_MAX,
                                  .code = j->code,

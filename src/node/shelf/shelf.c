@@ -430,6 +430,7 @@ void enclave_files_free(struct enclave *e)
     e->shelf = NULL;
     shelf_gets_free(s);
     puts_free(s->puts);
+    shelf_dedup_free(s);
     shelf_ended_free(s);
     hold_free(s->hold);
     tree_free(s->tree);

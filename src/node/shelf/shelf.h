@@ -88,12 +88,14 @@ struct shelf_bad {
 };
 
 struct wire;
+struct dedup;
 
 struct shelf {
     struct enclave *e;
     struct tree *tree;
     struct hold *hold;
     struct puts *puts;
+    struct dedup *dedup; /* NULL: not asked yet */
     struct keep_space s_out, s_puts;
     uint64_t own_number;
     uint8_t prev_own[32];
@@ -151,6 +153,13 @@ struct shelf_picked {
 /* ST_NOT_FOUND; ST_USAGE: a directory. */
 enum status shelf_pick(const struct shelf *s, struct bytes path, const struct node_version_of *of,
                        struct shelf_picked *ret) MUST_USE;
+
+/* shelf_dedup.c: for put_env, whose ctx is the shelf */
+uint64_t shelf_dedup_mark(void *shelf);
+void shelf_dedup_made(void *shelf, const struct manifest *m);
+bool shelf_dedup_found(void *shelf, uint64_t mark, struct place_code code,
+                       const struct manifest_chunk *c, struct put_found *ret);
+void shelf_dedup_free(struct shelf *s);
 
 /* shelf_snap.c */
 void shelf_snap(struct shelf *s);
