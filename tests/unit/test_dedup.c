@@ -184,10 +184,53 @@ static void equal_chunks_lie_once(void **state)
     town_end(&t);
 }
 
+static void on_done(void *arg, const struct node_result *r)
+{
+    assert_int_equal(r->st, ST_OK);
+    *(bool *)arg = true;
+}
+
+static void see_rule(void *arg, const struct node_setting *s)
+{
+    if (strcmp(s->key, "dedup") == 0) *(bool *)arg = strcmp(s->value, "on") == 0;
+}
+
+/* Alone, k = n = 1, where chunks go on in the next segment; then the policy says no. */
+static void a_policy_turns_it_off(void **state)
+{
+    (void)state;
+    struct town t;
+    bool done = false, on = true;
+    town_start(&t, 1);
+    struct person *alice = &t.people[0];
+    uint8_t *bytes = malloc(SIZE);
+    assert_non_null(bytes);
+    person_create(alice, "room");
+    fill(bytes, 2);
+    assert_int_equal(put(alice, "one", bytes), 0);
+    assert_in_range(segments(alice), 2, 4);
+    assert_int_equal(put(alice, "two", bytes), SIZE);
+    get(alice, "two", bytes);
+    struct node_policy_change change = {.enclave = "room", .changes = "dedup=off", .now = true};
+    assert_int_equal(node_propose_policy(alice->node, &change, on_done, &done), ST_OK);
+    person_wait(&t, &done);
+    while (on) {
+        assert_int_equal(node_policy(alice->node, "room", see_rule, &on), ST_OK);
+        town_turn(&t);
+    }
+    size_t before = segments(alice);
+    assert_int_equal(put(alice, "three", bytes), 0);
+    assert_true(segments(alice) > before);
+    get(alice, "three", bytes);
+    free(bytes);
+    town_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_chunks_lie_once),
+        cmocka_unit_test(a_policy_turns_it_off),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);
 }
