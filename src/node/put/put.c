@@ -377,8 +377,11 @@ void puts_turn(struct puts *p)
     for (struct put_job *j = p->jobs; j && !p->dead;) {
         job_hold(j);
         job_step(j, &running, now);
+        /* Not while its entry is still to be sent since before a restart: whoever puts to the same
+         * path next asks the job what it replaces. */
         if (!j->gone && j->sm.state == PUT_SPREADING && !j->spread && !j->appending &&
-            job_all_acked(j) && job_all_told(j))
+            job_all_acked(j) && job_all_told(j) &&
+            !(p->env.queued && p->env.queued(p->env.ctx, j->version)))
             job_over(j);
         struct put_job *next = j->gone ? p->jobs : j->next;
         job_release(j);
