@@ -9,6 +9,7 @@
  * Whatever came: each node's folder is there and is one, and the state has one form.
  */
 #include "core/files/tree.h"
+#include "crypto/hash.h"
 #include "fuzz.h"
 
 #include <string.h>
@@ -80,19 +81,24 @@ static void record(const struct tree *t, uint8_t op, uint8_t first, uint8_t seco
     struct bytes path = bytes_str(names[first % NAMES]), to = bytes_str(names[second % NAMES]);
     const struct tree_node *node = tree_find(t, path);
     const uint8_t *base = node && !node->dir && second < 128 ? node->file.version : none;
-    struct tree_file file = {.size = second, .epoch = 1, .manifest = BYTES_LIT("sealed")};
+    struct tree_file file = {.size = second, .epoch = 1, .manifest = BYTES(&second, 1)};
     struct tree_segment segment = {.rows = 1, .k = 1, .n = 2};
+    uint8_t uses[32] = {first};
     enum status st;
-    memset(file.version, first + 1, 32);
-    file.version[0] = second;
+    sha256(file.manifest, file.version);
+    if (second % 5 == 0) file.uses = BYTES(uses, 32);
     memcpy(segment.version, file.version, 32);
     segment.id[0] = first;
-    switch (op % 5) {
+    switch (op % 7) {
     case 0: st = tree_add_put(body, path, base, &file); break;
     case 1: st = tree_add_mkdir(body, path); break;
     case 2: st = tree_add_mv(body, path, to, base); break;
     case 3: st = tree_add_rm(body, path, base); break;
-    default: st = tree_add_placed(body, &segment); break;
+    case 4: st = tree_add_placed(body, &segment); break;
+    case 5:
+        st = tree_add_keep(body, (enum tree_keep)(second % 4 == 3 ? TREE_KEEP_SAME : second % 4));
+        break;
+    default: st = tree_add_wrap(body, file.version, first, file.wrap); break;
     }
     /* What a builder refuses it must not have half written. */
     if (st != ST_OK) FUZZ_CHECK(buf_status(body) == ST_OK);
@@ -101,12 +107,13 @@ static void record(const struct tree *t, uint8_t op, uint8_t first, uint8_t seco
 static void script(struct tree *t, struct cursor in)
 {
     for (uint64_t i = 0; i < 64 && in.left >= 3; i++) {
-        struct tree_from from = {i, (uint16_t)(i % 3), i * 1000};
         struct buf body = BUF_INIT;
         uint8_t op = cursor_u8(&in), first = cursor_u8(&in), second = cursor_u8(&in);
+        /* times that leap, also back */
+        struct tree_from from = {i, (uint16_t)(second % 3), (uint64_t)1000 << (op % 37)};
         tree_body_start(&body);
         record(t, op, first, second, &body);
-        uint8_t type = op % 5 == 4 ? TREE_PLACED : TREE_OP;
+        uint8_t type = op % 7 == 4 ? TREE_PLACED : TREE_OP;
         FUZZ_CHECK(tree_take(t, type, buf_view(&body), &from, NULL, NULL) != ST_BUG);
         buf_free(&body);
     }

@@ -251,6 +251,7 @@ json_t *json_transfer(const struct node_transfer *t)
     json_set_text(o, "state", t->state);
     json_set_number(o, "total", t->total);
     json_set_number(o, "bytes", t->bytes);
+    json_set_number(o, "saved", t->saved);
     json_set_number(o, "rate", t->rate);
     json_set_number(o, "eta_ms", t->eta_ms == UINT64_MAX ? 0 : t->eta_ms);
     json_set_number(o, "holders_done", t->holders_done);
@@ -275,6 +276,7 @@ json_t *json_file(const struct node_file *f)
     json_set_number(o, "holders", f->holders);
     json_set_number(o, "k", f->k);
     json_set_number(o, "n", f->n);
+    json_set_number(o, "shared", f->shared);
     json_set_number(o, "segments", f->segments);
     json_set_number(o, "bad_shards", f->bad_shards);
     json_set_text(o, "detail", f->detail);

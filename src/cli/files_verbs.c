@@ -440,6 +440,10 @@ int verb_info(struct cli *c)
         (unsigned long long)cli_number(f, "segments"), cli_number(f, "segments") == 1 ? "" : "s",
         (unsigned long long)cli_number(f, "holders"), cli_number(f, "holders") == 1 ? "" : "s");
     line(c, "coded", text);
+    if (cli_number(f, "shared") > 0) {
+        cli_size(cli_number(f, "shared"), text);
+        line(c, "shared", text);
+    }
     if (cli_number(f, "bad_shards") > 0) number_line(c, "damaged", cli_number(f, "bad_shards"));
     if (cli_text(f, "detail")[0] != '\0') {
         cli_put(c, STYLE_PLAIN, cli_text(f, "detail"), true);

@@ -649,6 +649,7 @@ struct node_transfer {
                           "waiting" */
     uint64_t total;    /* bytes of the file */
     uint64_t bytes;    /* done */
+    uint64_t saved;    /* put: bytes of chunks that were there already */
     uint64_t rate;     /* bytes a second, lately */
     uint64_t eta_ms;
     unsigned holders_done;
@@ -704,6 +705,7 @@ struct node_file {
     unsigned holders;
     unsigned k, n;
     unsigned segments;
+    uint64_t shared;      /* info only: bytes of it that lie in segments of other versions */
     unsigned bad_shards;  /* known to be damaged */
     const char *detail;   /* info only: placement in words, a line a holder */
     char sha256[65];      /* info only, "" elsewhere */

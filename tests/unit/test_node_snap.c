@@ -220,17 +220,16 @@ static void rekey_shuts_out_who_left(void **state)
     person_leave(bob, "room");
     while (group_epoch(e->group) == before || person_members(alice, "room") != 1) town_turn(&t);
 
-    struct tree *tree = shelf_of(alice)->tree;
     uint8_t version[32];
-    memcpy(version, tree_find(tree, bytes_str("secret"))->file.version, 32);
-    assert_true(tree_wrap(tree, version, &epoch, wrap));
+    memcpy(version, tree_find(shelf_of(alice)->tree, bytes_str("secret"))->file.version, 32);
+    assert_true(tree_wrap(shelf_of(alice)->tree, version, &epoch, wrap));
     assert_true(opens(old, version, before, wrap));
     assert_int_equal(node_files_rekey(alice->node, "room", &files, on_any, &done), ST_OK);
     assert_int_equal(files, 2); /* the living version and the one before it */
     person_wait(&t, &done);
     uint64_t now = group_epoch(e->group);
     assert_int_not_equal(group_key(old, GROUP_KEY_FILE_KEK, now, key), ST_OK);
-    assert_true(tree_wrap(tree, version, &epoch, wrap));
+    assert_true(tree_wrap(shelf_of(alice)->tree, version, &epoch, wrap));
     assert_int_equal(epoch, now);
     assert_false(opens(old, version, now, wrap));
     group_generation(e->group, dedup[1], placement[1]);

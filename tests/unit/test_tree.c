@@ -324,6 +324,8 @@ static void bad_bodies_change_nothing(void **state)
     fields_mutate(&tree_mkdir_fields, &(struct tree_mkdir){.path = bytes_str("p")});
     fields_mutate(&tree_mv_fields, &(struct tree_mv){.from = bytes_str("p"), .to = bytes_str("q")});
     fields_mutate(&tree_rm_fields, &(struct tree_rm){.path = bytes_str("p")});
+    fields_mutate(&tree_keep_set_fields, &(struct tree_keep_set){.keep = 1});
+    fields_mutate(&tree_wrap_set_fields, &(struct tree_wrap_set){.epoch = 1});
     uint8_t at[6] = {0};
     fields_mutate(&tree_at_fields, &(struct tree_at){.k = 1, .at = {at, 3}});
     fields_mutate(&tree_loss_fields, &(struct tree_loss){.index = 1, .holder = 2});

@@ -237,24 +237,30 @@ static void flush(struct writer *w)
     buf_clear(w->out);
 }
 
-static void write_file(struct writer *w, const struct tree *t, const struct tree_file *f)
+static void write_file(struct writer *w, const struct tree_file *f)
 {
-    uint64_t epoch = f->epoch;
-    uint8_t wrap[TREE_WRAP];
     buf_raw(w->out, f->version, 32);
     buf_u64(w->out, f->size);
     buf_u64(w->out, f->mtime_ms);
     buf_u32(w->out, f->mode);
+}
+
+static void write_version(struct writer *w, const struct tree_version *v)
+{
+    uint64_t epoch = v->epoch;
+    uint8_t wrap[TREE_WRAP];
+    memcpy(wrap, v->wrap, TREE_WRAP);
+    buf_raw(w->out, v->id, 32);
     if (!w->hash) {
-        if (!tree_wrap(t, f->version, &epoch, wrap)) memcpy(wrap, f->wrap, TREE_WRAP);
-        if (w->rewrap && w->st == ST_OK) w->st = w->rewrap(w->arg, f->version, &epoch, wrap);
+        if (w->rewrap && w->st == ST_OK) w->st = w->rewrap(w->arg, v->id, &epoch, wrap);
         buf_u64(w->out, epoch);
         buf_raw(w->out, wrap, TREE_WRAP);
     }
-    buf_u16(w->out, (uint16_t)f->manifest.n);
-    buf_bytes(w->out, f->manifest);
-    buf_u16(w->out, (uint16_t)(f->uses.n / 32));
-    buf_bytes(w->out, f->uses);
+    buf_u16(w->out, (uint16_t)v->manifest.n);
+    buf_bytes(w->out, v->manifest);
+    buf_u16(w->out, (uint16_t)(v->uses.n / 32));
+    buf_bytes(w->out, v->uses);
+    flush(w);
 }
 
 static void write_path(struct writer *w, struct bytes path)
@@ -270,7 +276,7 @@ static void write_from(struct writer *w, uint16_t leaf, uint64_t index, uint64_t
     buf_u64(w->out, time_ms);
 }
 
-static void write_node(struct writer *w, const struct tree *t, const struct tree_node *n)
+static void write_node(struct writer *w, const struct tree_node *n)
 {
     buf_u8(w->out, n->dir ? 0 : 1);
     write_path(w, n->path);
@@ -278,12 +284,12 @@ static void write_node(struct writer *w, const struct tree *t, const struct tree
     if (!n->dir) {
         buf_u64(w->out, n->serial);
         buf_u64(w->out, n->clock_ms);
-        write_file(w, t, &n->file);
+        write_file(w, &n->file);
     }
     flush(w);
 }
 
-static void write_past(struct writer *w, const struct tree *t, const struct tree_past *e)
+static void write_past(struct writer *w, const struct tree_past *e)
 {
     buf_u8(w->out, e->removed ? 1 : 0);
     write_path(w, e->path);
@@ -292,7 +298,7 @@ static void write_past(struct writer *w, const struct tree *t, const struct tree
     buf_u64(w->out, e->clock_ms);
     write_from(w, e->gone_leaf, e->gone_index, e->gone_ms);
     buf_u64(w->out, e->gone);
-    write_file(w, t, &e->file);
+    write_file(w, &e->file);
     flush(w);
 }
 
@@ -313,10 +319,12 @@ static void write_state(struct writer *w, const struct tree *t)
         w->st = fields_encode(&tree_at_fields, &r, w->out);
         flush(w);
     }
+    buf_u32(w->out, (uint32_t)t->versions.n);
+    for (size_t i = 0; i < t->versions.n && w->st == ST_OK; i++) write_version(w, t->versions.p[i]);
     buf_u32(w->out, (uint32_t)t->nodes.n);
-    for (size_t i = 0; i < t->nodes.n && w->st == ST_OK; i++) write_node(w, t, t->nodes.p[i]);
+    for (size_t i = 0; i < t->nodes.n && w->st == ST_OK; i++) write_node(w, t->nodes.p[i]);
     buf_u32(w->out, (uint32_t)t->order.n);
-    for (size_t i = 0; i < t->order.n && w->st == ST_OK; i++) write_past(w, t, t->order.p[i]);
+    for (size_t i = 0; i < t->order.n && w->st == ST_OK; i++) write_past(w, t->order.p[i]);
     if (w->st == ST_OK) w->st = depots_write(&t->depots, w->out);
     flush(w);
     if (w->st == ST_OK) w->st = buf_status(w->out);
@@ -347,33 +355,57 @@ void tree_hash(const struct tree *t, uint8_t ret[32])
     buf_free(&room);
 }
 
-static void read_file(struct cursor *c, struct tree_file *f)
+/* Its version was read before. */
+static enum status read_file(const struct tree *t, struct cursor *c, struct tree_file *f)
 {
     cursor_copy(c, f->version, 32);
     f->size = cursor_u64(c);
     f->mtime_ms = cursor_u64(c);
     f->mode = cursor_u32(c);
-    f->epoch = cursor_u64(c);
-    cursor_copy(c, f->wrap, TREE_WRAP);
-    f->manifest = cursor_take(c, cursor_u16(c));
-    f->uses = cursor_take(c, (size_t)cursor_u16(c) * 32);
+    if (c->bad) return ST_BAD_MESSAGE;
+    const struct tree_version *v = tree_version_find(t, f->version);
+    if (!v) return ST_BAD_MESSAGE;
+    f->epoch = v->epoch;
+    memcpy(f->wrap, v->wrap, TREE_WRAP);
+    f->manifest = v->manifest;
+    f->uses = v->uses;
+    return ST_OK;
 }
 
-static enum status file_fault(const struct tree *t, const struct cursor *c,
-                              const struct tree_file *f)
+/* The row is there from now on, and nobody refers to it yet. */
+static enum status load_version(struct tree *t, struct cursor *c)
 {
+    struct tree_file f;
+    struct tree_version *v;
     uint8_t id[32];
+    memset(&f, 0, sizeof f);
+    cursor_copy(c, f.version, 32);
+    f.epoch = cursor_u64(c);
+    cursor_copy(c, f.wrap, TREE_WRAP);
+    f.manifest = cursor_take(c, cursor_u16(c));
+    f.uses = cursor_take(c, (size_t)cursor_u16(c) * 32);
     if (c->bad) return ST_BAD_MESSAGE;
-    if (f->manifest.n > TREE_MANIFEST_MAX || f->uses.n > (size_t)TREE_USES_MAX * 32)
+    if (f.manifest.n > TREE_MANIFEST_MAX || f.uses.n > (size_t)TREE_USES_MAX * 32)
         return ST_TOO_BIG;
-    const struct tree_version *v = tree_version_find(t, f->version);
-    if (v && !bytes_same(v->uses, f->uses)) return ST_INTEGRITY;
-    for (size_t i = 0; i < f->uses.n; i += 32)
-        if (!tree_segment(t, f->uses.p + i) ||
-            (i > 0 && memcmp(f->uses.p + i - 32, f->uses.p + i, 32) >= 0))
+    for (size_t i = 0; i < f.uses.n; i += 32)
+        if (!tree_segment(t, f.uses.p + i) ||
+            (i > 0 && memcmp(f.uses.p + i - 32, f.uses.p + i, 32) >= 0))
             return ST_INTEGRITY;
-    sha256(f->manifest, id);
-    return memcmp(id, f->version, 32) == 0 ? ST_OK : ST_INTEGRITY;
+    sha256(f.manifest, id);
+    if (memcmp(id, f.version, 32) != 0) return ST_INTEGRITY;
+    const struct tree_version *last = t->versions.n ? t->versions.p[t->versions.n - 1] : NULL;
+    if (last && memcmp(last->id, f.version, 32) >= 0) return ST_BAD_MESSAGE;
+    return tree_version_hold(t, &f, &v);
+}
+
+/* A version that nobody refers to is in no state of ours. */
+static enum status versions_fault(const struct tree *t)
+{
+    for (size_t i = 0; i < t->versions.n; i++) {
+        const struct tree_version *v = t->versions.p[i];
+        if (!v->living && !v->past) return ST_BAD_MESSAGE;
+    }
+    return ST_OK;
 }
 
 /* The parent stands in the tree and is a directory. */
@@ -400,8 +432,7 @@ static enum status load_node(struct tree *t, struct cursor *c)
     if (!n.dir) {
         n.serial = cursor_u64(c);
         n.clock_ms = cursor_u64(c);
-        read_file(c, &n.file);
-        enum status st = file_fault(t, c, &n.file);
+        enum status st = read_file(t, c, &n.file);
         if (st == ST_OK && n.serial > t->serial) st = ST_BAD_MESSAGE;
         if (st != ST_OK) return st;
     }
@@ -432,8 +463,7 @@ static enum status load_past(struct tree *t, struct cursor *c)
     e.gone_index = cursor_u64(c);
     e.gone_ms = cursor_u64(c);
     e.gone = cursor_u64(c);
-    read_file(c, &e.file);
-    enum status st = file_fault(t, c, &e.file);
+    enum status st = read_file(t, c, &e.file);
     if (st != ST_OK) return st;
     const struct tree_past *last = t->order.n ? t->order.p[t->order.n - 1] : NULL;
     const struct tree_node *node = tree_find(t, e.path);
@@ -484,6 +514,9 @@ enum status tree_load(struct tree *t, struct bytes state)
     if (n > TREE_SEGMENTS_MAX) return ST_TOO_BIG;
     for (size_t i = 0; i < n; i++) TRY(load_segment(t, &c));
     n = cursor_u32(&c);
+    if (n > TREE_NODES_MAX + TREE_PAST_MAX) TRY(ST_TOO_BIG);
+    for (size_t i = 0; i < n; i++) TRY(load_version(t, &c));
+    n = cursor_u32(&c);
     if (n > TREE_NODES_MAX) TRY(ST_TOO_BIG);
     for (size_t i = 0; i < n; i++) TRY(load_node(t, &c));
     n = cursor_u32(&c);
@@ -491,6 +524,7 @@ enum status tree_load(struct tree *t, struct bytes state)
     for (size_t i = 0; i < n; i++) TRY(load_past(t, &c));
     TRY(depots_load(&t->depots, &c));
     TRY(cursor_end(&c));
+    st = versions_fault(t);
 out:
     return st;
 }

@@ -26,13 +26,14 @@ struct held {
     struct fetch *fetch; /* NULL: free */
     size_t number;
     bool ready;
+    uint64_t used; /* the one that was used longest ago gives way */
 };
 
 struct drain {
     struct drain_config c;
     struct slot slots[DRAIN_SLOTS];
     struct held held[DRAIN_SEGMENTS];
-    size_t last;    /* segment that no chunk goes beyond */
+    uint64_t uses;
     size_t next;    /* chunk to be gathered */
     size_t deliver; /* chunk to be given out */
     enum status st;
@@ -86,17 +87,6 @@ static void nothing(void *arg)
     (void)arg;
 }
 
-/* Of the last chunk that is wanted. */
-static size_t last_segment(const struct drain_config *c)
-{
-    if (c->end <= c->first) return 0;
-    const struct manifest_chunk *k = &c->m->chunks[c->end - 1];
-    size_t s = k->segment;
-    uint64_t end = k->offset + k->sealed;
-    while (end > c->m->segments[s].size) end -= c->m->segments[s++].size;
-    return s;
-}
-
 struct drain *drain_new(const struct drain_config *c)
 {
     struct drain *d = calloc(1, sizeof *d);
@@ -104,7 +94,6 @@ struct drain *drain_new(const struct drain_config *c)
     d->c = *c;
     d->pending = 1;
     d->next = d->deliver = c->first;
-    d->last = last_segment(c);
     for (size_t i = 0; i < DRAIN_SLOTS; i++) {
         struct slot *s = &d->slots[i];
         s->d = d;
@@ -179,24 +168,39 @@ static struct held *held_find(struct drain *d, size_t number)
     return NULL;
 }
 
+/* The segment that chunks behind the present one want next: chunks name segments in any order. */
+static size_t wanted_next(const struct drain *d, size_t number)
+{
+    const struct manifest *m = d->c.m;
+    for (size_t i = d->next; i < d->c.end && i < d->next + DRAIN_AHEAD; i++) {
+        const struct manifest_chunk *c = &m->chunks[i];
+        bool goes_on = i == d->next && c->segment < number; /* it is being gathered, from here */
+        if (goes_on) continue;
+        if (c->segment != number) return c->segment;
+        if (c->sealed > m->segments[number].size - c->offset) return number + 1;
+    }
+    return number;
+}
+
 /* The segment if it is in memory, else NULL and it is on its way; the next one comes behind it. */
 static struct held *held_need(struct drain *d, size_t number)
 {
     struct held *h = held_find(d, number);
     if (!h) {
         h = &d->held[0];
-        for (size_t i = 0; i < DRAIN_SEGMENTS; i++) {
-            if (!d->held[i].fetch) h = &d->held[i];
-            if (!h->fetch) break;
-            if (d->held[i].number < h->number) h = &d->held[i];
-        }
+        for (size_t i = 1; i < DRAIN_SEGMENTS && h->fetch; i++)
+            if (!d->held[i].fetch || d->held[i].used < h->used) h = &d->held[i];
         held_start(h, number);
+        h->used = ++d->uses;
         return NULL;
     }
+    h->used = ++d->uses;
     if (!h->ready) return NULL;
-    if (number < d->last && !held_find(d, number + 1)) {
+    size_t next = wanted_next(d, number);
+    if (next != number && !held_find(d, next)) {
         struct held *other = h == &d->held[0] ? &d->held[1] : &d->held[0];
-        held_start(other, number + 1);
+        held_start(other, next);
+        other->used = ++d->uses;
     }
     return h;
 }

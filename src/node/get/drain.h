@@ -16,6 +16,7 @@
 
 #define DRAIN_SLOTS 4 /* chunks in flight: up to 6 MiB each */
 #define DRAIN_SEGMENTS 2
+#define DRAIN_AHEAD 64 /* chunks looked at for the segment that is wanted next */
 
 struct drain_config {
     const struct env *env;

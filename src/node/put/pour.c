@@ -256,11 +256,6 @@ static void seal_more(struct pour *p)
 static void slot_done(struct pour *p, struct pour_slot *s)
 {
     struct manifest_chunk *c = &s->where;
-    memcpy(c->key, s->sealed.key, 32);
-    memcpy(c->id, s->sealed.id, 32);
-    c->sealed = s->sealed.n;
-    c->plain = (uint32_t)s->len;
-    c->compression = s->sealed.compression;
     enum status st = p->c.events->chunk(p->c.arg, c);
     bytes_wipe(c, sizeof *c);
     bytes_wipe(&s->sealed, sizeof s->sealed);
@@ -270,11 +265,27 @@ static void slot_done(struct pour *p, struct pour_slot *s)
     s->state = SLOT_FREE;
 }
 
+/* true: it lies somewhere already. */
+static bool slot_begin(struct pour *p, struct pour_slot *s)
+{
+    struct manifest_chunk *c = &s->where;
+    memcpy(c->key, s->sealed.key, 32);
+    memcpy(c->id, s->sealed.id, 32);
+    c->sealed = s->sealed.n;
+    c->plain = (uint32_t)s->len;
+    c->compression = s->sealed.compression;
+    return p->c.events->found && p->c.events->found(p->c.arg, c);
+}
+
 static void pack_more(struct pour *p)
 {
     while (p->st == ST_OK && !p->dead) {
         struct pour_slot *s = slot_of(p, p->pack_n);
         if (p->pack_n >= p->read_n || s->state != SLOT_SEALED || !s->hashed) return;
+        if (!s->packed && slot_begin(p, s)) {
+            slot_done(p, s);
+            continue;
+        }
         size_t left = s->sealed.n - s->packed;
         size_t n = pour_put(p, s->out + s->packed, left, s->packed ? NULL : &s->where);
         s->packed += n;

@@ -57,6 +57,9 @@ struct pour_events {
     void (*acked)(void *arg, uint32_t i, const struct pour_segment *s);
     /* Nothing more will happen to segment i. plain: bytes of the source up to its end. */
     void (*settled)(void *arg, uint32_t i, const struct pour_segment *s, uint64_t plain);
+    /* Whether such a chunk lies somewhere already: then c->segment and c->offset are the owner's to
+     * set, and nothing of it is packed. May be NULL. */
+    bool (*found)(void *arg, struct manifest_chunk *c);
     /* The next chunk of the list; it is wiped after. */
     enum status (*chunk)(void *arg, const struct manifest_chunk *c);
     /* The end. hash: SHA-256 of all that was read (ST_OK). */

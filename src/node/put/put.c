@@ -12,7 +12,7 @@ static const struct sm_state put_states[] = {
     [PUT_READING] = {"reading", SM_BIT(PUT_QUEUED) | SM_BIT(PUT_WAITING) | SM_BIT(PUT_ENTERING) |
                                     SM_BIT(PUT_FAILED)},
     [PUT_WAITING] = {"waiting", SM_BIT(PUT_READING) | SM_BIT(PUT_FAILED)},
-    [PUT_ENTERING] = {"entering", SM_BIT(PUT_SPREADING) | SM_BIT(PUT_FAILED)},
+    [PUT_ENTERING] = {"entering", SM_BIT(PUT_QUEUED) | SM_BIT(PUT_SPREADING) | SM_BIT(PUT_FAILED)},
     [PUT_SPREADING] = {"spreading", SM_BIT(PUT_DONE) | SM_BIT(PUT_FAILED)},
     [PUT_DONE] = {"done", 0},
     [PUT_FAILED] = {"failed", 0},
@@ -258,6 +258,7 @@ static void progress(const struct put_job *j, struct put_progress *ret)
                                  .st = j->st,
                                  .size = j->size,
                                  .done = j->done,
+                                 .saved = j->saved,
                                  .rate = j->rate,
                                  .eta_ms = UINT64_MAX,
                                  .code = j->code,
@@ -385,8 +386,11 @@ void puts_turn(struct puts *p)
     for (struct put_job *j = p->jobs; j && !p->dead;) {
         job_hold(j);
         job_step(j, &running, now);
+        /* Not while its entry is still to be sent since before a restart: whoever puts to the same
+         * path next asks the job what it replaces. */
         if (!j->gone && j->sm.state == PUT_SPREADING && !j->spread && !j->appending &&
-            job_all_acked(j) && job_all_told(j))
+            job_all_acked(j) && job_all_told(j) &&
+            !(p->env.queued && p->env.queued(p->env.ctx, j->version)))
             job_over(j);
         struct put_job *next = j->gone ? p->jobs : j->next;
         job_release(j);

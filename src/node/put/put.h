@@ -21,6 +21,7 @@
 #define ENCLAVE_NODE_PUT_PUT_H
 
 #include "base/env.h"
+#include "core/files/manifest.h"
 #include "core/files/place.h"
 #include "core/ports/file.h"
 #include "core/ports/kv.h"
@@ -48,6 +49,14 @@ struct put_row {
 
 typedef void put_appended(void *arg, enum status st, uint64_t index);
 
+/* Where a chunk lies that was put before: in one segment, or going on in those behind it. */
+#define PUT_FOUND_SEGMENTS 3
+struct put_found {
+    uint64_t offset;
+    size_t n;
+    struct manifest_segment segments[PUT_FOUND_SEGMENTS];
+};
+
 struct put_env {
     const struct env *env;
     struct work work;
@@ -65,6 +74,12 @@ struct put_env {
     enum status (*rows_commit)(void *ctx, const struct put_row *rows, size_t n, kv_done *done,
                                void *arg);
     enum status (*rows_scan)(void *ctx, kv_visit *visit, void *arg);
+    /* Dedup; all three may be NULL. found: a living place of a chunk that was known before `mark`,
+     * coded as `code`. made: what a put of ours sealed, before its entry. mark: as of now. */
+    bool (*found)(void *ctx, uint64_t mark, struct place_code code, const struct manifest_chunk *c,
+                  struct put_found *ret);
+    void (*made)(void *ctx, const struct manifest *m);
+    uint64_t (*mark)(void *ctx);
     void *ctx;
 };
 
@@ -84,6 +99,7 @@ struct put_progress {
     enum status st; /* PUT_FAILED: why */
     uint64_t size;
     uint64_t done;   /* bytes of the source that lie safe enough */
+    uint64_t saved;  /* bytes that lay there already, in chunks of versions before */
     uint64_t rate;   /* bytes a second, lately */
     uint64_t eta_ms; /* UINT64_MAX: cannot be told */
     struct place_code code;

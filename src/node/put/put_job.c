@@ -133,7 +133,7 @@ static enum status table_fill(struct put_job *j, unsigned pass)
         enum status st = manifest_add_segment(m, &row);
         if (st != ST_OK) return st;
     }
-    return ST_OK;
+    return pass ? ST_OK : dedup_table(j);
 }
 
 static void wait_for_holders(struct put_job *j)
@@ -205,6 +205,7 @@ static void pass_start(struct put_job *j, struct file *f)
                                               .coded = on_coded,
                                               .acked = on_acked,
                                               .settled = on_settled,
+                                              .found = dedup_found,
                                               .chunk = on_chunk,
                                               .done = on_poured};
     const struct put_env *env = &j->puts->env;
@@ -229,6 +230,7 @@ static void pass_start(struct put_job *j, struct file *f)
                             .events = &events,
                             .arg = j};
     manifest_free(&j->m[j->pass]);
+    if (!j->pass) dedup_start(j);
     j->pour = pour_new(&c);
     if (j->pour) return;
     if (f) env->files.ops->close(f);
@@ -381,6 +383,7 @@ static void manifest_make(struct put_job *j)
     cek_wrap(now.file_kek, nonce, j->version, now.epoch, j->secret->keys.chunk.cek, j->wrap);
     bytes_wipe(&now, sizeof now);
     buf_free(&j->inner);
+    if (env->made && j->secret->keys.chunk.convergent) env->made(env->ctx, &j->m[0]);
     manifest_free(&j->m[0]);
     manifest_free(&j->m[1]);
     j->done = j->size;
@@ -438,8 +441,12 @@ static void on_appended(void *arg, enum status st, uint64_t index)
     if (st == ST_CONFLICT && !j->gone && j->sm.state == PUT_ENTERING && j->entry_last &&
         env->known(env->ctx, j->version))
         st = ST_OK;
+    bool gone = st == ST_CONFLICT && j->sm.state == PUT_ENTERING && j->uses.n && !j->whole;
     if (!j->gone) {
-        if (st != ST_OK && status_class(st) != STATUS_TRANSIENT) {
+        if (gone) { /* a segment that it refers to was let go meanwhile */
+            j->whole = true;
+            fresh(j);
+        } else if (st != ST_OK && status_class(st) != STATUS_TRANSIENT) {
             job_fail(j, st);
         } else if (st != ST_OK) {
             /* The same again: a row that comes twice changes nothing. */
@@ -480,7 +487,8 @@ void job_enter(struct put_job *j)
                               .mtime_ms = j->mtime_ms,
                               .mode = j->mode,
                               .epoch = j->epoch,
-                              .manifest = buf_view(&j->sealed)};
+                              .manifest = buf_view(&j->sealed),
+                              .uses = buf_view(&j->uses)};
         memcpy(f.version, j->version, 32);
         memcpy(f.wrap, j->wrap, TREE_WRAP);
         st = tree_add_put(&j->entry, buf_view(&j->path), j->base, &f);

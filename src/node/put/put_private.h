@@ -78,6 +78,14 @@ struct put_job {
     unsigned pass;
     struct pour *pour;
     struct manifest m[PUT_PASSES];
+    /* Dedup: chunks of m[0] that lie in segments of other versions. */
+    struct manifest foreign; /* those segments */
+    struct buf found;        /* numbers of the chunks, u32 each */
+    struct buf uses;         /* ids of the segments, ascending: goes into the entry */
+    uint64_t saved;
+    uint64_t mark; /* chunks known up to then: the same ones each time the source is read */
+    bool marked;
+    bool whole;       /* without dedup: a segment went away meanwhile */
     struct buf inner; /* the encoded manifest of the file, source of pass 1 */
     uint8_t version[32];
     struct buf sealed;
@@ -159,6 +167,13 @@ void job_run(struct put_job *j);   /* QUEUED or WAITING: begins (again) with the
 void job_enter(struct put_job *j); /* ENTERING: appends */
 void job_seg_written(struct put_job *j, unsigned pass, size_t i, enum status st);
 void job_stop(struct put_job *j);
+
+/* put_dedup.c */
+void dedup_start(struct put_job *j); /* the source is read from its start */
+bool dedup_found(void *job, struct manifest_chunk *c);
+/* The manifest's own segments are in its table: the others come behind them. */
+enum status dedup_table(struct put_job *j) MUST_USE;
+void dedup_free(struct put_job *j);
 
 /* put_spread.c */
 void spread_pump(struct put_job *j);

@@ -6,31 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_VERSION 1
+#define ROW_VERSION 2
 #define ROW_PASS 20 /* bit of a row number that tells the pass */
 
-#define PUT_ROW_FIELDS(X, M)             \
-    X(M, U8, version, 0, 0)              \
-    X(M, U8, phase, 0, 0)                \
-    X(M, U8, flags, 0, 0)                \
-    X(M, U8, asked_k, 0, 0)              \
-    X(M, U8, asked_n, 0, 0)              \
-    X(M, U8, k, 0, 0)                    \
-    X(M, U8, n, 0, 0)                    \
-    X(M, VAR16, source, PUT_PATH_MAX, 0) \
-    X(M, VAR16, path, PUT_PATH_MAX, 0)   \
-    X(M, FIX, base, 32, 0)               \
-    X(M, U64, size, 0, 0)                \
-    X(M, U64, mtime_ms, 0, 0)            \
-    X(M, U64, inode, 0, 0)               \
-    X(M, U32, mode, 0, 0)                \
-    X(M, FIX, cek, 32, 0)                \
-    X(M, FIX, dedup, 32, 0)              \
-    X(M, FIX, placement, 32, 0)          \
-    X(M, FIX, manifest_id, 32, 0)        \
-    X(M, U64, epoch, 0, 0)               \
-    X(M, FIX, wrap, TREE_WRAP, 0)        \
-    X(M, VAR16, manifest, MANIFEST_INLINE, 0)
+#define PUT_ROW_FIELDS(X, M)                  \
+    X(M, U8, version, 0, 0)                   \
+    X(M, U8, phase, 0, 0)                     \
+    X(M, U8, flags, 0, 0)                     \
+    X(M, U8, asked_k, 0, 0)                   \
+    X(M, U8, asked_n, 0, 0)                   \
+    X(M, U8, k, 0, 0)                         \
+    X(M, U8, n, 0, 0)                         \
+    X(M, VAR16, source, PUT_PATH_MAX, 0)      \
+    X(M, VAR16, path, PUT_PATH_MAX, 0)        \
+    X(M, FIX, base, 32, 0)                    \
+    X(M, U64, size, 0, 0)                     \
+    X(M, U64, mtime_ms, 0, 0)                 \
+    X(M, U64, inode, 0, 0)                    \
+    X(M, U32, mode, 0, 0)                     \
+    X(M, FIX, cek, 32, 0)                     \
+    X(M, FIX, dedup, 32, 0)                   \
+    X(M, FIX, placement, 32, 0)               \
+    X(M, FIX, manifest_id, 32, 0)             \
+    X(M, U64, epoch, 0, 0)                    \
+    X(M, FIX, wrap, TREE_WRAP, 0)             \
+    X(M, VAR16, manifest, MANIFEST_INLINE, 0) \
+    X(M, U64, saved, 0, 0)                    \
+    X(M, VAR32, uses, (size_t)TREE_USES_MAX * 32, 0)
 FIELDS_DECLARE(put_job_row, PUT_ROW_FIELDS);
 FIELDS_DEFINE(put_job_row, PUT_ROW_FIELDS);
 
@@ -110,6 +112,8 @@ struct put_job *job_new(struct puts *p, uint64_t id)
     buf_init(&j->sealed, MANIFEST_INLINE);
     buf_init(&j->inner, MANIFEST_PLAIN_MAX);
     buf_init(&j->entry, TREE_BODY_MAX);
+    buf_init(&j->found, MANIFEST_CHUNKS_MAX * 4);
+    buf_init(&j->uses, (size_t)TREE_USES_MAX * 32);
     return j;
 }
 
@@ -122,6 +126,7 @@ void job_free(struct put_job *j)
     }
     buf_free(&j->path);
     buf_free(&j->sealed);
+    dedup_free(j);
     buf_free(&j->inner);
     buf_free(&j->entry);
     free(j->source);
@@ -161,7 +166,9 @@ static void encode_job(const struct put_job *j, struct buf *out)
                             .inode = j->inode,
                             .mode = j->mode,
                             .epoch = j->epoch,
-                            .manifest = buf_view(&j->sealed)};
+                            .manifest = buf_view(&j->sealed),
+                            .saved = j->saved,
+                            .uses = buf_view(&j->uses)};
     r.flags =
         (uint8_t)((j->strict ? FLAG_STRICT : 0) | (j->stamped ? FLAG_STAMPED : 0) |
                   (k->chunk.convergent ? FLAG_CONVERGENT : 0) | (j->stream ? FLAG_STREAM : 0));
@@ -300,6 +307,8 @@ static enum status load_job(struct load *l, uint64_t id, struct bytes value)
     j->source = strndup((const char *)r.source.p, r.source.n);
     buf_bytes(&j->path, r.path);
     buf_bytes(&j->sealed, r.manifest);
+    buf_bytes(&j->uses, r.uses);
+    j->saved = r.saved;
     memcpy(j->base, r.base, 32);
     memcpy(k->chunk.cek, r.cek, 32);
     memcpy(k->chunk.dedup, r.dedup, 32);

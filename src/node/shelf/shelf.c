@@ -478,6 +478,7 @@ void enclave_files_free(struct enclave *e)
     shelf_gets_free(s);
     repair_free(s);
     puts_free(s->puts);
+    shelf_dedup_free(s);
     shelf_ended_free(s);
     shelf_depots_free(s);
     shelf_scrub_free(s);

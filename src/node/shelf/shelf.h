@@ -93,6 +93,7 @@ struct wire;
 struct depot_link; /* shelf_depots.h */
 struct repairs; /* node/repair */
 struct shelf_scrub;
+struct dedup;
 
 struct shelf {
     struct enclave *e;
@@ -100,6 +101,7 @@ struct shelf {
     struct hold *hold;
     struct puts *puts;
     struct repairs *repairs;
+    struct dedup *dedup; /* NULL: not asked yet */
     struct keep_space s_out, s_puts;
     uint64_t own_number;
     uint8_t prev_own[32];
@@ -170,6 +172,13 @@ void shelf_scrub_due(struct shelf *s);
 void shelf_scrub_tick(struct shelf *s, uint64_t now_ms);
 uint64_t shelf_scrub_next_ms(const struct shelf *s);
 void shelf_scrub_free(struct shelf *s);
+
+/* shelf_dedup.c: for put_env, whose ctx is the shelf */
+uint64_t shelf_dedup_mark(void *shelf);
+void shelf_dedup_made(void *shelf, const struct manifest *m);
+bool shelf_dedup_found(void *shelf, uint64_t mark, struct place_code code,
+                       const struct manifest_chunk *c, struct put_found *ret);
+void shelf_dedup_free(struct shelf *s);
 
 /* shelf_snap.c */
 void shelf_snap(struct shelf *s);

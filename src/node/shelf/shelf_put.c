@@ -77,6 +77,9 @@ void shelf_put_env(struct shelf *s, struct put_env *ret)
                             .queued = queued,
                             .rows_commit = rows_commit,
                             .rows_scan = rows_scan,
+                            .found = shelf_dedup_found,
+                            .made = shelf_dedup_made,
+                            .mark = shelf_dedup_mark,
                             .ctx = s};
 }
 
@@ -109,7 +112,9 @@ static void words_of(const struct put_progress *p, char *out, size_t room)
         snprintf(out, room, "safe on %u of %u, spreading", p->holders_done, p->holders);
         break;
     case PUT_DONE:
-        if (p->holders == 0)
+        if (p->holders == 0 && p->saved > 0)
+            snprintf(out, room, "as safe as the versions whose shards it shares");
+        else if (p->holders == 0)
             snprintf(out, room, "kept in the files feed, with every member");
         else if (p->holders <= 1)
             snprintf(out, room, "only on this machine");
@@ -131,11 +136,21 @@ static void words_of(const struct put_progress *p, char *out, size_t room)
     }
 }
 
+/* Behind how it goes: what need not be moved. */
+static void add_saved(const struct put_progress *p, char *out, size_t room)
+{
+    size_t n = strlen(out);
+    if (p->saved == 0 || p->phase == PUT_FAILED) return;
+    snprintf(out + n, room - n, "; %llu of %llu bytes were there already",
+             (unsigned long long)p->saved, (unsigned long long)p->size);
+}
+
 static void visit_put(struct shelf *s, const struct put_progress *p, node_transfer_visit *visit,
                       void *arg)
 {
     char words[NODE_REASON_MAX], path[512];
     words_of(p, words, sizeof words);
+    add_saved(p, words, sizeof words);
     shelf_path_text(p->path, path, sizeof path);
     struct node_transfer t = {.id = id_of(s, p->job),
                               .enclave = s->e->name,
@@ -145,6 +160,7 @@ static void visit_put(struct shelf *s, const struct put_progress *p, node_transf
                               .state = state_of(p->phase),
                               .total = p->size,
                               .bytes = p->done,
+                              .saved = p->saved,
                               .rate = p->rate,
                               .eta_ms = p->eta_ms,
                               .holders_done = p->holders_done,

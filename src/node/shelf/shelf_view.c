@@ -217,7 +217,15 @@ static void describe(struct shelf *s, const struct tree_node *node, struct node_
     free(h);
 }
 
-static void whole_hash(struct shelf *s, const struct tree_node *node, struct node_file *f)
+static bool uses(const struct tree_file *f, const uint8_t segment_id[32])
+{
+    for (size_t i = 0; i + 32 <= f->uses.n; i += 32)
+        if (memcmp(f->uses.p + i, segment_id, 32) == 0) return true;
+    return false;
+}
+
+/* What only the manifest tells. */
+static void manifest_tells(struct shelf *s, const struct tree_node *node, struct node_file *f)
 {
     uint8_t cek[32];
     struct buf plain;
@@ -228,6 +236,9 @@ static void whole_hash(struct shelf *s, const struct tree_node *node, struct nod
         manifest_open(cek, node->file.manifest, &plain) == ST_OK &&
         manifest_decode(buf_view(&plain), &m) == ST_OK) {
         if (m.kind == MANIFEST_FILE) hex_encode(BYTES_OF(m.hash), f->sha256);
+        for (size_t i = 0; i < m.chunks_n && m.kind == MANIFEST_FILE; i++)
+            if (uses(&node->file, m.segments[m.chunks[i].segment].id))
+                f->shared += m.chunks[i].plain;
         manifest_free(&m);
     }
     bytes_wipe(cek, sizeof cek);
@@ -248,7 +259,7 @@ enum status node_info(struct node *n, const char *name, struct bytes path, node_
     fill(s, node, &f, &told);
     if (!node->dir) {
         describe(s, node, &f, &detail);
-        whole_hash(s, node, &f);
+        manifest_tells(s, node, &f);
     }
     buf_u8(&detail, 0);
     if (buf_status(&detail) == ST_OK) f.detail = (const char *)detail.p;

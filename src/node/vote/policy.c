@@ -34,6 +34,8 @@ static const struct setting settings[] = {
      "how long a vote is open at least before it may be declared expired"},
     {"compression", SETTING_CHOICE, LEDGER_POLICY_COMPRESS, 0, 0, false,
      "whether words are compressed where that saves a size class: on or off"},
+    {"dedup", SETTING_CHOICE, LEDGER_POLICY_CONVERGENT, 0, 0, false,
+     "whether equal pieces of files a member puts are kept once: on or off"},
     {"history", SETTING_CHOICE, LEDGER_POLICY_NO_HISTORY, 0, 0, false,
      "whether newcomers get the keys of older files and may be shown older words: yes or no"},
     {"idle", SETTING_TIME, LEDGER_POLICY_IDLE_MS, DAY_MS, 3650 * DAY_MS, true,
