@@ -20,11 +20,11 @@
 #include "node/enclave/uplink.h"
 #include "node/node_private.h"
 
-#define ENCLAVE_DOORS_MAX 32   /* open invitations */
-#define ENCLAVE_KNOCKS_MAX 64  /* at our doors, not yet answered */
-#define ENCLAVE_INTENTS_MAX 64 /* what the owner wants in the ledger and is not there yet */
-#define POST_ALL UINT16_MAX    /* to: everybody */
-#define ENCLAVE_OUTBOX_FLY 16  /* mail entries on the way at once */
+#define ENCLAVE_DOORS_MAX 32     /* open invitations */
+#define ENCLAVE_KNOCKS_MAX 64    /* at our doors, not yet answered */
+#define ENCLAVE_INTENTS_MAX 64   /* what the owner wants in the ledger and is not there yet */
+#define POST_ALL UINT16_MAX      /* to: everybody */
+#define ENCLAVE_OUTBOX_FLY 16    /* mail entries on the way at once */
 #define ENCLAVE_NEWCOMER_MS 5000 /* words wait so long for the keys of who came in */
 #define ENCLAVE_READ_BYTES ((uint32_t)512 << 10)
 #define ENCLAVE_TAKE_BYTES ((size_t)8 << 20) /* of rows, out of one READ, in one commit */
