@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 #define WINDOW 12    /* under way at once: fewer than the daemon remembers */
-#define SLICE_MS 250 /* how often progress is looked at */
+#define SLICE_MS 250 /* the longest wait for news */
+#define LOOK_MS 1000 /* how often everything is looked at, for the progress */
 
 /* A file or directory of the job. */
 struct item {
@@ -23,6 +24,7 @@ struct item {
     uint64_t size, mtime_ms;
     bool directory;
     uint64_t id;
+    bool due; /* something was heard of it: to be looked at */
     bool over;
 };
 
@@ -34,7 +36,7 @@ struct folder {
     size_t first, next; /* all before first are over, all before next begun */
     size_t done, failed, skipped, spreading, odd;
     uint64_t bytes, total, moved; /* moved: of those that are over */
-    uint64_t began_ms;
+    uint64_t began_ms, looked_ms;
     int code;
     bool out_of_memory;
     json_t *faults;
@@ -332,16 +334,35 @@ static void show(struct folder *f, uint64_t partly, unsigned holders_done, unsig
     fflush(stderr);
 }
 
-/* Looks at everything under way. 0, or an exit code that ends it all. */
+/* Waits for news; of what there is some is marked. 0, or an exit code that ends it all. */
+static int listen(struct folder *f, uint64_t *event)
+{
+    size_t i;
+    json_t *e;
+    int code = cli_wait_event(f->c, event, SLICE_MS);
+    if (code != 0) return code;
+    json_array_foreach(json_object_get(f->c->doc, "events"), i, e)
+    {
+        uint64_t ref = cli_number(e, "ref");
+        if (strcmp(cli_text(e, "kind"), "transfer") != 0) continue;
+        for (size_t n = f->first; n < f->next; n++)
+            if (f->p[n].id == ref) f->p[n].due = true;
+    }
+    return 0;
+}
+
+/* Looks at what is due; now and then at everything. 0, or an exit code that ends it all. */
 static int look(struct folder *f)
 {
     char id[24];
     uint64_t partly = 0;
     unsigned holders = 0;
     unsigned holders_done = 0;
+    bool all = cli_now_ms() - f->looked_ms >= LOOK_MS;
     for (size_t i = f->first; i < f->next; i++) {
         struct item *it = &f->p[i];
-        if (it->over) continue;
+        if (it->over || (!all && !it->due)) continue;
+        it->due = false;
         snprintf(id, sizeof id, "%llu", (unsigned long long)it->id);
         struct enclave_param params[] = {{"id", id, 0}};
         int code = cli_call(f->c, "transfer", params, 1);
@@ -359,7 +380,10 @@ static int look(struct folder *f)
         holders_done = (unsigned)cli_number(f->c->doc, "holders_done");
     }
     while (f->first < f->next && f->p[f->first].over) f->first++;
-    show(f, partly, holders_done, holders);
+    if (all) {
+        f->looked_ms = cli_now_ms();
+        show(f, partly, holders_done, holders);
+    }
     return 0;
 }
 
@@ -373,10 +397,8 @@ static int carry_out(struct folder *f)
             code = begin(f, &f->p[f->next++]);
         if (code == 0) code = look(f);
         if (code == 0 && cli_timed_out(f->c)) code = 13;
-        if (code == 0 && f->first < f->next && f->next - f->first == WINDOW)
-            code = cli_wait_event(f->c, &event, SLICE_MS);
-        else if (code == 0 && f->first < f->n && f->next == f->n)
-            code = cli_wait_event(f->c, &event, SLICE_MS);
+        bool full = f->next - f->first == WINDOW || f->next == f->n;
+        if (code == 0 && f->first < f->n && full) code = listen(f, &event);
     }
     if (f->c->tty_err && !f->c->quiet && !f->c->json) fputs("\r\033[K", stderr);
     return code;

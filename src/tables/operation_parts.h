@@ -255,8 +255,7 @@ static const struct op_param p_history_share[] = {
     OPTION("last", NULL, OP_NUMBER, 0, 'n', "N", "only the last N of it (at most 1000)")};
 static const struct op_param p_history_export[] = {
     SECRET("password", "seals the file"),
-    POSITIONAL("local", OP_LOCAL, OP_REQUIRED, "FILE", "the file to write"),
-    ENCLAVE,
+    POSITIONAL("local", OP_LOCAL, OP_REQUIRED, "FILE", "the file to write"), ENCLAVE,
     FLAG("replace", 0, 'f', "replace FILE if it exists"),
     FLAG("plain", OP_ONLY_CLI, 0,
          "readable JSON lines without any seal: whoever gets the file reads it")};

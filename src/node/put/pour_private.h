@@ -70,6 +70,7 @@ struct pour_seg {
     bool known;
     bool skip; /* nothing of it can be sent now */
     bool closed;
+    bool passed; /* a row of it is gone: who comes now is too late for this pass */
     bool rooting;
     bool rooted;
     bool go;

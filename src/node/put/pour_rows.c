@@ -332,7 +332,9 @@ static void rows_reap(struct pour_seg *seg)
         bool wanted = !r || !r->coded || r->uses;
         for (unsigned c = 0; c < n && !wanted; c++)
             wanted = seg->columns[c].state == COLUMN_SENDING && seg->columns[c].next_row <= i;
-        if (r && !wanted) row_free(r);
+        if (!r || wanted) continue;
+        row_free(r);
+        seg->passed = true;
     }
 }
 
@@ -363,6 +365,9 @@ void pour_rows(struct pour *p)
     while (*at && p->st == ST_OK && !p->dead) {
         struct pour_seg *seg = *at;
         code_more(seg);
+        /* A holder whose link is only being made gets what no row is missing of yet. */
+        for (unsigned c = 0; c < p->c.code.n && !seg->skip && !seg->passed; c++)
+            if (seg->columns[c].state == COLUMN_AWAY) column_open(seg, c);
         for (unsigned c = 0; c < p->c.code.n; c++) column_send(&seg->columns[c]);
         rows_reap(seg);
         if (!seg_settled(seg)) {

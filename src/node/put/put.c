@@ -345,25 +345,45 @@ static void job_over(struct put_job *j)
     job_release(j);
 }
 
+/* Whether no further job may begin: something large runs, or what cannot be told yet, or much. */
+static bool occupied(const struct puts *p)
+{
+    unsigned n = 0;
+    for (const struct put_job *j = p->jobs; j; j = j->next) {
+        if (!j->turn) continue;
+        bool small = j->stamped && !j->stream && j->size <= PUT_SMALL;
+        if (!small || ++n == PUT_RUNNING_MAX) return true;
+    }
+    return false;
+}
+
+/* A put to the same path that was asked for earlier becomes a version earlier. */
+static bool is_second(const struct put_job *j)
+{
+    for (const struct put_job *k = j->puts->jobs; k != j; k = k->next) {
+        bool before = k->sm.state == PUT_QUEUED || k->sm.state == PUT_READING;
+        if (before && bytes_same(buf_view(&k->path), buf_view(&j->path))) return true;
+    }
+    return false;
+}
+
 /* What this job can do now. */
-static void job_step(struct put_job *j, bool *running, uint64_t now)
+static void job_step(struct put_job *j, uint64_t now)
 {
     bool due = now >= j->retry_ms || j->ups != puts_ups(j->puts);
     switch ((enum put_phase)j->sm.state) {
     case PUT_QUEUED:
-        if (*running || !due) break;
+        if (!due || occupied(j->puts) || is_second(j)) break;
         if (j->stream && j->stamped) { /* what came through the pipe went with the last run */
             job_fail(j, ST_CLOSED);
             break;
         }
-        *running = true;
         job_run(j);
         break;
     case PUT_WAITING:
-        if (*running || !due) break;
+        if (!due || occupied(j->puts)) break;
         job_reassign(j);
         if (!job_could_send(j)) break;
-        *running = true;
         job_run(j);
         break;
     case PUT_ENTERING:
@@ -380,12 +400,10 @@ void puts_turn(struct puts *p)
     p->inside = true;
     p->pending++;
     uint64_t now = env_mono_ms(p->env.env);
-    bool running = false;
-    for (struct put_job *j = p->jobs; j; j = j->next) running = running || j->turn;
     /* A step may end its job: hold it, and go on from the next before it is let go. */
     for (struct put_job *j = p->jobs; j && !p->dead;) {
         job_hold(j);
-        job_step(j, &running, now);
+        job_step(j, now);
         /* Not while its entry is still to be sent since before a restart: whoever puts to the same
          * path next asks the job what it replaces. */
         if (!j->gone && j->sm.state == PUT_SPREADING && !j->spread && !j->appending &&

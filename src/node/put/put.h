@@ -5,8 +5,8 @@
  * as soon as one loss is survivable (strict: when every column is
  * acknowledged) and then spread to the holders that were away. Each
  * put is a durable job: what was acknowledged is not sent again after a crash.
- * One struct puts serves all jobs of one enclave; PUT_RUNNING_MAX run at once,
- * more wait their turn.
+ * One struct puts serves all jobs of one enclave; of small sources PUT_RUNNING_MAX
+ * run at once, of others one; more wait their turn.
  *
  * Owns: its jobs. Borrows struct put_env's functions and hold until puts_free.
  * Errors: put_start: ST_USAGE, ST_BUSY (PUT_JOBS_MAX), ST_TOO_BIG, ST_NO_MEMORY. A
@@ -15,7 +15,7 @@
  *     (it broke off) and ST_UNREACHABLE (too few took their columns while it was read).
  * Order: puts_new, puts_resume once (loads the jobs of before), put_start*.
  *     Events never run inside the call.
- * Memory: below 128 MiB for any file and profile; PUT_RUNNING_MAX is 1.
+ * Memory: below 128 MiB for any file and profile, and for as many small ones as run at once.
  */
 #ifndef ENCLAVE_NODE_PUT_PUT_H
 #define ENCLAVE_NODE_PUT_PUT_H
@@ -29,7 +29,8 @@
 #include "node/hold/hold.h"
 
 #define PUT_JOBS_MAX 1024
-#define PUT_RUNNING_MAX 1
+#define PUT_RUNNING_MAX 8             /* small ones; a larger one runs alone */
+#define PUT_SMALL ((uint64_t)1 << 20) /* bytes of the source */
 #define PUT_PATH_MAX 4096
 #define PUT_ROWS_MAX 256 /* of one rows_commit */
 

@@ -292,6 +292,7 @@ static void on_opened(void *arg, enum status st, struct file *f, const struct fi
                 env->files.ops->close(f);
             else
                 pass_start(j, f);
+            puts_turn(j->puts); /* if it is small, it leaves room for another */
         }
     }
     job_release(j);
