@@ -83,6 +83,13 @@ static enum status say(struct daemon_fault *fault, enum status st, const char *w
         snprintf(fault->text, sizeof fault->text,
                  "%s was written by a newer version of enclave: use that one", path);
         break;
+    case ST_INTEGRITY:
+        snprintf(fault->text, sizeof fault->text,
+                 "the %s %s is damaged. Restore a backup of the whole home directory; without one, "
+                 "move it away, type enclave init, and be invited again: what you put is with the "
+                 "others as long as enough of them keep it",
+                 what, path);
+        break;
     default: snprintf(fault->text, sizeof fault->text, "%s %s: %s", what, path, status_text(st));
     }
     return st;

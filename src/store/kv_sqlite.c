@@ -469,7 +469,8 @@ enum status kv_sqlite_open(uv_loop_t *loop, const char *path, struct kv_sqlite *
     return ST_OK;
 out:
     release(s);
-    return st;
+    /* These words are right: where they fail, the file says of itself what cannot be. */
+    return st == ST_BUG ? ST_INTEGRITY : st;
 }
 
 static void on_stopped(void *arg)

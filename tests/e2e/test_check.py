@@ -69,7 +69,7 @@ def rot(ada, bob):
     a = ada("repair", "--yes")
     expect(a["sound"] and a["shards_mended"] == 7, f"{a}")
     expect({s: s.read_bytes() for s in ada.shards()} == whole, "they were made otherwise")
-    a = bob("check", "--read-data", "100")
+    a = bob("check", "analytical-society", "--read-data", "100")
     expect(a["sound"] and a["far"] > 0 and a["far_away"] == 0, f"{a}")
 
 

@@ -409,6 +409,37 @@ static void bad_files_are_named(void **state)
 
 /* A child whose files may not grow meets what a full disk is; what was acknowledged stays and, with
  * room again, it goes on. */
+/* Whatever byte of the first page has changed: it opens and gives what was kept, or is refused with a
+ * reason. Nothing else. */
+static void each_byte_of_the_head_may_rot(void **state)
+{
+    struct place *p = *state;
+    struct box b;
+    assert_int_equal(open_box(&b, p), ST_OK);
+    struct kv_write w = put(1, 1, BYTES_LIT("kept"));
+    assert_int_equal(commit(&b, &w, 1), ST_OK);
+    close_box(&b);
+    int fd = open(p->db, O_RDWR);
+    assert_true(fd >= 0);
+    for (off_t at = 0; at < 140; at++) {
+        uint8_t was, rot;
+        struct buf got = BUF_INIT;
+        assert_int_equal(pread(fd, &was, 1, at), 1);
+        rot = (uint8_t)~was;
+        assert_int_equal(pwrite(fd, &rot, 1, at), 1);
+        enum status st = open_box(&b, p);
+        if (st == ST_OK) {
+            st = get(&b, 1, 1, &got);
+            if (st == ST_OK) assert_true(bytes_same(buf_view(&got), BYTES_LIT("kept")));
+            close_box(&b);
+        }
+        if (st == ST_BUG || st == ST_NOT_FOUND) fail_msg("byte %d: %s", (int)at, status_text(st));
+        buf_free(&got);
+        assert_int_equal(pwrite(fd, &was, 1, at), 1);
+    }
+    close(fd);
+}
+
 static void full_disk_is_said(void **state)
 {
     struct place *p = *state;
@@ -525,6 +556,7 @@ int main(void)
         TEST(limits_hold),
         TEST(one_process_at_a_time),
         TEST(bad_files_are_named),
+        TEST(each_byte_of_the_head_may_rot),
         TEST(full_disk_is_said),
         TEST(killed_keeps_what_it_said),
     };

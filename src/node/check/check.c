@@ -121,7 +121,7 @@ enum status node_check(struct node *n, const struct node_check_ask *ask)
     struct enclave *e = node_find(n, ask->enclave);
     if (e == NULL) return ST_NOT_FOUND;
     if (ask->percent > 100) return ST_USAGE;
-    if (e->shelf == NULL || e->group == NULL) return ST_DENIED;
+    if (e->shelf == NULL || e->group == NULL || e->halted) return ST_DENIED;
     if (enclave_checking(e)) return ST_BUSY;
     struct check *c = calloc(1, sizeof *c);
     struct check_bad *bad = calloc(CHECK_BAD_MAX, sizeof *bad);
