@@ -268,6 +268,26 @@ static void pump(struct audit *a, struct audit_round *r)
     buf_free(&b);
 }
 
+/* What everybody knows is not shown again, and a disk that lost all of it not shard by shard: repair and the
+ * score need no more. */
+static bool worth_showing(const struct audit *a, uint16_t holder, const struct audit_ask *ask,
+                          enum audit_verdict v)
+{
+    const struct audit_holder *h = audit_holder_of(a, holder);
+    uint64_t now = wall(a);
+    unsigned shown = 0;
+    if (h == NULL || !AUDIT_IS_PROOF(v)) return false;
+    for (size_t i = 0; i < h->n_faults; i++) {
+        const struct audit_fault *f = &h->faults[i];
+        if (!AUDIT_IS_PROOF(f->verdict) || now >= f->time_ms + AUDIT_LOST_AGAIN_MS) continue;
+        if (f->verdict == v && f->index == ask->c.index &&
+            memcmp(f->segment_id, ask->c.segment_id, 32) == 0)
+            return false;
+        if (f->by == group_leaf(a->e->group)) shown++;
+    }
+    return shown < AUDIT_PROOFS_DAY;
+}
+
 static void judge(struct audit *a, struct audit_round *r, struct audit_ask *ask,
                   const struct audit_answer *m)
 {
@@ -288,7 +308,8 @@ static void judge(struct audit *a, struct audit_round *r, struct audit_ask *ask,
         try_again(a, r, ask);
         return;
     }
-    if (AUDIT_IS_PROOF(v) && audit_proof_make(r->holder, &ask->c, m, &proof) == ST_OK) {
+    if (worth_showing(a, r->holder, ask, v) &&
+        audit_proof_make(r->holder, &ask->c, m, &proof) == ST_OK) {
         keep_begin(&b, &a->e->node->keep);
         audit_proof_add(a, buf_view(&proof), &b);
         keep(a, &b);

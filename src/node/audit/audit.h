@@ -34,6 +34,7 @@
 #define AUDIT_DAYS 30
 #define AUDIT_PUBLISH_MS \
     (UINT64_C(6) * 3600 * 1000)        /* rows wait so long for others to come along */
+#define AUDIT_PROOFS_DAY 24            /* that we show about one holder in a day */
 #define AUDIT_PROOFS_MAX 64            /* waiting for feed 3 */
 #define AUDIT_TURN_MS UINT64_C(600000) /* between those who may write the daily sum */
 #define AUDIT_LOST_AGAIN_MS (UINT64_C(24) * 3600 * 1000)
