@@ -468,7 +468,7 @@ struct placing {
 static bool on_segment(void *arg, const struct tree_segment *t)
 {
     struct placing *c = arg;
-    if (!tree_needs(c->tree, t->id, c->p->m.env.wall_ms(&c->p->m))) return true;
+    if (!tree_needs(c->tree, t->id)) return true;
     for (uint8_t i = 0; i < t->n; i++) {
         if (t->at[i] != c->leaf) continue;
         c->s->checked[CHECK_PLACES]++;
