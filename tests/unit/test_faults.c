@@ -24,7 +24,12 @@
 #define REAL 0
 #define STEPS 4000 /* of 100 ms, virtual */
 #define SOURCE_BYTES ((size_t)300 << 10)
-#define SHARE 5 /* without FAULTS_ALL: each so many-th call of a kind */
+/* Without FAULTS_ALL: each so many-th call of a kind. */
+#ifdef __SANITIZE_ADDRESS__
+#define SHARE 12
+#else
+#define SHARE 5
+#endif
 
 static const char *const kinds[FAULTY_KINDS] = {"EIO", "ENOSPC", "short", "kill", "torn"};
 
