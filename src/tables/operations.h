@@ -13,7 +13,7 @@
 
 #include "base/bytes.h"
 
-#define OPERATION_PARAMS_MAX 12
+#define OPERATION_PARAMS_MAX 16
 
 enum op_kind {
     OP_POSITIONAL, /* enclave send TEXT */

@@ -42,12 +42,19 @@ def lost(w):
     expect(not (w.path / "bad").exists(), "unverified bytes were written")
     left = [p.name for p in w.path.iterdir() if p.name.endswith(".part")]
     expect(not left, f"pieces lie about: {left}")
-    audited(ada, bob, eve)
+    audited(w, ada, bob, eve)
 
 
-def audited(ada, bob, eve):
-    """an audit finds what is damaged and what is gone, names who lost it, and tells everybody"""
-    for shard in eve.shards()[1:]:
+def audited(w, ada, bob, eve):
+    """an audit finds what is damaged and what is gone, names who lost it, and tells everybody; then it
+    is made again"""
+    before = {p.nick: set(p.shards()) for p in (ada, eve)}
+    ada("put", str(lib.random_file(w.path / "kept", 3 << 20)), "--wait")
+    bob.until("listed", lambda: "kept" in bob.files())
+    new = {p.nick: sorted(set(p.shards()) - before[p.nick]) for p in (ada, eve)}
+    for shard in new["ada"] + new["eve"][:1]:
+        lib.flip_byte(shard, 140)
+    for shard in new["eve"][1:]:
         shard.unlink()
     lost_ones = {h["nick"]: h for h in bob("audit", "--now", code=INTEGRITY)["holders"]}
     expect(set(lost_ones) == {"ada", "eve"}, f"{lost_ones}")
@@ -68,6 +75,8 @@ def audited(ada, bob, eve):
     expect(verdict["whole"] and verdict["proofs"] >= 2, f"{verdict}")
     expect(bob("storage", "why", "bob", code=USAGE)["next"], "nothing to type next")
     bob("storage", "why", "nobody", code=NOT_FOUND)
+    bob.until("all is made again", lambda: bob.info("kept")["may_vanish"] == 2)
+    expect(ada("check")["shards_bad"] <= 1, "the one of the file that is beyond repair")
 
 
 def begin(member, *words):

@@ -418,6 +418,12 @@ void repairs_heard(struct repairs *r, uint16_t leaf)
     if (leaf < REPAIRS_LEAVES) r->heard_ms[leaf] = now;
 }
 
+void repairs_own_soon(struct repairs *r)
+{
+    uint64_t soon = mono(r) + 1000;
+    if (soon < r->own_ms) r->own_ms = soon;
+}
+
 void repairs_even_out(struct repairs *r)
 {
     r->evening = true;

@@ -67,6 +67,7 @@ void repairs_restore(struct repairs *r, struct bytes row); /* one that is not wh
 void repairs_look(struct repairs *r);
 /* A PLACED or OP of that member was folded. */
 void repairs_heard(struct repairs *r, uint16_t leaf);
+void repairs_own_soon(struct repairs *r); /* the own store is asked now, not within a day */
 /* A column is known to be lost: told to all, then made again. */
 void repairs_lost(struct repairs *r, uint16_t holder, const uint8_t segment_id[32], uint8_t index);
 /* Moves columns to those who have few of a segment, once; whoever asks for it does it. */
