@@ -83,7 +83,7 @@ static bool on_far(void *arg, const struct tree_segment *t)
     struct check *c = arg;
     if (!tree_needs(shelf_of(c)->tree, t->id)) return true;
     for (unsigned i = 0; i < t->n; i++)
-        if (t->at[i] != own_leaf(c) && t->at[i] != PLACE_NOBODY && drawn(c))
+        if (t->at[i] != own_leaf(c) && t->at[i] < PLACE_LOST && drawn(c))
             add(c, t->id, t->at[i], (uint8_t)i, t->rows * (uint64_t)SHARD_UNIT);
     return true;
 }

@@ -18,13 +18,11 @@ struct suffering {
 static bool on_segment(void *arg, const struct tree_segment *t)
 {
     struct suffering *s = arg;
-    const struct ledger *l = group_ledger(s->c->e->group);
     unsigned good = 0, bad = 0;
     for (unsigned i = 0; i < t->n; i++) {
-        const struct ledger_leaf *leaf = ledger_leaf(l, t->at[i]);
         if (check_is_bad(s->c, t->id, t->at[i], (uint8_t)i))
             bad++;
-        else if (t->at[i] != PLACE_NOBODY && (leaf == NULL || leaf->member_now))
+        else if (shelf_holds(s->c->e->shelf, t->at[i]))
             good++;
     }
     s->bad += bad;
