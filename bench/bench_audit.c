@@ -95,6 +95,13 @@ static void round_step(struct score *s, const struct rule *r, const struct audit
     }
 }
 
+/* Asked again, and lost again. */
+static bool twice(double p)
+{
+    bool first = chance() < p;
+    return first && chance() < p;
+}
+
 static void one_round(const struct run *run, bool lost[SHARDS], struct audit_tally *t)
 {
     struct audit_draw draws[AUDIT_ROUND];
@@ -106,7 +113,7 @@ static void one_round(const struct run *run, bool lost[SHARDS], struct audit_tal
     for (size_t i = 0; i < n; i++) {
         bool *bad = &lost[draws[i].shard];
         t->asked++;
-        if (dead || (chance() < run->dropped && chance() < run->dropped)) {
+        if (dead || twice(run->dropped)) {
             t->late++;
         } else if (!*bad) {
             t->right++;
@@ -131,6 +138,9 @@ static void one_holder(const struct run *run, struct outcome *o, size_t at)
     static bool lost[SHARDS], whole[SHARDS];
     struct audit_score ours;
     struct score scores[RULES];
+    const uint64_t micro = AUDIT_MICRO, below = AUDIT_SUSPENDED, far_below = AUDIT_DRAINED;
+    const double suspended = (double)below / (double)micro;
+    const double drained = (double)far_below / (double)micro;
     audit_score_init(&ours);
     for (size_t i = 0; i < SHARDS; i++) lost[i] = chance() < run->lost;
     for (size_t r = 0; r < RULES; r++) {
@@ -150,8 +160,8 @@ static void one_holder(const struct run *run, struct outcome *o, size_t at)
             if (r == 0) score = audit_score_micro(&ours) / (double)AUDIT_MICRO;
             if (h < 0) continue;
             note(&o[r].first[at], t.wrong + t.gone > 0 || (run->kind == SILENT && t.late > 0), h);
-            note(&o[r].suspended[at], score < AUDIT_SUSPENDED / (double)AUDIT_MICRO, h);
-            note(&o[r].drained[at], score < AUDIT_DRAINED / (double)AUDIT_MICRO, h);
+            note(&o[r].suspended[at], score < suspended, h);
+            note(&o[r].drained[at], score < drained, h);
         }
     }
 }

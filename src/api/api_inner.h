@@ -8,6 +8,7 @@
 #define ENCLAVE_API_API_INNER_H
 
 #include "api/api.h"
+#include "node/node_storage.h"
 
 struct call;
 

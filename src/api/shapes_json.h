@@ -8,7 +8,7 @@
 #ifndef ENCLAVE_API_SHAPES_JSON_H
 #define ENCLAVE_API_SHAPES_JSON_H
 
-#include "node/node.h"
+#include "node/node_storage.h"
 
 #include <jansson.h>
 

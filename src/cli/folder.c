@@ -228,7 +228,9 @@ static int list_tree(struct folder *f, const char *path, const char *local)
     json_array_foreach(json_object_get(doc, "files"), i, o)
     {
         char *own = path_of(o);
-        char *to = own != NULL ? joined(local, own + strlen(path) + (*path != '\0')) : NULL;
+        char *to = own != NULL && local != NULL
+                       ? joined(local, own + strlen(path) + (*path != '\0'))
+                       : NULL;
         struct stat st;
         struct item it = {.size = cli_number(o, "size"), .mtime_ms = time_of(o)};
         if (to == NULL)
@@ -486,7 +488,7 @@ int cli_put_folder(struct cli *c)
         code = cli_fail(c, errno == ENOENT ? 4 : 1, NULL, "%s: %s", local, strerror(errno));
     else if (!S_ISDIR(st.st_mode))
         code = cli_fail(c, 2, "the same without -r", "%s is not a directory", local);
-    if (code == 0) walk(&f, local, path);
+    if (code == 0 && local != NULL) walk(&f, local, path);
     code = finish(&f, code, path);
     free(local);
     free(path);

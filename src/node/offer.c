@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* How much this machine keeps for each enclave: the configuration's word, until its owner says another. */
 #include "node/enclave/enclave.h"
+#include "node/node_storage.h"
 
 #include <stdlib.h>
 

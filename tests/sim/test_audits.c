@@ -12,6 +12,7 @@
 #include "crypto/secret.h"
 #include "crypto/sign.h"
 #include "node/audit/audit_private.h"
+#include "node/node_storage.h"
 #include "sim/world.h"
 
 #define HOUR UINT64_C(3600000)

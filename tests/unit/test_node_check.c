@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "node/node_storage.h"
 #include "node/shelf/shelf.h"
 #include "unit/people.h"
 

@@ -19,6 +19,7 @@
 #include "core/audit/receipt.h"
 #include "core/audit/serve.h"
 #include "node/enclave/enclave.h"
+#include "node/node_storage.h"
 
 #define AUDIT_HOUR_MS UINT64_C(3600000)
 #define AUDIT_FIRST_MS UINT64_C(300000)         /* after the start, and up to */

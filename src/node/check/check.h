@@ -15,6 +15,7 @@
 #define ENCLAVE_NODE_CHECK_CHECK_H
 
 #include "node/enclave/enclave.h"
+#include "node/node_storage.h"
 
 /* Of enclave.c. */
 void enclave_check_tick(struct enclave *e, uint64_t now_ms);

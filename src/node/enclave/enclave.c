@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "node/enclave/enclave.h"
-#include "node/check/check.h"
 #include "node/audit/audit.h"
+#include "node/check/check.h"
 #include "node/enclave/handover.h"
 #include "node/post/early.h"
 

@@ -49,7 +49,7 @@ struct fetch {
     uint8_t *from[SHARD_COLUMNS_MAX];
     unsigned made_n;
     const struct part *given[SHARD_COLUMNS_MAX]; /* where column i came from */
-    uint64_t size; /* of the payload, as a good shard says */
+    uint64_t size;                               /* of the payload, as a good shard says */
 };
 
 /* Columns that are wanted. */

@@ -350,7 +350,8 @@ void archive_change(struct node *n, const uint8_t enclave_id[32], const uint8_t 
         buf_free(&changed);
         buf_free(&row);
     }
-    if (later) change_later(n->archives, enclave_id, author, uuid, text, time_ms);
+    if (later && n->archives != NULL)
+        change_later(n->archives, enclave_id, author, uuid, text, time_ms);
 }
 
 struct sweeping {

@@ -16,6 +16,7 @@
 #include "node/enclave/enclave.h"
 #include "node/get/get.h"
 #include "node/hold/hold.h"
+#include "node/node_storage.h"
 #include "node/put/put.h"
 
 #define SHELF_GETS_MAX 16
@@ -91,7 +92,7 @@ struct shelf_bad {
 
 struct wire;
 struct depot_link; /* shelf_depots.h */
-struct repairs; /* node/repair */
+struct repairs;    /* node/repair */
 struct shelf_scrub;
 struct dedup;
 
@@ -101,7 +102,7 @@ struct shelf {
     struct hold *hold;
     struct puts *puts;
     struct repairs *repairs;
-    bool puts_before; /* begun before this start, and not all over */
+    bool puts_before;    /* begun before this start, and not all over */
     struct dedup *dedup; /* NULL: not asked yet */
     struct keep_space s_out, s_puts;
     uint64_t own_number;

@@ -83,7 +83,9 @@ static enum status state_terms(struct shelf *s, struct depot_take *r, node_done 
     r->seats = (struct list){seats[0], n};
     buf_init(&body, TREE_BODY_MAX);
     tree_body_start(&body);
-    return queue(s, &body, tree_add_depot(&body, r), done, arg);
+    enum status st = queue(s, &body, tree_add_depot(&body, r), done, arg);
+    r->seats = (struct list){NULL, 0}; /* they lie here */
+    return st;
 }
 
 /* The one who stated the terms renews them; if it is late, or gone, the member of the lowest number does,
