@@ -508,7 +508,7 @@ static const struct op_field f_audit[] = {
 SHAPE(audit, "Audit", f_audit);
 
 static const struct op_field f_audits[] = {
-    LIST("holders", audit, "the other members"),
+    LIST("holders", audit, "the other members, and storage nodes"),
 };
 SHAPE(audits, "Audits", f_audits);
 
@@ -638,7 +638,20 @@ static const struct op_field f_problem[] = {
 SHAPE(problem, "Problem", f_problem);
 
 static const struct op_shape *const all[] = {
-    &shape_done, &shape_words, &shape_daemon, &shape_version, &shape_enclave, &shape_enclaves, &shape_loss, &shape_invitation, &shape_ballot, &shape_proposal, &shape_proposals, &shape_vote, &shape_setting, &shape_policy, &shape_member, &shape_members, &shape_verdict, &shape_proof, &shape_kit, &shape_revoked, &shape_sent, &shape_sign, &shape_message, &shape_messages, &shape_search, &shape_transfer, &shape_transfers, &shape_file, &shape_files, &shape_event, &shape_events, &shape_status, &shape_key, &shape_peer, &shape_peers, &shape_problem, &shape_kept, &shape_archive, &shape_history, &shape_history_job, &shape_shared, &shape_holder, &shape_storage, &shape_hurt, &shape_check, &shape_file_version, &shape_file_versions, &shape_retention, &shape_gc, &shape_drill, &shape_audit_fault, &shape_audit, &shape_audits, &shape_audit_entry, &shape_audit_log, &shape_audit_verdict};
+    &shape_done,    &shape_words,        &shape_daemon,        &shape_version,
+    &shape_enclave, &shape_enclaves,     &shape_loss,          &shape_invitation,
+    &shape_ballot,  &shape_proposal,     &shape_proposals,     &shape_vote,
+    &shape_setting, &shape_policy,       &shape_member,        &shape_members,
+    &shape_verdict, &shape_proof,        &shape_kit,           &shape_revoked,
+    &shape_sent,    &shape_sign,         &shape_message,       &shape_messages,
+    &shape_search,  &shape_transfer,     &shape_transfers,     &shape_file,
+    &shape_files,   &shape_event,        &shape_events,        &shape_status,
+    &shape_key,     &shape_peer,         &shape_peers,         &shape_problem,
+    &shape_kept,    &shape_archive,      &shape_history,       &shape_history_job,
+    &shape_shared,  &shape_holder,       &shape_storage,       &shape_hurt,
+    &shape_check,   &shape_file_version, &shape_file_versions, &shape_retention,
+    &shape_gc,      &shape_drill,        &shape_audit_fault,   &shape_audit,
+    &shape_audits,  &shape_audit_entry,  &shape_audit_log,     &shape_audit_verdict};
 
 const struct op_shape *const *shapes_all(size_t *ret_n)
 {
