@@ -121,6 +121,10 @@ def kept(w):
     lib.flip_byte(node.shards()[0])
     a = node.run("--check")
     expect(a.code == 8 and b" 1 not whole" in a.out, f"{a}")
+    away = {h["holder"]: h for h in bob("audit", "--now", code=INTEGRITY)["holders"]}[4096]
+    # What it answered when it was last there stands; that it is away lowers its availability.
+    expect(away["text"] == "away" and away["lost"] > 0 and away["looks"] == 2, f"{away}")
+    expect(away["availability"] < 90, f"{away}")
     bob("storage", "remove", "4097", "--yes", code=NOT_FOUND)
     bob("storage", "remove", "4096", "--yes")
     bob.until("let go of", lambda: nodes(bob)[0]["state"] == "let go")

@@ -493,6 +493,8 @@ static void tick_round(struct audit *a, struct audit_round *r, uint64_t now)
     if (!linked(a, r->holder)) {
         if (over(r) && (r->n > 0 || !is_node(r->holder))) {
             maybe_end(a, r);
+        } else if (is_node(r->holder) && shelf_depot_away(a->e->shelf, r->holder)) {
+            end_round(a, r, r->tally.asked > 0, "away");
         } else if (now >= r->until_ms) {
             end_round(a, r, r->tally.asked > 0, "no link to it comes about");
         } else {

@@ -381,7 +381,9 @@ static void link_tick(struct depot_link *l, const struct depot_taken *t, uint64_
                       uint64_t *next)
 {
     busy = busy || now < l->want_ms;
-    bool due = busy || now >= l->visit_ms || now >= l->live_ms || l->stuck;
+    /* New terms that most have signed are brought at once, once a link. */
+    bool news = l->complete && l->state.expiry < t->expiry && l->brought_expiry != t->expiry;
+    bool due = busy || news || now >= l->visit_ms || now >= l->live_ms || l->stuck;
     if (l->line == NULL) {
         if (due && now >= l->dial_ms) dial(l, t);
         earlier(next, due ? l->dial_ms : l->visit_ms);
@@ -496,6 +498,13 @@ bool shelf_depot_present(const struct shelf *s, uint16_t number)
 {
     const struct depot_link *l = link_of(s, number);
     return l != NULL && (l->up || (l->told && l->state.known && !l->missed));
+}
+
+bool shelf_depot_away(const struct shelf *s, uint16_t number)
+{
+    const struct depot_link *l = link_of(s, number);
+    return l != NULL && l->line == NULL && l->missed && l->pause_ms >= 4 * DEPOT_AGAIN_MS &&
+           now_of(l) < l->dial_ms;
 }
 
 bool shelf_depot_find(const struct shelf *s, const char *text, size_t len, uint16_t *ret)

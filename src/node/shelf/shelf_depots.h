@@ -88,6 +88,8 @@ enum status shelf_depot_send(struct shelf *s, uint16_t number, uint8_t type,
                              struct bytes payload) MUST_USE;
 /* A node by its number or its address. */
 bool shelf_depot_find(const struct shelf *s, const char *text, size_t len, uint16_t *ret);
+/* It was tried again and again, without a link coming about. */
+bool shelf_depot_away(const struct shelf *s, uint16_t number);
 /* Was there when it was last tried, and keeps something for us. */
 bool shelf_depot_present(const struct shelf *s, uint16_t number);
 /* The room's seats, ascending; false: what the sentinel tells is not what the ledger says (yet). */
