@@ -798,7 +798,7 @@ struct node_audit_fault {
 };
 struct node_audit {
     uint16_t holder;
-    const char *nick;      /* a storage node's address */
+    const char *nick;
     bool asking;           /* it is being asked now, or its turn is coming */
     unsigned score;        /* percent */
     const char *standing;  /* "good", "suspended", "drained" */
@@ -814,7 +814,7 @@ struct node_audit {
     size_t n_faults;
 };
 typedef void node_audit_visit(void *arg, const struct node_audit *a);
-/* The other members and the storage nodes, as this one knows them. ST_PENDING: not inside yet. */
+/* The other members, as this one knows them. ST_PENDING: not inside yet. */
 enum status node_audits(struct node *n, const char *enclave, node_audit_visit *visit,
                         void *arg) MUST_USE;
 /* One of them, with its faults. ST_USAGE: that is ourselves. */
