@@ -79,8 +79,7 @@ def let_go_and_back(ada, bob, offer):
 
 
 def kept(w):
-    """a node taken on by one, signed by both, filled, audited, let go of and taken on again, restarted,
-    read from without its writer"""
+    """a node taken on, filled, audited, let go of, back again, restarted, read from without its writer"""
     sentinel = w.sentinel()
     ada, bob = lib.found(w, sentinel, "ada", "bob")
     node = Node(w, "node")
