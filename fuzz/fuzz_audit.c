@@ -12,7 +12,8 @@ static const struct audit_segment segment = {.root = {3}, .rows = 2, .k = 2, .n 
 
 static void answer(struct bytes in)
 {
-    const struct audit_challenge c = {.req = 1, .index = 1, .count = 3, .wait_ms = 30000};
+    const struct audit_challenge c = {
+        .req = 1, .index = 1, .count = 3, .root = {3}, .wait_ms = 30000};
     struct audit_answer a;
     uint32_t no;
     if (fields_decode(&audit_answer_fields, in, &a) != ST_OK) return;

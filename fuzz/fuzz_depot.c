@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files core/holder core/grant core/room node/depot */
+/* uses: base crypto core/files core/audit core/holder core/grant core/room node/depot */
 /*
  * A storage node and callers who mean ill, over the simulator's store and database:
  *

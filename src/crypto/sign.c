@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "crypto/sign.h"
 
+#include "crypto/hash.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* SubjectPublicKeyInfo of an Ed25519 key is this and then the key. */
+static const uint8_t SPKI_HEAD[12] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+                                      0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+
+void sign_pin(const uint8_t public_key[SIGN_PUBLIC], uint8_t ret[32])
+{
+    SHA256_OF(ret, BYTES_OF(SPKI_HEAD), BYTES(public_key, SIGN_PUBLIC));
+}
 
 void sign_public(const uint8_t seed[SIGN_SEED], uint8_t ret_public[SIGN_PUBLIC])
 {

@@ -28,4 +28,7 @@ enum status sign_labelled_verify(const uint8_t public_key[SIGN_PUBLIC], const ch
                                  const struct bytes *parts, size_t n,
                                  const uint8_t sig[SIGN_SIZE]) MUST_USE;
 
+/* SHA-256 of its SPKI (RFC 8410): what a TLS server with this key is pinned by. */
+void sign_pin(const uint8_t public_key[SIGN_PUBLIC], uint8_t ret[32]);
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "link/tls_internal.h"
 
+#include "crypto/sign.h"
+
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +56,7 @@ static enum status set_up(struct tls *t, const struct tls_config *config)
         size_t n = 32;
         uint8_t public_key[32];
         if (st == ST_OK && EVP_PKEY_get_raw_public_key(key, public_key, &n) != 1) st = ST_BUG;
-        if (st == ST_OK) tls_pin(public_key, t->peer.spki);
+        if (st == ST_OK) sign_pin(public_key, t->peer.spki);
         return st;
     }
     case TLS_AS_PEER:

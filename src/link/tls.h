@@ -96,7 +96,4 @@ const char *tls_reason(const struct tls *t);
 /* Once open. */
 const struct link_peer *tls_peer(const struct tls *t);
 
-/* SHA-256 of the SPKI of an Ed25519 key: what an invitation pins. */
-void tls_pin(const uint8_t public_key[TLS_KEY], uint8_t ret[32]);
-
 #endif

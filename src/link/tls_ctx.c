@@ -3,21 +3,13 @@
 
 #include "crypto/hash.h"
 #include "crypto/secret.h"
+#include "crypto/sign.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* RFC 8410: SubjectPublicKeyInfo of an Ed25519 key is this and then the key. */
-static const uint8_t SPKI_HEAD[12] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
-                                      0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
-
-void tls_pin(const uint8_t public_key[TLS_KEY], uint8_t ret[32])
-{
-    SHA256_OF(ret, BYTES_OF(SPKI_HEAD), BYTES(public_key, TLS_KEY));
-}
 
 /* ---- the carrier's two ends as a BIO ---- */
 
@@ -183,7 +175,7 @@ static int verify(X509_STORE_CTX *store, void *arg)
     uint8_t got[32];
     bool same = false;
     if (ed25519_of(X509_STORE_CTX_get0_cert(store), got)) {
-        tls_pin(got, t->peer.spki);
+        sign_pin(got, t->peer.spki);
         memcpy(t->peer.id, got, sizeof got);
         if (t->role == TLS_TO_PEER) same = secret_same(got, t->expect, sizeof got);
         if (t->role == TLS_TO_SERVER) same = secret_same(t->peer.spki, t->expect, sizeof got);

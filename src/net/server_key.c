@@ -96,7 +96,7 @@ enum status server_key_open(const char *path, const struct env *env, struct serv
     }
     ret->seed = seed;
     sign_public(seed, ret->public_key);
-    tls_pin(ret->public_key, ret->pin);
+    sign_pin(ret->public_key, ret->pin);
     return ST_OK;
 }
 

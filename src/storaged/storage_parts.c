@@ -132,7 +132,7 @@ enum status storage_offer(const struct storage_options *o, uint64_t quota, char 
         grant_ticket_make(secret, quota, env_wall_ms(o->env) + STORAGE_OFFER_MS, nonce,
                           offer.ticket);
         bytes_wipe(secret, sizeof secret);
-        memcpy(offer.pin, key.pin, 32);
+        memcpy(offer.key, key.public_key, 32);
         st = offer_to_text(&offer, ret);
         if (st != ST_OK)
             snprintf(fault->text, sizeof fault->text,

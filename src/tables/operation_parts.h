@@ -366,8 +366,10 @@ static const struct op_param p_transfer[] = {
 static const struct op_param p_audit[] = {
     ENCLAVE, FLAG("now", OP_ONLY_CLI, 0, "ask everybody now, and wait for the answers")};
 static const struct op_param p_storage_why[] = {
-    POSITIONAL("who", OP_TEXT, OP_REQUIRED, "HOLDER",
-               "a member: its nick, or 8 or more characters of its id"),
+    POSITIONAL(
+        "who", OP_TEXT, OP_REQUIRED, "HOLDER",
+        "a member: its nick, or 8 or more characters of its id; or a storage node: its number or "
+        "address"),
     ENCLAVE};
 static const struct op_param p_recover[] = {SECRET("words", "the 24 recovery words"),
                                             SECRET("password", "the new password"), WORDS_FILE,

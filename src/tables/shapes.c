@@ -508,7 +508,7 @@ static const struct op_field f_audit[] = {
 SHAPE(audit, "Audit", f_audit);
 
 static const struct op_field f_audits[] = {
-    LIST("holders", audit, "the other members"),
+    LIST("holders", audit, "the other members, and storage nodes"),
 };
 SHAPE(audits, "Audits", f_audits);
 

@@ -4,7 +4,7 @@ import signal
 import subprocess
 
 import lib
-from lib import NOT_FOUND, OK, SPACE, USAGE, Failure, expect
+from lib import INTEGRITY, NOT_FOUND, OK, SPACE, USAGE, Failure, expect
 
 
 class Node:
@@ -48,8 +48,38 @@ def ready(m):
     return [h for h in nodes(m) if h["state"] == "ready" and h["up"]]
 
 
+def audited(ada, bob, node):
+    """What the node lost it says, signed; everybody knows, and it gets it again."""
+    shard = node.shards()[0]
+    sound = shard.read_bytes()
+    lib.flip_byte(shard, 140)
+    lost = {h["holder"]: h for h in bob("audit", "--now", code=INTEGRITY)["holders"]}
+    expect(lost[4096]["lost"] > 0 and lost[4096]["wrong"] == 0, f"{lost}")
+    why = bob("storage", "why", "4096")
+    expect("damaged" in why["faults"][0]["cause"] and why["nick"] == nodes(bob)[0]["who"], f"{why}")
+    ada.until("the proof", lambda: ada("storage", "why", "4096")["faults"])
+    expect(ada("audit", "verify")["proofs"] >= 1, "the proof is not counted")
+    ada.until("it has the shard again", lambda: shard.read_bytes() == sound)
+
+
+def let_go_and_back(ada, bob, offer):
+    """What a node had is made again with the members once it is let go of; taken on again, it gets its share."""
+    def placed(holders):
+        f = bob.info("source")
+        return f["holders"] == holders and "nowhere" not in f["detail"]
+    ada("storage", "remove", "4096", "--yes")
+    bob.until("made again without it", lambda: placed(2))
+    ada("storage", "add", offer, "--quota", "2G")
+    for m in (ada, bob):
+        m.until("the node is back", lambda m=m: ready(m), 60)
+    bob("rebalance")
+    bob.until("the node has its share", lambda: placed(3))
+    a = bob("drill", "--without", "4096")
+    expect(a["lost"] == 0 and a["without"] == 1, f"{a}")
+
+
 def kept(w):
-    """a node taken on by one, signed by both, filled, restarted, read from without its writer"""
+    """a node taken on, filled, audited, let go of, back again, restarted, read from without its writer"""
     sentinel = w.sentinel()
     ada, bob = lib.found(w, sentinel, "ada", "bob")
     node = Node(w, "node")
@@ -66,6 +96,8 @@ def kept(w):
     expect(node.shards(), "the node keeps nothing")
     bob.until("the file", lambda: bob.files().get("source", {}).get("holders") == 3)
     expect("3 holders may vanish" in bob.files()["source"]["safety"], f"{bob.files()}")
+    audited(ada, bob, node)
+    let_go_and_back(ada, bob, offer)
     # Nothing readable lies there, and its owner sees what it has.
     a = node.run("--check")
     expect(a.code == 1 and b"stop it first" in a.err, f"a check beside a running node: {a}")
@@ -88,6 +120,10 @@ def kept(w):
     lib.flip_byte(node.shards()[0])
     a = node.run("--check")
     expect(a.code == 8 and b" 1 not whole" in a.out, f"{a}")
+    away = {h["holder"]: h for h in bob("audit", "--now", code=INTEGRITY)["holders"]}[4096]
+    # What it answered when it was last there stands; that it is away lowers its availability.
+    expect(away["text"] == "away" and away["lost"] > 0 and away["looks"] == 2, f"{away}")
+    expect(away["availability"] < 90, f"{away}")
     bob("storage", "remove", "4097", "--yes", code=NOT_FOUND)
     bob("storage", "remove", "4096", "--yes")
     bob.until("let go of", lambda: nodes(bob)[0]["state"] == "let go")

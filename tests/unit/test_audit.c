@@ -26,8 +26,6 @@ struct town {
     struct audit_server *server;
     uint8_t seed[32], id[32], enclave_id[32], segment_id[32];
     struct audit_segment segment;
-    bool named; /* the tree names the segment */
-    uint8_t named_root[32];
     bool full; /* the link takes nothing */
     struct buf reply;
     unsigned replies;
@@ -38,14 +36,6 @@ static void on_sign(void *ctx, struct bytes statement, uint8_t ret_sig[64])
     struct town *t = ctx;
     const struct bytes parts[] = {statement};
     sign_labelled(t->seed, "ENCLAVE-AUDIT", parts, 1, ret_sig);
-}
-
-static bool on_root(void *ctx, const uint8_t segment_id[32], uint8_t ret_root[32])
-{
-    struct town *t = ctx;
-    (void)segment_id;
-    memcpy(ret_root, t->named_root, 32);
-    return t->named;
 }
 
 static enum status on_send(void *ctx, uint16_t asker, uint8_t type, struct bytes payload)
@@ -84,7 +74,6 @@ static void fill(struct town *t)
         s->trailer_len = segment_trailer(roots, COLUMNS, s->key.index, 2 * COLUMN - 9, s->trailer);
     t->segment = (struct audit_segment){.rows = ROWS, .k = 2, .n = COLUMNS};
     segment_root(roots, COLUMNS, t->segment.root);
-    memcpy(t->named_root, t->segment.root, 32);
 }
 
 static int setup(void **state)
@@ -99,12 +88,10 @@ static int setup(void **state)
                                     .work = t->w->work,
                                     .tag = {1},
                                     .sign = on_sign,
-                                    .root_of = on_root,
                                     .send = on_send,
                                     .ctx = t};
-    memcpy(c.enclave_id, t->enclave_id, 32);
+    memcpy(c.place, t->enclave_id, 32);
     t->server = audit_server_new(&c);
-    t->named = true;
     fill(t);
     *state = t;
     return 0;
@@ -134,6 +121,7 @@ static struct audit_challenge challenge(const struct town *t, uint8_t index, uin
     struct audit_challenge c = {.req = 11, .index = index, .count = count, .wait_ms = 30000};
     memset(c.nonce, 0x21 + index, 32);
     memcpy(c.segment_id, t->segment_id, 32);
+    memcpy(c.root, t->segment.root, 32);
     return c;
 }
 
@@ -251,13 +239,24 @@ static void what_is_gone_is_said(void **state)
 static void a_false_list_makes_no_proof(void **state)
 {
     struct town *t = *state;
-    t->named_root[0] ^= 1;
     t->segment.root[0] ^= 1;
     struct audit_challenge c = challenge(t, 0, 3);
     assert_int_equal(ask(t, &c), ST_OK);
     struct audit_answer a = answered(t);
     assert_int_equal(a.code, AUDIT_CODE_OTHER);
     assert_int_equal(judge(t, &c, &a), AUDIT_LATE);
+    assert_int_equal(proven(t, &c, &a), AUDIT_LATE);
+    /* Nor who asks for what is there, and shows the answer to those whose tree names another. */
+    c.root[0] ^= 1;
+    assert_int_equal(ask(t, &c), ST_OK);
+    a = answered(t);
+    assert_int_equal(a.code, AUDIT_CODE_HERE);
+    assert_int_equal(proven(t, &c, &a), AUDIT_LATE);
+    c.index = 5;
+    t->segment.n = 9;
+    assert_int_equal(ask(t, &c), ST_OK);
+    a = answered(t);
+    assert_int_equal(a.code, AUDIT_CODE_GONE);
     assert_int_equal(proven(t, &c, &a), AUDIT_LATE);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* uses: base crypto core/files core/holder core/grant core/room node/depot */
+/* uses: base crypto core/files core/audit core/holder core/grant core/room node/depot */
 /* A storage node, asked by hand: whom it takes in, whom it serves, what it lets go of and when. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -633,6 +633,100 @@ static void rot(void **state)
     leave(&g);
 }
 
+/* What put() of this id left here, by the tree. */
+static struct audit_segment column_of(const struct town *t, uint8_t id)
+{
+    struct audit_segment s = {.rows = 1, .k = 1, .n = 1};
+    struct shard_trailer trailer;
+    for (const struct mem_shard *m = t->store.shards; m != NULL; m = m->next) {
+        if (m->key.segment_id[0] != id) continue;
+        struct bytes bytes = BYTES(m->trailer, m->trailer_len);
+        assert_int_equal(segment_trailer_read(bytes, 1, 1, &trailer), ST_OK);
+        segment_root(trailer.root, 1, s.root);
+    }
+    return s;
+}
+
+static struct audit_challenge challenge(const struct audit_segment *s, uint8_t id)
+{
+    struct audit_challenge c = {
+        .req = 77, .nonce = {9, id}, .segment_id = {id}, .count = 2, .wait_ms = 30000};
+    memcpy(c.root, s->root, 32);
+    return c;
+}
+
+static struct audit_answer asked(struct guest *g, const struct audit_challenge *c)
+{
+    struct audit_answer a;
+    assert_int_equal(say(g, AUDIT_CHALLENGE, &audit_challenge_fields, c), ST_OK);
+    assert_true(heard(g, AUDIT_ANSWER, &audit_answer_fields, &a));
+    assert_int_equal(a.req, 77);
+    return a;
+}
+
+/* It answers as members do, under the key of its pin, for the room: and what it says proves it. */
+static void audits(void **state)
+{
+    struct town *t = *state;
+    struct guest g, h;
+    uint8_t key[32], room[32] = {1}, other[32] = {2};
+    struct buf b = BUF_INIT;
+    struct audit_proof p;
+    uint32_t no;
+    sign_public(secret, key);
+    settle(t, &g);
+    assert_int_equal(put(&g, 'a'), ST_OK);
+    assert_int_equal(put(&g, 'b'), ST_OK);
+    struct audit_segment s = column_of(t, 'a');
+    struct audit_challenge c = challenge(&s, 'a');
+    struct audit_answer a = asked(&g, &c);
+    assert_int_equal(audit_check(room, key, &s, &c, &a, &no), AUDIT_RIGHT);
+    assert_int_equal(audit_check(other, key, &s, &c, &a, &no), AUDIT_LATE);
+    assert_int_equal(audit_check(room, pin, &s, &c, &a, &no), AUDIT_LATE);
+    /* Of a segment whose root in the tree is another it says nothing that could be held against it. */
+    struct audit_segment lie = s;
+    lie.root[3] ^= 1;
+    c = challenge(&lie, 'a');
+    assert_int_equal(asked(&g, &c).code, AUDIT_CODE_OTHER);
+    /* Rot, and a loss, are its own signed word. */
+    s = column_of(t, 'b');
+    for (struct mem_shard *m = t->store.shards; m != NULL; m = m->next)
+        if (m->key.segment_id[0] == 'b') m->bytes[4711] ^= 1;
+    c = challenge(&s, 'b');
+    a = asked(&g, &c);
+    assert_int_equal(audit_check(room, key, &s, &c, &a, &no), AUDIT_DAMAGED);
+    assert_int_equal(audit_proof_make(0x1000, &c, &a, &b), ST_OK);
+    assert_int_equal(fields_decode(&audit_proof_fields, buf_view(&b), &p), ST_OK);
+    assert_int_equal(audit_proof_check(room, key, &s, &p, &no), AUDIT_DAMAGED);
+    buf_free(&b);
+    c = challenge(&s, 'x');
+    a = asked(&g, &c);
+    assert_int_equal(audit_check(room, key, &s, &c, &a, &no), AUDIT_GONE);
+    /* A seat has its ration, over as many links as it likes; another seat has its own. */
+    for (int i = 0; i < AUDIT_SERVE_BURST - 4; i++) asked(&g, &c);
+    assert_int_equal(asked(&g, &c).code, AUDIT_CODE_BUSY);
+    leave(&g);
+    come(&g, t, 0, 1);
+    assert_int_equal(asked(&g, &c).code, AUDIT_CODE_BUSY);
+    come(&h, t, 1, 1);
+    assert_int_equal(asked(&h, &c).code, AUDIT_CODE_GONE);
+    c.count = 0;
+    assert_int_equal(say(&h, AUDIT_CHALLENGE, &audit_challenge_fields, &c), ST_PROTOCOL);
+    leave(&h);
+    come(&h, t, 3, 1); /* no seat of this room */
+    c.count = 1;
+    assert_int_equal(say(&h, AUDIT_CHALLENGE, &audit_challenge_fields, &c), ST_DENIED);
+    leave(&h);
+    /* The node may go while it reads. */
+    c = challenge(&s, 'b');
+    pass(t, 2 * DAY);
+    assert_int_equal(fields_encode(&audit_challenge_fields, &c, &b), ST_OK);
+    assert_int_equal(depot_frame(g.c, AUDIT_CHALLENGE, buf_view(&b)), ST_OK);
+    again(t);
+    buf_free(&b);
+    buf_free(&g.said);
+}
+
 static void rows_have_one_form(void **state)
 {
     static const uint8_t bytes[DEPOT_TRASH_ITEM * 2] = {1};
@@ -653,6 +747,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(letting_go, setup, teardown),
         cmocka_unit_test_setup_teardown(goodbye, setup, teardown),
         cmocka_unit_test_setup_teardown(rot, setup, teardown),
+        cmocka_unit_test_setup_teardown(audits, setup, teardown),
         cmocka_unit_test(rows_have_one_form),
     };
     return !!cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,7 +66,7 @@ static void offers(void **state)
     struct offer o = {.address = "store.example:9000"}, back;
     char text[GRANT_TEXT_MAX];
     (void)state;
-    memcpy(o.pin, pin, 32);
+    memcpy(o.key, pin, 32);
     grant_ticket_make(key, 5000, 77, room, o.ticket);
     assert_int_equal(offer_to_text(&o, text), ST_OK);
     assert_int_equal(offer_from_text(text, &back), ST_OK);
@@ -233,11 +233,11 @@ static void folded(void **state)
     struct buf b = BUF_INIT, c = BUF_INIT;
     enum status st;
     (void)state;
-    memcpy(take.pin, pin, 32);
+    memcpy(take.key, pin, 32);
     assert_null(depots_take(&d, &take, 2, &st));
     assert_int_equal(d.list[0].number, 0x1000);
     assert_non_null(depots_take(&d, &take, 2, &st)); /* no later terms */
-    take.pin[0]++;
+    take.key[0]++;
     assert_null(depots_take(&d, &take, 1, &st));
     assert_int_equal(depots_find(&d, 0x1001)->leaf, 1);
     assert_null(depots_find(&d, 0x1002));

@@ -248,7 +248,7 @@ static int pair_up(void **state)
     assert_int_equal(tls_ctx_new(&p->ctx), ST_OK);
     memset(p->seed, 5, 32);
     sign_public(p->seed, id);
-    tls_pin(id, p->pin);
+    sign_pin(id, p->pin);
     p->client_hello = p->server_hello = (struct hello){.version_min = 1, .version_max = 1};
     *state = p;
     return 0;

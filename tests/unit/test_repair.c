@@ -99,6 +99,36 @@ static void absence_counts_at_the_threshold(void **state)
     assert_int_equal(p.due, 0);
 }
 
+/* A storage node is a holder like any other. */
+static void a_node_holds_as_members_do(void **state)
+{
+    (void)state;
+    struct plan_holder h[PLACE_HOLDERS_MAX];
+    uint16_t at[PLACE_COLUMNS_MAX];
+    struct plan p;
+    size_t g = crew(h, 4);
+    h[3].number = 0x1000;
+    for (unsigned c = 0; c < 20; c++) at[c] = h[c % 4].number;
+    at[3] = PLACE_LOST; /* what it lost it gets again */
+    plan_segment(h, g, at, 8, 20, false, &p);
+    assert_int_equal(p.placed, 1);
+    assert_int_equal(p.to[0], 0x1000);
+    at[3] = 0x1000;
+    h[3].away = true; /* 15 are left, 14 is the threshold */
+    plan_segment(h, g, at, 8, 20, false, &p);
+    assert_int_equal(p.due, 0);
+    at[0] = at[1] = PLACE_LOST;
+    plan_segment(h, g, at, 8, 20, false, &p);
+    assert_int_equal(p.placed, 7);
+    for (unsigned i = 0; i < p.placed; i++) assert_int_not_equal(p.to[i], 0x1000);
+    at[0] = 0;
+    at[1] = 1;
+    plan_segment(h, 3, at, 8, 20, false, &p); /* let go of: at once, with members only */
+    assert_int_equal(p.gone, 5);
+    assert_int_equal(p.placed, 5);
+    for (unsigned i = 0; i < p.placed; i++) assert_true(p.to[i] < 3);
+}
+
 /* All have one order, each segment another, and every member stands first in some. */
 static void turns(void **state)
 {
@@ -553,6 +583,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_due),
         cmocka_unit_test(absence_counts_at_the_threshold),
+        cmocka_unit_test(a_node_holds_as_members_do),
         cmocka_unit_test(turns),
         cmocka_unit_test(a_loss_is_repaired_at_once),
         cmocka_unit_test(who_left_is_made_up_for),

@@ -41,7 +41,7 @@ static void person_make(struct person *p, uint8_t n)
 {
     memset(p->seed, n, 32);
     sign_public(p->seed, p->id);
-    tls_pin(p->id, p->pin);
+    sign_pin(p->id, p->pin);
 }
 
 static enum status gate_name(void *arg, struct bytes sni, struct link_identity *ret)

@@ -36,7 +36,7 @@ static int set_up(void **state)
     struct world *w = calloc(1, sizeof *w);
     uint8_t seed[32] = {7}, id[32], pin[32];
     sign_public(seed, id);
-    tls_pin(id, pin);
+    sign_pin(id, pin);
     assert_int_equal(tls_ctx_new(&w->ctx), ST_OK);
     struct tls_config cs = {.role = TLS_AS_SERVER, .seed = seed};
     struct tls_config cc = {.role = TLS_TO_SERVER, .pin = pin};

@@ -61,28 +61,29 @@ uint32_t audit_leaf_number(const uint8_t nonce[32], const uint8_t segment_id[SHA
     return hash_mod(hash, leaves);
 }
 
-void audit_statement(const uint8_t enclave_id[32], const struct audit_challenge *c,
+void audit_statement(const uint8_t place[32], const struct audit_challenge *c,
                      const struct audit_answer *a, uint8_t ret[AUDIT_STATEMENT])
 {
     uint8_t head[2] = {a->code, (uint8_t)a->path.n};
     uint8_t *p = ret;
-    memcpy(p, enclave_id, 32);
+    memcpy(p, place, 32);
     memcpy(p + 32, c->nonce, 32);
     memcpy(p + 64, c->segment_id, SHARD_ID);
     p += 64 + SHARD_ID;
     *p++ = c->index;
     put_u16(p, c->count);
-    SHA256_OF(p + 2, BYTES_OF(head), BYTES(a->root, 32), BYTES(a->path.p, a->path.n * 32),
+    memcpy(p + 2, c->root, 32);
+    SHA256_OF(p + 2 + 32, BYTES_OF(head), BYTES(a->root, 32), BYTES(a->path.p, a->path.n * 32),
               a->leaves);
 }
 
-static bool signed_by(const uint8_t enclave_id[32], const uint8_t id[32],
+static bool signed_by(const uint8_t place[32], const uint8_t key[32],
                       const struct audit_challenge *c, const struct audit_answer *a)
 {
     uint8_t text[AUDIT_STATEMENT];
-    audit_statement(enclave_id, c, a, text);
+    audit_statement(place, c, a, text);
     const struct bytes parts[] = {BYTES_OF(text)};
-    return sign_labelled_verify(id, LABEL, parts, 1, a->sig) == ST_OK;
+    return sign_labelled_verify(key, LABEL, parts, 1, a->sig) == ST_OK;
 }
 
 /* The signed answer says that the leaves are here: are they? */
@@ -107,14 +108,14 @@ static bool leaves_right(const struct audit_segment *s, const struct audit_chall
     return in.left == 0;
 }
 
-enum audit_verdict audit_check(const uint8_t enclave_id[32], const uint8_t holder_id[32],
+enum audit_verdict audit_check(const uint8_t place[32], const uint8_t holder_key[32],
                                const struct audit_segment *s, const struct audit_challenge *c,
                                const struct audit_answer *a, uint32_t *ret_leaf_no)
 {
     *ret_leaf_no = UINT32_MAX;
     bool sane = c->count >= 1 && c->count <= AUDIT_COUNT_MAX && s->rows >= 1 &&
-                s->rows <= SHARD_UNITS_MAX && c->index < s->n;
-    if (!sane || a->code > AUDIT_CODE_DAMAGED || !signed_by(enclave_id, holder_id, c, a))
+                s->rows <= SHARD_UNITS_MAX && c->index < s->n && memcmp(c->root, s->root, 32) == 0;
+    if (!sane || a->code > AUDIT_CODE_DAMAGED || !signed_by(place, holder_key, c, a))
         return AUDIT_LATE;
     if (a->code == AUDIT_CODE_GONE) return AUDIT_GONE;
     if (a->code == AUDIT_CODE_DAMAGED) return AUDIT_DAMAGED;
@@ -138,7 +139,7 @@ enum status audit_proof_make(uint16_t holder, const struct audit_challenge *c,
     return fields_encode(&audit_proof_fields, &p, out);
 }
 
-enum audit_verdict audit_proof_check(const uint8_t enclave_id[32], const uint8_t holder_id[32],
+enum audit_verdict audit_proof_check(const uint8_t place[32], const uint8_t holder_key[32],
                                      const struct audit_segment *s, const struct audit_proof *p,
                                      uint32_t *ret_leaf_no)
 {
@@ -146,11 +147,12 @@ enum audit_verdict audit_proof_check(const uint8_t enclave_id[32], const uint8_t
     struct audit_answer a = {.code = p->code, .path = p->path, .leaves = p->leaves};
     memcpy(c.nonce, p->nonce, 32);
     memcpy(c.segment_id, p->segment_id, SHARD_ID);
+    memcpy(c.root, s->root, 32); /* who was asked for another one signed something else */
     memcpy(a.sig, p->sig, 64);
     memcpy(a.root, p->root, 32);
     *ret_leaf_no = UINT32_MAX;
     if (p->version != AUDIT_PROOF_VERSION) return AUDIT_LATE;
-    return audit_check(enclave_id, holder_id, s, &c, &a, ret_leaf_no);
+    return audit_check(place, holder_key, s, &c, &a, ret_leaf_no);
 }
 
 const char *audit_verdict_text(enum audit_verdict v)

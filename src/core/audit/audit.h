@@ -2,8 +2,9 @@
 /*
  * audit: does a holder still have what it keeps? A challenge names leaves of a
  * shard by a fresh nonce; the answer brings these leaves with their paths up to
- * the segment root that the tree names, signed by the holder's ID key, so that
- * a wrong answer is a proof for everybody who has the ledger and the tree. A
+ * the segment root that the tree names, signed by the holder (a member's ID key,
+ * a storage node's own), so that a wrong answer is a proof for everybody who has
+ * the ledger and the tree. A
  * holder that finds its own shard gone or damaged says so, signed as well.
  * What is not signed (silence, "busy", a signature that does not verify) proves
  * nothing to others.
@@ -39,12 +40,14 @@ enum audit_code {
     AUDIT_CODE_OTHER = 5    /* what is kept here is sound, and another segment than the tree says */
 };
 
+/* root: of the segment, as the asker's tree names it. */
 #define AUDIT_CHALLENGE_FIELDS(X, M)   \
     X(M, U32, req, 0, 0)               \
     X(M, FIX, nonce, 32, 0)            \
     X(M, FIX, segment_id, SHARD_ID, 0) \
     X(M, U8, index, 0, 0)              \
     X(M, U16, count, 0, 0)             \
+    X(M, FIX, root, 32, 0)             \
     X(M, U32, wait_ms, 0, 0)
 FIELDS_DECLARE(audit_challenge, AUDIT_CHALLENGE_FIELDS);
 
@@ -113,14 +116,15 @@ void audit_nonce(const uint8_t seed[32], const uint8_t segment_id[SHARD_ID], uin
 uint32_t audit_leaf_number(const uint8_t nonce[32], const uint8_t segment_id[SHARD_ID], uint32_t j,
                            uint32_t leaves);
 
-/* What is signed by "ENCLAVE-AUDIT": enclave_id | nonce | segment_id | index | count | H(code .. leaves
- * without the signature). */
-#define AUDIT_STATEMENT (32 + 32 + SHARD_ID + 1 + 2 + 32)
-void audit_statement(const uint8_t enclave_id[32], const struct audit_challenge *c,
+/* What is signed by "ENCLAVE-AUDIT": place | nonce | segment_id | index | count | segment root that was
+ * asked for | H(code .. leaves without the signature). place: the enclave id; of a storage node, which
+ * does not know it, the room. */
+#define AUDIT_STATEMENT (32 + 32 + SHARD_ID + 1 + 2 + 32 + 32)
+void audit_statement(const uint8_t place[32], const struct audit_challenge *c,
                      const struct audit_answer *a, uint8_t ret[AUDIT_STATEMENT]);
 
 /* leaf_no: the first leaf that is wrong (AUDIT_WRONG; UINT32_MAX: not one leaf's fault). */
-enum audit_verdict audit_check(const uint8_t enclave_id[32], const uint8_t holder_id[32],
+enum audit_verdict audit_check(const uint8_t place[32], const uint8_t holder_key[32],
                                const struct audit_segment *s, const struct audit_challenge *c,
                                const struct audit_answer *a, uint32_t *ret_leaf_no);
 
@@ -128,7 +132,7 @@ enum audit_verdict audit_check(const uint8_t enclave_id[32], const uint8_t holde
 enum status audit_proof_make(uint16_t holder, const struct audit_challenge *c,
                              const struct audit_answer *a, struct buf *out) MUST_USE;
 /* AUDIT_RIGHT or AUDIT_LATE: it proves nothing. */
-enum audit_verdict audit_proof_check(const uint8_t enclave_id[32], const uint8_t holder_id[32],
+enum audit_verdict audit_proof_check(const uint8_t place[32], const uint8_t holder_key[32],
                                      const struct audit_segment *s, const struct audit_proof *p,
                                      uint32_t *ret_leaf_no);
 

@@ -166,7 +166,7 @@ static void job_end(struct job *j, enum audit_code code)
         a.leaves = buf_view(&j->leaves);
     }
     if (code <= AUDIT_CODE_DAMAGED) {
-        audit_statement(s->c.enclave_id, &j->c, &a, text);
+        audit_statement(s->c.place, &j->c, &a, text);
         s->c.sign(s->c.ctx, BYTES_OF(text), a.sig);
     }
     answer(s, j->asker, &a);
@@ -214,17 +214,14 @@ static void on_read(void *arg, enum status st)
 /* What stands around the units: AUDIT_CODE_HERE, or what is to be said. */
 static enum audit_code look(struct job *j)
 {
-    struct audit_server *s = j->s;
     struct shard_header h;
-    uint8_t named[32];
     struct bytes trailer = BYTES(j->info.trailer, j->info.trailer_len);
     if (segment_header_read(BYTES_OF(j->info.header), &h) != ST_OK ||
         memcmp(h.segment_id, j->c.segment_id, SHARD_ID) != 0 || h.index != j->c.index ||
         j->info.units < 1 || j->info.units > SHARD_UNITS_MAX ||
         segment_trailer_read(trailer, h.k, j->info.units, &j->trailer) != ST_OK)
         return AUDIT_CODE_DAMAGED;
-    if (s->c.root_of && s->c.root_of(s->c.ctx, j->c.segment_id, named) &&
-        segment_trailer_check(&j->trailer, h.index, h.n, named) != ST_OK)
+    if (segment_trailer_check(&j->trailer, h.index, h.n, j->c.root) != ST_OK)
         return AUDIT_CODE_OTHER;
     return AUDIT_CODE_HERE;
 }
@@ -254,6 +251,11 @@ static void on_told(void *arg, enum status st, const struct shard_info *info)
     store->ops->read(store->ctx, &j->key, 0, j->column, j->info.units * SHARD_UNIT, on_read, j);
 }
 
+unsigned audit_server_jobs(const struct audit_server *s)
+{
+    return s->jobs;
+}
+
 enum status audit_server_frame(struct audit_server *s, uint16_t asker, struct bytes payload,
                                uint64_t now_ms)
 {
@@ -265,7 +267,8 @@ enum status audit_server_frame(struct audit_server *s, uint16_t asker, struct by
         return ST_PROTOCOL;
     struct asker *a = asker_of(s, asker, now_ms);
     struct job *j = NULL;
-    if (a && s->jobs < AUDIT_SERVE_JOBS && spend(a, now_ms)) j = calloc(1, sizeof *j);
+    bool room = s->jobs < AUDIT_SERVE_JOBS && (!s->c.room || s->c.room(s->c.ctx));
+    if (a && room && spend(a, now_ms)) j = calloc(1, sizeof *j);
     if (!j) {
         struct audit_answer busy = {.req = c.req, .code = AUDIT_CODE_BUSY};
         answer(s, asker, &busy);

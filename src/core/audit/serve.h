@@ -4,7 +4,7 @@
  * hashed again, so that any rot in it is found; when the column is not what was
  * stored the holder says so, signed, and a repair begins. What it signs it has
  * checked: it never makes a proof against itself by accident, nor for somebody
- * whose list names another segment.
+ * whose list names another segment root.
  *
  * Owns: the server, its jobs and the answers that wait for a link. Borrows
  *     store, work and the callbacks, which outlive the last job.
@@ -32,10 +32,10 @@ struct audit_server_config {
     struct shard_store store;
     struct work work;
     uint8_t tag[SHARD_TAG];
-    uint8_t enclave_id[32];
+    uint8_t place[32];                                                    /* audit_statement */
     void (*sign)(void *ctx, struct bytes statement, uint8_t ret_sig[64]); /* "ENCLAVE-AUDIT" */
-    /* The segment root that the tree names, where it names one. */
-    bool (*root_of)(void *ctx, const uint8_t segment_id[SHARD_ID], uint8_t ret_root[32]);
+    /* May be NULL. Whether a column may be taken into memory beside what other servers have there. */
+    bool (*room)(void *ctx);
     /* ST_BUSY: try again at audit_server_writable. */
     enum status (*send)(void *ctx, uint16_t asker, uint8_t type, struct bytes payload);
     void *ctx;
@@ -47,5 +47,6 @@ enum status audit_server_frame(struct audit_server *s, uint16_t asker, struct by
                                uint64_t now_ms) MUST_USE;
 void audit_server_writable(struct audit_server *s, uint16_t asker);
 void audit_server_gone(struct audit_server *s, uint16_t asker);
+unsigned audit_server_jobs(const struct audit_server *s); /* columns in memory */
 
 #endif

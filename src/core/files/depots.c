@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 #include "core/files/depots.h"
 
+#include "crypto/sign.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,10 +30,10 @@ const struct depot_taken *depots_find(const struct depots *d, uint16_t number)
     return number >= DEPOTS_FIRST && at < d->n ? &d->list[at] : NULL;
 }
 
-const struct depot_taken *depots_by_pin(const struct depots *d, const uint8_t pin[32])
+const struct depot_taken *depots_by_key(const struct depots *d, const uint8_t key[32])
 {
     for (size_t i = 0; i < d->n; i++)
-        if (memcmp(d->list[i].pin, pin, 32) == 0) return &d->list[i];
+        if (memcmp(d->list[i].key, key, 32) == 0) return &d->list[i];
     return NULL;
 }
 
@@ -81,7 +83,8 @@ static bool set_terms(struct depot_taken *t, const struct depot_take *r, uint16_
     t->seats = (struct list){seats, r->seats.n};
     t->sigs = (struct list){sigs, 0};
     t->leaf = leaf;
-    memcpy(t->pin, r->pin, 32);
+    memcpy(t->key, r->key, 32);
+    sign_pin(t->key, t->pin);
     memcpy(t->ticket, r->ticket, GRANT_TICKET);
     t->quota = r->quota;
     t->expiry = r->expiry;
@@ -101,7 +104,7 @@ static bool terms_ok(const struct depot_take *r)
 const char *depots_take(struct depots *d, const struct depot_take *r, uint16_t leaf,
                         enum status *st)
 {
-    struct depot_taken *t = (struct depot_taken *)depots_by_pin(d, r->pin);
+    struct depot_taken *t = (struct depot_taken *)depots_by_key(d, r->key);
     *st = ST_OK;
     if (!terms_ok(r)) return "no such terms";
     if (t != NULL && r->expiry <= t->expiry) return "later terms were stated before";
@@ -157,7 +160,7 @@ enum status depots_write(const struct depots *d, struct buf *out)
                                .list_version = t->list_version,
                                .address = bytes_str(t->address),
                                .seats = t->seats};
-        memcpy(r.pin, t->pin, 32);
+        memcpy(r.key, t->key, 32);
         memcpy(r.ticket, t->ticket, GRANT_TICKET);
         buf_clear(&take);
         TRY(fields_encode(&depot_take_fields, &r, &take));
@@ -178,7 +181,7 @@ static enum status load_one(struct depots *d, struct cursor *c)
     enum status st;
     TRY(fields_read(&depot_kept_fields, c, &k));
     TRY(fields_decode(&depot_take_fields, k.take, &r));
-    if (k.gone > 1 || depots_by_pin(d, r.pin) != NULL) return ST_BAD_MESSAGE;
+    if (k.gone > 1 || depots_by_key(d, r.key) != NULL) return ST_BAD_MESSAGE;
     if (depots_take(d, &r, k.leaf, &st) != NULL) return ST_BAD_MESSAGE;
     if (st != ST_OK) return st;
     struct depot_taken *t = &d->list[d->n - 1];

@@ -22,7 +22,7 @@
 #define DEPOTS_SIG_ITEM (2 + ROOM_SIG_ITEM) /* author's leaf u16 | seat 32 | signature 64 */
 
 #define DEPOT_TAKE_FIELDS(X, M)              \
-    X(M, FIX, pin, 32, 0)                    \
+    X(M, FIX, key, 32, 0)                    \
     X(M, FIX, ticket, GRANT_TICKET, 0)       \
     X(M, U64, quota, 0, 0)                   \
     X(M, U64, expiry, 0, 0)                  \
@@ -53,7 +53,8 @@ struct depot_taken {
     uint16_t number; /* holder number */
     uint16_t leaf;   /* who stated these terms */
     bool gone;       /* let go of: nothing new goes there */
-    uint8_t pin[32];
+    uint8_t key[32]; /* what it signs by */
+    uint8_t pin[32]; /* of key */
     uint8_t ticket[GRANT_TICKET];
     uint64_t quota, expiry, list_version;
     char address[LINK_ADDRESS_MAX + 1];
@@ -68,7 +69,7 @@ struct depots {
 
 void depots_free(struct depots *d);
 const struct depot_taken *depots_find(const struct depots *d, uint16_t number); /* NULL */
-const struct depot_taken *depots_by_pin(const struct depots *d, const uint8_t pin[32]);
+const struct depot_taken *depots_by_key(const struct depots *d, const uint8_t key[32]);
 /* The grant of these terms with the signatures that hold, to be signed or brought; views into t and
  * sigs. Returns whether more than half of its seats signed. */
 bool depots_grant(const struct depot_taken *t, const uint8_t room[32],

@@ -75,7 +75,7 @@ enum status offer_to_text(const struct offer *o, char ret[GRANT_TEXT_MAX])
     struct offer_wire w = {.version = GRANT_VERSION, .address = bytes_str(o->address)};
     struct buf b;
     buf_init(&b, GRANT_OFFER_MAX);
-    memcpy(w.pin, o->pin, 32);
+    memcpy(w.key, o->key, 32);
     memcpy(w.ticket, o->ticket, GRANT_TICKET);
     enum status st = address_ok(w.address) ? fields_encode(&offer_wire_fields, &w, &b) : ST_USAGE;
     ret[0] = '\0';
@@ -103,7 +103,7 @@ enum status offer_from_text(const char *text, struct offer *ret)
     if (n > 0 && room[0] != GRANT_VERSION) return ST_VERSION;
     TRY(fields_decode(&offer_wire_fields, BYTES(room, n), &w));
     if (!address_ok(w.address)) return ST_BAD_MESSAGE;
-    memcpy(ret->pin, w.pin, 32);
+    memcpy(ret->key, w.key, 32);
     memcpy(ret->ticket, w.ticket, GRANT_TICKET);
     memcpy(ret->address, w.address.p, w.address.n);
 out:

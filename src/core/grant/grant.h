@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * grant: how an enclave takes a storage node on. The node's owner makes an
- * offer (a text with the node's address, pin and a ticket that only this node
+ * offer (a text with the node's address, key and a ticket that only this node
  * can make); the members sign a grant {room, node, quota, expiry, seat list}
  * for it; from then on the node follows the signed seat records that any
  * member brings (docs/spec/storage.md).
@@ -34,7 +34,7 @@
 /* X(M, kind, name, a, b). ticket: quota u64 | good until u64 (ms) | nonce 16 | MAC 16. */
 #define OFFER_FIELDS(X, M)             \
     X(M, U8, version, 0, 0)            \
-    X(M, FIX, pin, 32, 0)              \
+    X(M, FIX, key, 32, 0)              \
     X(M, FIX, ticket, GRANT_TICKET, 0) \
     X(M, VAR8, address, LINK_ADDRESS_MAX, 0)
 FIELDS_DECLARE(offer_wire, OFFER_FIELDS);
@@ -53,7 +53,7 @@ FIELDS_DECLARE(offer_wire, OFFER_FIELDS);
 FIELDS_DECLARE(grant, GRANT_FIELDS);
 
 struct offer {
-    uint8_t pin[32]; /* SHA-256 of the node's SPKI: its only name */
+    uint8_t key[32]; /* the node's own, Ed25519: its only name; sign_pin of it is the pin */
     uint8_t ticket[GRANT_TICKET];
     char address[LINK_ADDRESS_MAX + 1];
 };

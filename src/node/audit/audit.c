@@ -51,6 +51,45 @@ bool audit_segment_of(const struct audit *a, const uint8_t id[32], struct audit_
     return true;
 }
 
+bool audit_signer_of(const struct audit *a, uint16_t holder, struct audit_signer *ret)
+{
+    const struct enclave *e = a->e;
+    const struct depot_taken *t = depots_find(tree_depots(e->shelf->tree), holder);
+    const struct ledger_leaf *leaf = ledger_leaf(group_ledger(e->group), holder);
+    if (t == NULL && leaf == NULL) return false;
+    ret->key = t != NULL ? t->key : leaf->id;
+    ret->place = t != NULL ? e->room : e->enclave_id;
+    return true;
+}
+
+/* ---- the way to a holder ---- */
+
+static bool is_node(uint16_t holder)
+{
+    return holder >= DEPOTS_FIRST;
+}
+
+static bool linked(const struct audit *a, uint16_t holder)
+{
+    if (is_node(holder)) return shelf_depot_up(a->e->shelf, holder);
+    return a->e->peers != NULL && peers_linked(a->e->peers, holder);
+}
+
+static void want(const struct audit *a, uint16_t holder)
+{
+    if (is_node(holder))
+        shelf_depot_want(a->e->shelf, holder);
+    else
+        peers_want(a->e->peers, holder);
+}
+
+static enum status send_to(const struct audit *a, uint16_t holder, uint8_t type,
+                           struct bytes payload)
+{
+    if (is_node(holder)) return shelf_depot_send(a->e->shelf, holder, type, payload);
+    return a->e->peers == NULL ? ST_UNREACHABLE : peers_send(a->e->peers, holder, type, payload);
+}
+
 /* ---- answering ---- */
 
 static void sign_answer(void *ctx, struct bytes statement, uint8_t ret_sig[64])
@@ -60,19 +99,9 @@ static void sign_answer(void *ctx, struct bytes statement, uint8_t ret_sig[64])
     sign_labelled(a->e->keys->id_seed, "ENCLAVE-AUDIT", parts, 1, ret_sig);
 }
 
-static bool root_of(void *ctx, const uint8_t segment_id[SHARD_ID], uint8_t ret_root[32])
-{
-    struct audit_segment s;
-    if (!audit_segment_of(ctx, segment_id, &s)) return false;
-    memcpy(ret_root, s.root, 32);
-    return true;
-}
-
 static enum status send_answer(void *ctx, uint16_t asker, uint8_t type, struct bytes payload)
 {
-    const struct audit *a = ctx;
-    if (a->e->peers == NULL) return ST_UNREACHABLE;
-    return peers_send(a->e->peers, asker, type, payload);
+    return send_to(ctx, asker, type, payload);
 }
 
 /* ---- what a round asks ---- */
@@ -95,6 +124,7 @@ static void add_ask(struct columns *c, const struct tree_segment *t, uint8_t ind
                               .s = {.rows = t->rows, .k = t->k, .n = t->n}};
     memcpy(ask->c.segment_id, t->id, 32);
     memcpy(ask->s.root, t->root, 32);
+    memcpy(ask->c.root, t->root, 32);
     audit_nonce(c->seed, t->id, index, ask->c.nonce);
 }
 
@@ -247,11 +277,10 @@ static void try_again(struct audit *a, struct audit_round *r, struct audit_ask *
 
 static void pump(struct audit *a, struct audit_round *r)
 {
-    struct enclave *e = a->e;
     uint64_t now = mono(a);
     size_t flying = 0;
     struct buf b = BUF_INIT;
-    if (e->peers == NULL || !peers_linked(e->peers, r->holder)) return;
+    if (!linked(a, r->holder)) return;
     for (size_t i = 0; i < r->n; i++) flying += r->asks[i].state == ASK_SENT;
     for (size_t i = 0; i < r->n && flying < AUDIT_WINDOW; i++) {
         struct audit_ask *ask = &r->asks[i];
@@ -259,7 +288,7 @@ static void pump(struct audit *a, struct audit_round *r)
         ask->c.req = a->next_req++;
         buf_clear(&b);
         if (fields_encode(&audit_challenge_fields, &ask->c, &b) != ST_OK ||
-            peers_send(e->peers, r->holder, AUDIT_CHALLENGE, buf_view(&b)) != ST_OK)
+            send_to(a, r->holder, AUDIT_CHALLENGE, buf_view(&b)) != ST_OK)
             break;
         ask->state = ASK_SENT;
         ask->at_ms = now;
@@ -291,7 +320,7 @@ static bool worth_showing(const struct audit *a, uint16_t holder, const struct a
 static void judge(struct audit *a, struct audit_round *r, struct audit_ask *ask,
                   const struct audit_answer *m)
 {
-    const struct ledger_leaf *leaf = ledger_leaf(group_ledger(a->e->group), r->holder);
+    struct audit_signer by;
     uint32_t leaf_no = UINT32_MAX;
     struct keep_batch b;
     struct buf proof = BUF_INIT;
@@ -301,9 +330,9 @@ static void judge(struct audit *a, struct audit_round *r, struct audit_ask *ask,
         ask->at_ms = mono(a) + AUDIT_BUSY_MS;
         return;
     }
-    enum audit_verdict v =
-        leaf == NULL ? AUDIT_LATE
-                     : audit_check(a->e->enclave_id, leaf->id, &ask->s, &ask->c, m, &leaf_no);
+    enum audit_verdict v = audit_signer_of(a, r->holder, &by)
+                               ? audit_check(by.place, by.key, &ask->s, &ask->c, m, &leaf_no)
+                               : AUDIT_LATE;
     if (v == AUDIT_LATE) {
         try_again(a, r, ask);
         return;
@@ -350,6 +379,13 @@ bool enclave_audit_frame(struct enclave *e, uint16_t leaf, uint8_t type, struct 
             (unsigned)leaf, status_text(st));
     peers_drop(e->peers, leaf);
     return true;
+}
+
+enum status enclave_audit_answer(struct enclave *e, uint16_t number, struct bytes payload)
+{
+    if (e->audit == NULL) return ST_OK;
+    e->audit->next_ms = 0;
+    return take_answer(e->audit, number, payload);
 }
 
 /* ---- links ---- */
@@ -401,26 +437,33 @@ static uint64_t spread(const struct audit *a, uint64_t most)
     return get_u64(random) % most;
 }
 
+static void follow(struct audit *a, uint16_t holder)
+{
+    struct audit_holder *h = audit_holder_of(a, holder);
+    if (h == NULL && a->n < HOLD_LEAVES_MAX && (h = calloc(1, sizeof *h)) != NULL) {
+        h->holder = holder;
+        audit_score_init(&h->score);
+        memset(h->days, 255, sizeof h->days);
+        a->holders[a->n++] = h;
+    }
+    if (h == NULL) return;
+    h->member = true;
+    if (h->due_ms == 0) h->due_ms = mono(a) + AUDIT_FIRST_MS + spread(a, AUDIT_FIRST_SPREAD_MS);
+}
+
 static void follow_roster(struct audit *a)
 {
     const struct ledger *l = group_ledger(a->e->group);
+    uint16_t nodes[DEPOTS_MAX];
+    size_t n = shelf_depots_numbers(a->e->shelf, nodes, DEPOTS_MAX);
     for (size_t i = 0; i < a->n; i++) a->holders[i]->member = false;
     for (size_t i = 0; i < ledger_leaves(l); i++) {
         const struct ledger_leaf *leaf = ledger_leaf(l, (uint16_t)i);
-        if (!leaf->member_now || leaf->epoch_in == LEDGER_NEVER ||
-            leaf->leaf == group_leaf(a->e->group))
-            continue;
-        struct audit_holder *h = audit_holder_of(a, leaf->leaf);
-        if (h == NULL && a->n < HOLD_LEAVES_MAX && (h = calloc(1, sizeof *h)) != NULL) {
-            h->holder = leaf->leaf;
-            audit_score_init(&h->score);
-            memset(h->days, 255, sizeof h->days);
-            a->holders[a->n++] = h;
-        }
-        if (h == NULL) continue;
-        h->member = true;
-        if (h->due_ms == 0) h->due_ms = mono(a) + AUDIT_FIRST_MS + spread(a, AUDIT_FIRST_SPREAD_MS);
+        if (leaf->member_now && leaf->epoch_in != LEDGER_NEVER &&
+            leaf->leaf != group_leaf(a->e->group))
+            follow(a, leaf->leaf);
     }
+    for (size_t i = 0; i < n; i++) follow(a, nodes[i]);
 }
 
 static void begin(struct audit *a, struct audit_holder *h, struct audit_round *r)
@@ -430,29 +473,32 @@ static void begin(struct audit *a, struct audit_holder *h, struct audit_round *r
     r->used = true;
     r->holder = h->holder;
     h->due_ms = mono(a) + AUDIT_HOUR_MS - AUDIT_HOUR_MS / 20 + spread(a, AUDIT_HOUR_MS / 10);
-    if (peers_path(e->peers, h->holder) == PEERS_OFFLINE) {
+    bool node = is_node(h->holder);
+    if (!node && peers_path(e->peers, h->holder) == PEERS_OFFLINE) {
         end_round(a, r, false, "away");
         return;
     }
     r->until_ms = mono(a) + AUDIT_LINK_MS;
     draw(a, r);
-    if (r->n == 0) {
+    if (r->n == 0 && !node) {
         maybe_end(a, r);
         return;
     }
-    peers_want(e->peers, h->holder);
+    want(a, h->holder); /* whether a node is there shows only then */
     pump(a, r);
 }
 
 static void tick_round(struct audit *a, struct audit_round *r, uint64_t now)
 {
-    if (!peers_linked(a->e->peers, r->holder)) {
-        if (over(r)) {
+    if (!linked(a, r->holder)) {
+        if (over(r) && (r->n > 0 || !is_node(r->holder))) {
             maybe_end(a, r);
+        } else if (is_node(r->holder) && shelf_depot_away(a->e->shelf, r->holder)) {
+            end_round(a, r, r->tally.asked > 0, "away");
         } else if (now >= r->until_ms) {
             end_round(a, r, r->tally.asked > 0, "no link to it comes about");
         } else {
-            peers_want(a->e->peers, r->holder);
+            want(a, r->holder);
         }
         return;
     }
@@ -521,11 +567,8 @@ void enclave_audit_all(struct enclave *e)
 enum status enclave_audit_load(struct enclave *e)
 {
     struct node *n = e->node;
-    struct audit_server_config c = {.store = n->ports.shards,
-                                    .work = n->ports.work,
-                                    .sign = sign_answer,
-                                    .root_of = root_of,
-                                    .send = send_answer};
+    struct audit_server_config c = {
+        .store = n->ports.shards, .work = n->ports.work, .sign = sign_answer, .send = send_answer};
     if (e->audit != NULL) return ST_OK;
     struct audit *a = calloc(1, sizeof *a);
     if (a == NULL) return ST_NO_MEMORY;
@@ -538,7 +581,7 @@ enum status enclave_audit_load(struct enclave *e)
     a->s_out = keep_space(&n->keep, "audit out", BYTES_OF(e->tag));
     buf_init(&a->out.sealed, KV_VALUE_MAX);
     memcpy(c.tag, e->tag, SHARD_TAG);
-    memcpy(c.enclave_id, e->enclave_id, 32);
+    memcpy(c.place, e->enclave_id, 32);
     c.ctx = a;
     a->server = audit_server_new(&c);
     enum status st = a->server == NULL ? ST_NO_MEMORY : audit_rows_load(a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * audit: this member asks the other holders of an enclave for random leaves of
- * what they keep, answers when it is asked, and keeps what it learned: a score
+ * audit: this member asks the other holders of an enclave, members and storage
+ * nodes, for random leaves of what they keep, answers when it is asked, and keeps what it learned: a score
  * and the measured availability of each holder, its faults with their causes,
  * and numbered rows that go to feed 3 for everybody.
  *
@@ -50,6 +50,8 @@ void enclave_audit_free(struct enclave *e);
 void enclave_audit_shred(struct enclave *e, struct keep_batch *b);
 /* true: the frame was one of audit's. */
 bool enclave_audit_frame(struct enclave *e, uint16_t leaf, uint8_t type, struct bytes payload);
+/* A storage node's answer; what is not allowed is the caller's to end. */
+enum status enclave_audit_answer(struct enclave *e, uint16_t number, struct bytes payload) MUST_USE;
 void enclave_audit_peer(struct enclave *e, uint16_t leaf, bool up);
 void enclave_audit_writable(struct enclave *e, uint16_t leaf);
 bool enclave_audit_busy(const struct enclave *e, uint16_t leaf);

@@ -269,10 +269,11 @@ static void take_proof(struct audit *a, const struct audit_opened *o, struct kee
     struct audit_segment s;
     uint32_t leaf_no;
     if (fields_decode(&audit_proof_fields, o->entry.body, &p) != ST_OK) return;
-    const struct ledger_leaf *leaf = ledger_leaf(group_ledger(a->e->group), p.holder);
+    struct audit_signer by;
     struct audit_holder *h = audit_holder_of(a, p.holder);
-    if (leaf == NULL || h == NULL || !audit_segment_of(a, p.segment_id, &s)) return;
-    enum audit_verdict v = audit_proof_check(a->e->enclave_id, leaf->id, &s, &p, &leaf_no);
+    if (h == NULL || !audit_signer_of(a, p.holder, &by) || !audit_segment_of(a, p.segment_id, &s))
+        return;
+    enum audit_verdict v = audit_proof_check(by.place, by.key, &s, &p, &leaf_no);
     if (!AUDIT_IS_PROOF(v)) return;
     bool counted = false; /* a fault as bad moved the score within the hour: one round, one step */
     for (size_t i = 0; i < h->n_faults; i++) {

@@ -12,7 +12,7 @@
 #include "core/feed/entry23.h"
 #include "node/audit/audit.h"
 #include "node/repair/repair.h"
-#include "node/shelf/shelf.h"
+#include "node/shelf/shelf_depots.h"
 
 #define AUDIT_FAULT_BYTES 50
 
@@ -84,7 +84,7 @@ struct audit_round {
 
 struct audit_holder {
     uint16_t holder;
-    bool member;
+    bool member;  /* or a storage node that is there */
     bool due_now; /* somebody waits for it */
     uint64_t due_ms;
     struct audit_score score;
@@ -132,6 +132,12 @@ struct audit {
 /* audit.c */
 struct audit_holder *audit_holder_of(const struct audit *a, uint16_t holder); /* NULL */
 void audit_release(struct audit *a);
+/* The key that a holder's answers are signed by, and the place that they name (audit_statement): a member's
+ * ID key and the enclave, a storage node's own and the room. false: nobody has this number. */
+struct audit_signer {
+    const uint8_t *key, *place;
+};
+bool audit_signer_of(const struct audit *a, uint16_t holder, struct audit_signer *ret);
 
 /* audit_rows.c */
 enum status audit_rows_load(struct audit *a) MUST_USE;

@@ -118,7 +118,9 @@ enum status node_audit_why(struct node *n, const char *enclave, const char *who,
     struct enclave *e;
     uint16_t leaf;
     enum status st = find(n, enclave, &e);
-    if (st == ST_OK) st = enclave_find_member(e, who, strlen(who), &leaf);
+    if (st != ST_OK) return st;
+    if (!shelf_depot_find(e->shelf, who, strlen(who), &leaf))
+        st = enclave_find_member(e, who, strlen(who), &leaf);
     if (st != ST_OK) return st;
     if (leaf == group_leaf(e->group)) return ST_USAGE;
     const struct audit_holder *h = audit_holder_of(e->audit, leaf);
@@ -134,7 +136,7 @@ enum status node_audit_now(struct node *n, const char *enclave, node_done *done,
     if (st != ST_OK) return st;
     if (!e->attached || !enclave_in(e)) return ST_UNREACHABLE;
     enclave_audit_all(e);
-    node_later(n, done, arg, ST_OK, "the other members are being asked", NULL);
+    node_later(n, done, arg, ST_OK, "the other holders are being asked", NULL);
     return ST_OK;
 }
 
@@ -203,10 +205,11 @@ static void walk_proof(struct walk *w, uint64_t index, const struct audit_opened
         w->v->malformed++;
         return;
     }
-    const struct ledger_leaf *leaf = ledger_leaf(group_ledger(w->e->group), p.holder);
+    struct audit_signer by;
     enum audit_verdict v = AUDIT_LATE;
-    bool known = leaf != NULL && audit_segment_of(w->e->audit, p.segment_id, &s);
-    if (known) v = audit_proof_check(w->e->enclave_id, leaf->id, &s, &p, &leaf_no);
+    bool known = audit_signer_of(w->e->audit, p.holder, &by) &&
+                 audit_segment_of(w->e->audit, p.segment_id, &s);
+    if (known) v = audit_proof_check(by.place, by.key, &s, &p, &leaf_no);
     if (AUDIT_IS_PROOF(v))
         w->v->proofs++;
     else if (known)

@@ -33,6 +33,8 @@ struct depot *depot_new(const struct depot_config *c)
 
 static void room_free(struct depot_room *r)
 {
+    audit_server_free(r->audit);
+    buf_free(&r->askers);
     holder_free(r->holder);
     grant_seats_free(&r->seats);
     buf_free(&r->trash);
@@ -53,7 +55,11 @@ void depot_free(struct depot *d)
 {
     if (d == NULL) return;
     while (d->conns != NULL) depot_close(d->conns);
-    for (size_t i = 0; i < d->n; i++) depot_scrub_stop(d->rooms[i]);
+    for (size_t i = 0; i < d->n; i++) {
+        depot_scrub_stop(d->rooms[i]);
+        audit_server_free(d->rooms[i]->audit);
+        d->rooms[i]->audit = NULL;
+    }
     d->freed = true;
     depot_release(d);
 }
@@ -91,6 +97,7 @@ static struct depot_room *room_new(struct depot *d, const uint8_t room[32], uint
     r->slot = slot;
     memcpy(r->room, room, 32);
     buf_init(&r->seats.used, (size_t)GRANT_USED_MAX * 32);
+    buf_init(&r->askers, (size_t)AUDIT_ASKERS_MAX * 32);
     HMAC_OF(tag, BYTES_OF(d->c.secret), BYTES_LIT("ENCLAVE tag"), BYTES(room, 32));
     memcpy(r->tag, tag, SHARD_TAG);
     /* needed is NULL: nothing is dropped because one caller says so. */

@@ -42,10 +42,12 @@ struct depot_config {
     struct kv kv;
     struct shard_store store;
     struct work work;
-    uint8_t secret[32]; /* of the node: makes and knows its tickets, hides rooms from its disk */
-    uint8_t pin[32];
-    uint64_t most; /* bytes for all enclaves together */
-    bool any_age;  /* its list of enclaves was lost: old tickets are taken again */
+    /* Seed of the node's key: makes and knows its tickets, hides rooms from its disk, signs what is
+     * answered to audits. */
+    uint8_t secret[32];
+    uint8_t pin[32]; /* of that key */
+    uint64_t most;   /* bytes for all enclaves together */
+    bool any_age;    /* its list of enclaves was lost: old tickets are taken again */
 };
 
 /* send and pause: as in core/holder. end: the seat is not served any more. */

@@ -39,6 +39,7 @@ void depot_close(struct depot_conn *c)
     while (*at != c) at = &(*at)->next;
     *at = c->next;
     c->closed = true;
+    depot_audit_gone(c);
     if (c->session != NULL) holder_close(c->session);
     c->session = NULL;
     conn_release(c);
@@ -47,6 +48,7 @@ void depot_close(struct depot_conn *c)
 void depot_writable(struct depot_conn *c)
 {
     if (c->session != NULL) holder_writable(c->session);
+    depot_audit_writable(c);
 }
 
 /* ---- answers ---- */
@@ -321,6 +323,7 @@ enum status depot_frame(struct depot_conn *c, uint8_t type, struct bytes payload
     case DEPOT_LIVE: return take_live(c, payload);
     case DEPOT_BYE: return take_bye(c, payload);
     case DEPOT_HEARD: return take_heard(c, payload);
+    case AUDIT_CHALLENGE: return depot_audit(c, room_of(c), payload);
     default: return HOLDER_IS_REQUEST(type) ? holder_frame(c->session, type, payload) : ST_PROTOCOL;
     }
 }

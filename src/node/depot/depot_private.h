@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * depot_private: the inside of depot, shared by its files: rooms and rows
- * (depot), callers (depot_conn), letting go (depot_trash).
+ * (depot), callers (depot_conn), letting go (depot_trash), audits (depot_audit).
  *
  * Owns: see depot.h. Errors: as there. Order: none.
  */
 #ifndef ENCLAVE_NODE_DEPOT_PRIVATE_H
 #define ENCLAVE_NODE_DEPOT_PRIVATE_H
 
+#include "core/audit/serve.h"
 #include "core/holder/holder.h"
 #include "core/holder/scrub.h"
 #include "node/depot/depot.h"
@@ -55,7 +56,9 @@ struct depot_room {
     struct buf lost; /* DEPOT_LOST_ITEM each; not yet heard by a member */
     bool sweeping;
     struct scrub *scrub;
-    uint64_t scrubbed_ms; /* wall clock: every column was read then */
+    uint64_t scrubbed_ms;       /* wall clock: every column was read then */
+    struct audit_server *audit; /* NULL: nobody has asked yet */
+    struct buf askers;          /* seats that did, 32 bytes each */
 };
 
 struct depot_conn {
@@ -71,6 +74,8 @@ struct depot_conn {
     uint8_t room_id[32];
     uint8_t seat[32];
     struct holder_session *session;
+    bool asked;      /* a challenge, as */
+    uint16_t asker;  /* number of its seat */
     struct buf live; /* ids of the set that comes in */
     bool living;
 };
@@ -103,6 +108,11 @@ void depot_scrub(struct depot_room *r, uint64_t wall_ms); /* begins one if it is
 void depot_scrub_tick(struct depot *d, uint64_t now_ms);
 void depot_scrub_stop(struct depot_room *r);
 void depot_tell_lost(struct depot_conn *c);
+
+/* depot_audit.c */
+enum status depot_audit(struct depot_conn *c, struct depot_room *r, struct bytes payload) MUST_USE;
+void depot_audit_writable(struct depot_conn *c);
+void depot_audit_gone(struct depot_conn *c);
 
 /* depot_trash.c */
 /* A seat's whole live set, ascending ids. done comes later. */

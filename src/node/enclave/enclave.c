@@ -293,7 +293,8 @@ const char *enclave_nick(const struct enclave *e, uint16_t leaf)
 {
     const struct ledger_leaf *l =
         e->group == NULL ? NULL : ledger_leaf(group_ledger(e->group), leaf);
-    return l == NULL ? "?" : l->nick;
+    const char *node = l == NULL ? enclave_files_node(e, leaf) : NULL;
+    return l != NULL ? l->nick : node != NULL ? node : "?";
 }
 
 uint64_t enclave_unix_ms(const struct enclave *e)

@@ -590,6 +590,8 @@ void enclave_files_up(struct enclave *e); /* attached and synced */
 void enclave_files_down(struct enclave *e);
 void enclave_files_part(struct enclave *e); /* hands over what is kept here */
 void enclave_files_roster(struct enclave *e);
+const char *enclave_files_node(const struct enclave *e,
+                               uint16_t number); /* NULL: no storage node */
 void enclave_files_peer(struct enclave *e, uint16_t leaf, bool up);
 void enclave_files_frame(struct enclave *e, uint16_t leaf, uint8_t type, struct bytes payload);
 void enclave_files_writable(struct enclave *e, uint16_t leaf);

@@ -2,6 +2,7 @@
 #include "node/repair/repair.h"
 
 #include "node/audit/audit.h"
+#include "node/shelf/shelf_depots.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ static bool present(void *ctx, uint16_t holder)
 {
     const struct shelf *s = ctx;
     if (holder == group_leaf(s->e->group)) return true;
+    if (holder >= DEPOTS_FIRST) return shelf_depot_present(s, holder);
     return s->e->peers != NULL && peers_path(s->e->peers, holder) != PEERS_OFFLINE;
 }
 

@@ -341,6 +341,13 @@ void enclave_files_roster(struct enclave *e)
     if (e->shelf->repairs != NULL) repairs_look(e->shelf->repairs);
 }
 
+const char *enclave_files_node(const struct enclave *e, uint16_t number)
+{
+    const struct depot_taken *t =
+        e->shelf == NULL ? NULL : depots_find(tree_depots(e->shelf->tree), number);
+    return t == NULL ? NULL : t->address;
+}
+
 bool shelf_holds(const struct shelf *s, uint16_t holder)
 {
     const struct ledger_leaf *l = ledger_leaf(group_ledger(s->e->group), holder);
@@ -583,6 +590,10 @@ void enclave_files_tick(struct enclave *e, uint64_t now_ms)
         s->ops_again_ms = 0;
         shelf_send(s);
     }
+    if (now_ms >= s->depots_ms) { /* before repair looks for who holds */
+        s->depots_ms = UINT64_MAX;
+        shelf_depots_tick(s, now_ms, working(s), &s->depots_ms);
+    }
     bool wanted = repair_wants_links(s);
     if (s->repairs != NULL) repairs_tick(s->repairs);
     if (e->shelf == NULL) return; /* it left */
@@ -593,10 +604,6 @@ void enclave_files_tick(struct enclave *e, uint64_t now_ms)
         s->want_ms = now_ms + (busy ? 5000 : 60000);
     }
     shelf_scrub_tick(s, now_ms);
-    if (now_ms >= s->depots_ms) {
-        s->depots_ms = UINT64_MAX;
-        shelf_depots_tick(s, now_ms, working(s), &s->depots_ms);
-    }
     if (now_ms >= s->sweep_ms) {
         s->sweep_ms = now_ms + SHELF_SWEEP_MS;
         /* What a tree with gaps does not know may still be needed. */

@@ -3,6 +3,7 @@
 #include "node/shelf/shelf_depots.h"
 
 #include "core/holder/wire.h"
+#include "node/audit/audit.h"
 #include "node/repair/repair.h"
 
 #include <stdarg.h>
@@ -52,6 +53,7 @@ static void down(struct depot_link *l)
     if (l->up) {
         l->up = false;
         hold_link_down(l->s->hold, l->number);
+        enclave_audit_peer(l->s->e, l->number, false);
     }
     l->open = false;
     l->asked = DEPOT_ASKED_NOTHING;
@@ -71,6 +73,7 @@ static void let_go(struct depot_link *l)
 
 static void later(struct depot_link *l)
 {
+    l->missed = true;
     l->dial_ms = now_of(l) + l->pause_ms;
     l->pause_ms = 2 * l->pause_ms < DEPOT_AGAIN_MAX_MS ? 2 * l->pause_ms : DEPOT_AGAIN_MAX_MS;
 }
@@ -146,7 +149,10 @@ static void took_state(struct depot_link *l, const struct depot_state *m)
     if (m->seated && !l->up) {
         struct hold_wire wire = {wire_send, wire_pause, l};
         l->pause_ms = DEPOT_AGAIN_MS;
+        l->missed = false;
         l->up = hold_link_up(l->s->hold, l->number, &wire) == ST_OK;
+        if (l->up) enclave_audit_peer(l->s->e, l->number, true);
+        if (l->line == NULL) return;
     }
     talk(l);
 }
@@ -181,6 +187,8 @@ static void on_frame(void *arg, struct link *link, uint8_t type, struct bytes pa
         if (st == ST_OK) took_state(l, &m);
     } else if (type == DEPOT_LOST) {
         took_lost(l, payload);
+    } else if (type == AUDIT_ANSWER && l->up) { /* among the holder's numbers */
+        st = enclave_audit_answer(l->s->e, l->number, payload);
     } else if (HOLDER_IS_REPLY(type) && l->up) {
         st = hold_link_frame(l->s->hold, l->number, type, payload);
     } else {
@@ -198,6 +206,8 @@ static void on_writable(void *arg, struct link *link)
     (void)link;
     if (line->owner != NULL && line->owner->up)
         hold_link_writable(line->owner->s->hold, line->owner->number);
+    if (line->owner != NULL && line->owner->up)
+        enclave_audit_writable(line->owner->s->e, line->owner->number);
 }
 
 static void on_closed(void *arg, struct link *link, enum status why)
@@ -370,7 +380,10 @@ static void earlier(uint64_t *next, uint64_t at)
 static void link_tick(struct depot_link *l, const struct depot_taken *t, uint64_t now, bool busy,
                       uint64_t *next)
 {
-    bool due = busy || now >= l->visit_ms || now >= l->live_ms || l->stuck;
+    busy = busy || now < l->want_ms;
+    /* New terms that most have signed are brought at once, once a link. */
+    bool news = l->complete && l->state.expiry < t->expiry && l->brought_expiry != t->expiry;
+    bool due = busy || news || now >= l->visit_ms || now >= l->live_ms || l->stuck;
     if (l->line == NULL) {
         if (due && now >= l->dial_ms) dial(l, t);
         earlier(next, due ? l->dial_ms : l->visit_ms);
@@ -410,6 +423,26 @@ static void tell_roster(struct shelf *s)
     enclave_files_roster(s->e);
 }
 
+struct keeping {
+    uint16_t number;
+    bool any;
+};
+
+static bool on_column(void *arg, const struct tree_segment *t)
+{
+    struct keeping *k = arg;
+    for (unsigned i = 0; i < t->n; i++) k->any = k->any || t->at[i] == k->number;
+    return !k->any;
+}
+
+/* Terms that were stated anew await signatures, perhaps for days: what is there is not lost by that. */
+static bool keeps_any(const struct shelf *s, uint16_t number)
+{
+    struct keeping k = {.number = number};
+    tree_segments(s->tree, NULL, on_column, &k);
+    return k.any;
+}
+
 void shelf_depots_tick(struct shelf *s, uint64_t now_ms, bool busy, uint64_t *next)
 {
     const struct depots *d = tree_depots(s->tree);
@@ -428,7 +461,8 @@ void shelf_depots_tick(struct shelf *s, uint64_t now_ms, bool busy, uint64_t *ne
         }
         judge(l, t);
         shelf_grants_tick(s, t, l, now_ms, l->complete);
-        if (l->complete || l->state.known) link_tick(l, t, now_ms, busy, next);
+        l->kept = !l->complete && !l->told && keeps_any(s, t->number);
+        if (l->complete || l->state.known || l->kept) link_tick(l, t, now_ms, busy, next);
     }
     tell_roster(s);
 }
@@ -441,9 +475,66 @@ size_t shelf_depots_numbers(const struct shelf *s, uint16_t *ret, size_t most)
         const struct depot_link *l = s->depots[i];
         if (d->list[i].gone || l == NULL) continue;
         /* One that refused the grant takes nothing. */
-        if (l->told ? l->state.known : l->complete) ret[n++] = d->list[i].number;
+        if (l->told ? l->state.known : l->complete || l->kept) ret[n++] = d->list[i].number;
     }
     return n;
+}
+
+/* ---- for audits and repair ---- */
+
+static struct depot_link *link_of(const struct shelf *s, uint16_t number)
+{
+    size_t at = (size_t)number - DEPOTS_FIRST;
+    return number >= DEPOTS_FIRST && at < DEPOTS_MAX ? s->depots[at] : NULL;
+}
+
+bool shelf_depot_up(const struct shelf *s, uint16_t number)
+{
+    const struct depot_link *l = link_of(s, number);
+    return l != NULL && l->up;
+}
+
+bool shelf_depot_present(const struct shelf *s, uint16_t number)
+{
+    const struct depot_link *l = link_of(s, number);
+    return l != NULL && (l->up || (l->told && l->state.known && !l->missed));
+}
+
+bool shelf_depot_away(const struct shelf *s, uint16_t number)
+{
+    const struct depot_link *l = link_of(s, number);
+    return l != NULL && l->line == NULL && l->missed && l->pause_ms >= 4 * DEPOT_AGAIN_MS &&
+           now_of(l) < l->dial_ms;
+}
+
+bool shelf_depot_find(const struct shelf *s, const char *text, size_t len, uint16_t *ret)
+{
+    const struct depots *d = tree_depots(s->tree);
+    for (size_t i = 0; i < d->n; i++) {
+        char number[8];
+        snprintf(number, sizeof number, "%u", (unsigned)d->list[i].number);
+        *ret = d->list[i].number;
+        if (strlen(number) == len && memcmp(number, text, len) == 0) return true;
+        if (strlen(d->list[i].address) == len && memcmp(d->list[i].address, text, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+void shelf_depot_want(struct shelf *s, uint16_t number)
+{
+    struct depot_link *l = link_of(s, number);
+    if (l == NULL) return;
+    uint64_t now = now_of(l);
+    if (now >= l->want_ms) l->dial_ms = now; /* a look is a fresh try */
+    l->want_ms = now + DEPOT_WANT_MS;
+    if (l->line == NULL && now >= l->dial_ms) s->depots_ms = 0;
+}
+
+enum status shelf_depot_send(struct shelf *s, uint16_t number, uint8_t type, struct bytes payload)
+{
+    struct depot_link *l = link_of(s, number);
+    return l == NULL || !l->up ? ST_UNREACHABLE : wire_send(l, type, payload);
 }
 
 static void not_reached(struct shelf *s, const struct depot_taken *t)

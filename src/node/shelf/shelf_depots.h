@@ -22,7 +22,8 @@
 #define DEPOT_IDLE_MS 30000
 #define DEPOT_LOOK_MS 5000 /* whether something is to be signed, renewed or brought */
 #define DEPOT_ANSWER_MS 30000
-#define DEPOT_AGAIN_MS 500 /* after a failure; doubled up to */
+#define DEPOT_WANT_MS 10000 /* a link is wanted so long after it was last asked for */
+#define DEPOT_AGAIN_MS 500  /* after a failure; doubled up to */
 #define DEPOT_AGAIN_MAX_MS 600000
 #define DEPOT_RENEW_MS (UINT64_C(30) * 24 * 3600 * 1000) /* before the end of a grant */
 
@@ -55,7 +56,10 @@ struct depot_link {
     uint32_t req;
     uint64_t asked_ms, used_ms, dial_ms, visit_ms, live_ms;
     uint64_t pause_ms;
-    bool told; /* state is what the node last said */
+    uint64_t want_ms; /* wanted until then */
+    bool missed;      /* not reached when it was last tried */
+    bool kept;        /* columns are there by the tree, while its terms await signatures */
+    bool told;        /* state is what the node last said */
     struct depot_state state;
     uint64_t brought_expiry;  /* of the grant brought over this link */
     uint64_t brought_version; /* of the records */
@@ -77,6 +81,17 @@ void shelf_depots_bye(struct shelf *s);
 struct depot_link *shelf_depot_link(struct shelf *s, size_t at); /* made if missing; NULL: memory */
 /* The holder numbers of nodes that take shards; returns how many. */
 size_t shelf_depots_numbers(const struct shelf *s, uint16_t *ret, size_t most);
+/* A link to one of them for somebody else's frames, as those of peers (node/enclave/peers.h). */
+bool shelf_depot_up(const struct shelf *s, uint16_t number);
+void shelf_depot_want(struct shelf *s, uint16_t number);
+enum status shelf_depot_send(struct shelf *s, uint16_t number, uint8_t type,
+                             struct bytes payload) MUST_USE;
+/* A node by its number or its address. */
+bool shelf_depot_find(const struct shelf *s, const char *text, size_t len, uint16_t *ret);
+/* It was tried again and again, without a link coming about. */
+bool shelf_depot_away(const struct shelf *s, uint16_t number);
+/* Was there when it was last tried, and keeps something for us. */
+bool shelf_depot_present(const struct shelf *s, uint16_t number);
 /* The room's seats, ascending; false: what the sentinel tells is not what the ledger says (yet). */
 bool shelf_seats(const struct shelf *s, uint8_t ret[GRANT_SEATS_MAX][32], size_t *ret_n);
 /* Signs and renews what is due. */

@@ -4,6 +4,7 @@
 #include "node/repair/repair.h"
 
 #include "node/audit/audit.h"
+#include "node/shelf/shelf_depots.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -142,11 +143,13 @@ static enum status holders_of(struct shelf *s, const char *names, uint16_t *ret,
 {
     struct hold_view view[HOLD_LEAVES_MAX];
     size_t g = hold_list(s->hold, view);
+    uint16_t node;
     *ret_n = 0;
     for (const char *at = names; *at != '\0';) {
         size_t n = strcspn(at, ",");
-        bool found = false;
-        for (size_t i = 0; i < g; i++) {
+        bool found = n > 0 && *ret_n < HOLD_LEAVES_MAX && shelf_depot_find(s, at, n, &node);
+        if (found) ret[(*ret_n)++] = node;
+        for (size_t i = 0; i < g && !found; i++) {
             const char *nick = enclave_nick(s->e, view[i].leaf);
             if (strlen(nick) != n || memcmp(nick, at, n) != 0) continue;
             found = true;
@@ -195,7 +198,10 @@ enum status node_drill(struct node *n, const char *name, const char *without,
         snprintf(safety, sizeof safety, "no file hangs on anybody");
     else
         snprintf(safety, sizeof safety, "every file can be read, and any %u of %u %smay vanish",
-                 view.may_vanish, view.holders, n_gone > 0 ? "others " : "members ");
+                 view.may_vanish, view.holders,
+                 n_gone > 0                           ? "others "
+                 : tree_depots(e->shelf->tree)->n > 0 ? "holders "
+                                                      : "members ");
     visit(arg, &view);
     return ST_OK;
 }

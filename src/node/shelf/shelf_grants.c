@@ -110,7 +110,7 @@ static void renew(struct shelf *s, const struct depot_taken *t, struct depot_lin
     struct depot_take r = {.quota = t->quota,
                            .expiry = expiry > t->expiry ? expiry : t->expiry + 1,
                            .address = bytes_str(t->address)};
-    memcpy(r.pin, t->pin, 32);
+    memcpy(r.key, t->key, 32);
     memcpy(r.ticket, t->ticket, GRANT_TICKET);
     if (state_terms(s, &r, NULL, NULL) == ST_OK) l->stated_ms = now;
 }
@@ -157,9 +157,9 @@ enum status node_storage_add(struct node *n, const char *name, const char *offer
     struct depot_take r = {.quota = quota,
                            .expiry = enclave_unix_ms(s->e) + GRANT_LIFE_MS,
                            .address = bytes_str(o.address)};
-    const struct depot_taken *t = depots_by_pin(tree_depots(s->tree), o.pin);
+    const struct depot_taken *t = depots_by_key(tree_depots(s->tree), o.key);
     if (t != NULL && r.expiry <= t->expiry) r.expiry = t->expiry + 1;
-    memcpy(r.pin, o.pin, 32);
+    memcpy(r.key, o.key, 32);
     memcpy(r.ticket, o.ticket, GRANT_TICKET);
     st = state_terms(s, &r, done, arg);
 out:
