@@ -40,6 +40,7 @@ struct cli {
     json_t *doc;                   /* the last answer, parsed */
     bool connected;
     uint64_t deadline_ms; /* of --timeout; 0: none */
+    char from[24], to[24]; /* of get --range: parameters point here */
     atomic_bool interrupted;
     pthread_t signals;
     bool signals_run;
