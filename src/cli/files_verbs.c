@@ -287,8 +287,7 @@ static int read_range(struct cli *c)
 int verb_get(struct cli *c)
 {
     struct stat st;
-    char at[32];
-    int code = cli_at(c, at);
+    int code = cli_at(c);
     char *own = NULL;
     if (code == 0) code = read_range(c);
     if (code == 0 && cli_flag(c, "recursive")) return cli_get_folder(c);
