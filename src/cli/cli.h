@@ -39,7 +39,8 @@ struct cli {
     struct enclave_answer *answer; /* of the last call */
     json_t *doc;                   /* the last answer, parsed */
     bool connected;
-    uint64_t deadline_ms; /* of --timeout; 0: none */
+    uint64_t deadline_ms;          /* of --timeout; 0: none */
+    char from[24], to[24], at[32]; /* of --range and --at: parameters point here */
     atomic_bool interrupted;
     pthread_t signals;
     bool signals_run;
@@ -167,8 +168,8 @@ void cli_tell_ballot(struct cli *c, const char *who, bool now);
 /* votes_verbs.c: what a proposal is about, to be part of a sentence. */
 void cli_about(const json_t *proposal, char *out, size_t n);
 
-/* past_verbs.c: the option --at as the API wants it, in room while the verb runs; 0, or an exit code. */
-int cli_at(struct cli *c, char room[32]);
+/* past_verbs.c: the option --at as the API wants it, in c->at; 0, or an exit code. */
+int cli_at(struct cli *c);
 
 typedef int cli_verb(struct cli *c);
 

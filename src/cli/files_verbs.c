@@ -260,7 +260,7 @@ static char *target(struct cli *c)
 }
 
 /* "FROM-TO" as two numbers that the daemon takes. 0, or an exit code. */
-static int read_range(struct cli *c, char from[24], char to[24])
+static int read_range(struct cli *c)
 {
     const char *text = cli_param(c, "range");
     unsigned long long a = 0;
@@ -277,22 +277,19 @@ static int read_range(struct cli *c, char from[24], char to[24])
     if (!good || (*rest != '\0' && b <= a))
         return cli_fail(c, 2, NULL, "a range is FROM-TO in bytes, such as 0-1000, not \"%s\"",
                         text);
-    snprintf(from, 24, "%llu", a);
-    snprintf(to, 24, "%llu", b);
-    set_param(c, "from", from);
-    set_param(c, "to", to);
+    snprintf(c->from, sizeof c->from, "%llu", a);
+    snprintf(c->to, sizeof c->to, "%llu", b);
+    set_param(c, "from", c->from);
+    set_param(c, "to", c->to);
     return 0;
 }
 
 int verb_get(struct cli *c)
 {
     struct stat st;
-    char at[32];
-    int code = cli_at(c, at);
-    char from[24];
-    char to[24];
+    int code = cli_at(c);
     char *own = NULL;
-    if (code == 0) code = read_range(c, from, to);
+    if (code == 0) code = read_range(c);
     if (code == 0 && cli_flag(c, "recursive")) return cli_get_folder(c);
     if (code != 0) return code;
     if (cli_param(c, "output") != NULL) {

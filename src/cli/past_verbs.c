@@ -34,7 +34,7 @@ static bool local_time(const char *text, time_t *ret)
     return *ret != (time_t)-1;
 }
 
-int cli_at(struct cli *c, char room[32])
+int cli_at(struct cli *c)
 {
     const char *said = cli_param(c, "at");
     struct tm t;
@@ -50,10 +50,10 @@ int cli_at(struct cli *c, char room[32])
         when = time(NULL) - (time_t)(strtoull(ms, NULL, 10) / 1000);
         free(ms);
     }
-    if (gmtime_r(&when, &t) == NULL || strftime(room, 32, "%Y-%m-%dT%H:%M:%SZ", &t) == 0)
+    if (gmtime_r(&when, &t) == NULL || strftime(c->at, sizeof c->at, "%Y-%m-%dT%H:%M:%SZ", &t) == 0)
         return cli_fail(c, 2, NULL, "%s is no time that can be meant", said);
     for (size_t i = 0; i < c->op->n_params; i++)
-        if (strcmp(c->op->params[i].name, "at") == 0) c->params[i].text = room;
+        if (strcmp(c->op->params[i].name, "at") == 0) c->params[i].text = c->at;
     return 0;
 }
 
@@ -125,8 +125,7 @@ int verb_trash(struct cli *c)
 
 int verb_restore(struct cli *c)
 {
-    char at[32];
-    int code = cli_at(c, at);
+    int code = cli_at(c);
     return code != 0 ? code : verb_plain(c);
 }
 

@@ -76,6 +76,8 @@ def past(w, ada, bob):
     kept = numbers(bob)
     expect(kept == numbers(ada) and kept == sorted(kept), f"the numbers: {kept}, {numbers(ada)}")
     expect(content(bob, "--version", str(kept[0])) == "first", "an old version reads otherwise")
+    bob.until("the first is a second old", lambda: bob.run(
+        "get", "plan", str(local) + "y", "--replace", "--at", "1s").code == OK)
     expect(content(bob, "--at", "1s") in ("first", "second", "third"), "by time")
     expect(ada.run("get", "plan", str(local) + "x", "--at", "2020-01-01").code == NOT_FOUND,
            "there was something before the first version")
