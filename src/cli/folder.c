@@ -488,7 +488,7 @@ int cli_put_folder(struct cli *c)
         code = cli_fail(c, errno == ENOENT ? 4 : 1, NULL, "%s: %s", local, strerror(errno));
     else if (!S_ISDIR(st.st_mode))
         code = cli_fail(c, 2, "the same without -r", "%s is not a directory", local);
-    if (code == 0 && local != NULL) walk(&f, local, path);
+    if (code == 0 && local != NULL && path != NULL) walk(&f, local, path);
     code = finish(&f, code, path);
     free(local);
     free(path);

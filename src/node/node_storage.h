@@ -3,7 +3,8 @@
  * node_storage: the half of the node (node.h) that keeps files: who holds shards,
  * earlier versions and the trash, audits, and whether what is kept here is sound.
  *
- * Owns, errors, order: as node.h says.
+ * Owns: nothing; what visits show lives during the call. Errors: as node.h says.
+ * Order: as node.h says.
  */
 #ifndef ENCLAVE_NODE_NODE_STORAGE_H
 #define ENCLAVE_NODE_NODE_STORAGE_H

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The half of the fake node that keeps files: holders, versions, audits. fake_node.h includes it. */
+/*
+ * The half of the fake node that keeps files: holders, versions, audits.
+ * Owns nothing. Errors: as fake_node.h says. No order.
+ */
 #ifndef ENCLAVE_TESTS_UNIT_FAKE_STORAGE_H
 #define ENCLAVE_TESTS_UNIT_FAKE_STORAGE_H
+
+#include "unit/fake_node.h"
 
 static inline void fake_audit(node_audit_visit *visit, void *arg)
 {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Somebody who writes entries of the files feed, and the tree that they make. cmocka comes before. */
+/*
+ * Somebody who writes entries of the files feed, and the tree that they make.
+ * Owns: an author its tree and body. Errors: a test fails.
+ * Order: author_start, fold ..., author_free. cmocka comes before.
+ */
 #ifndef ENCLAVE_TESTS_UNIT_TREE_AUTHOR_H
 #define ENCLAVE_TESTS_UNIT_TREE_AUTHOR_H
 
