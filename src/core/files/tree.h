@@ -193,6 +193,9 @@ enum status tree_add_wrap(struct buf *body, const uint8_t version[32], uint64_t 
 typedef bool tree_wrap_check(void *arg, const uint8_t version[32], struct bytes manifest,
                              uint64_t epoch, const uint8_t wrap[TREE_WRAP]);
 void tree_on_wrap(struct tree *t, tree_wrap_check *check, void *arg); /* none: no wrap is taken */
+/* A record said where columns of a segment are; the tree must not be changed meanwhile. */
+typedef void tree_placed(void *arg, const uint8_t segment_id[32]);
+void tree_on_placed(struct tree *t, tree_placed *placed, void *arg);
 enum status tree_add_depot(struct buf *body, const struct depot_take *r) MUST_USE;
 enum status tree_add_depot_sign(struct buf *body, const struct depot_sign *r) MUST_USE;
 enum status tree_add_depot_let_go(struct buf *body, uint16_t number) MUST_USE;

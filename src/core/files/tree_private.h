@@ -105,6 +105,8 @@ struct tree {
     uint8_t keep;
     tree_wrap_check *wrap_check;
     void *wrap_arg;
+    tree_placed *placed;
+    void *placed_arg;
     struct depots depots;
 };
 

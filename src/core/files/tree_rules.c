@@ -342,6 +342,7 @@ static enum status apply_at(const struct apply *a, const struct tree_at *r)
         s.n = (uint8_t)n;
         for (unsigned i = 0; i < n; i++) s.at[i] = get_u16(list_at(r->at, i, 2));
         enum status st = tree_segment_add(a->t, &s);
+        if (st == ST_OK && a->t->placed) a->t->placed(a->t->placed_arg, r->id);
         return st == ST_OK ? tell(a, TREE_APPLIED, none, NULL) : st;
     }
     struct tree_segment *s = a->t->segments.p[at];
@@ -353,6 +354,7 @@ static enum status apply_at(const struct apply *a, const struct tree_at *r)
         uint16_t leaf = get_u16(list_at(r->at, i, 2));
         if (leaf != PLACE_NOBODY && leaf != PLACE_LOST) s->at[i] = leaf;
     }
+    if (a->t->placed) a->t->placed(a->t->placed_arg, r->id);
     return tell(a, TREE_APPLIED, none, NULL);
 }
 

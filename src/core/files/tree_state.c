@@ -330,6 +330,12 @@ static void write_state(struct writer *w, const struct tree *t)
     if (w->st == ST_OK) w->st = buf_status(w->out);
 }
 
+void tree_on_placed(struct tree *t, tree_placed *placed, void *arg)
+{
+    t->placed = placed;
+    t->placed_arg = arg;
+}
+
 void tree_on_wrap(struct tree *t, tree_wrap_check *check, void *arg)
 {
     t->wrap_check = check;

@@ -131,11 +131,6 @@ enum status puts_resume(struct puts *p)
     return ST_OK;
 }
 
-bool puts_any(const struct puts *p)
-{
-    return p->jobs != NULL;
-}
-
 /* --- questions about a job ----------------------------------------------------------------- */
 
 static uint64_t all_columns(const struct put_job *j)

@@ -129,7 +129,6 @@ struct puts;
 struct puts *puts_new(const struct put_env *env, put_event *event, void *arg);
 void puts_free(struct puts *p); /* jobs stay in their rows */
 enum status puts_resume(struct puts *p) MUST_USE;
-bool puts_any(const struct puts *p);
 enum status put_start(struct puts *p, const struct put_request *r, uint64_t *ret_job) MUST_USE;
 /* Gives a job up: shards already sent fall to their leases. ST_NOT_FOUND. After PUT_SPREADING began
  * the file stays. */

@@ -418,12 +418,6 @@ void repairs_heard(struct repairs *r, uint16_t leaf)
     if (leaf < REPAIRS_LEAVES) r->heard_ms[leaf] = now;
 }
 
-void repairs_own_soon(struct repairs *r)
-{
-    uint64_t soon = mono(r) + 1000;
-    if (soon < r->own_ms) r->own_ms = soon;
-}
-
 void repairs_even_out(struct repairs *r)
 {
     r->evening = true;
@@ -481,7 +475,7 @@ uint64_t repairs_next_ms(const struct repairs *r)
     if (r->appending) return now + 1000;
     if (r->look || r->more || r->todo_at < r->todo_n || get_u16(r->body.p)) return now;
     if (r->own_asking) return r->look_ms;
-    uint64_t own = r->own_more || r->own_at < r->own_n ? now : r->own_ms;
+    uint64_t own = r->own_new_n || r->own_more || r->own_at < r->own_n ? now : r->own_ms;
     return own < r->look_ms ? own : r->look_ms;
 }
 

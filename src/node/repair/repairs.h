@@ -25,6 +25,8 @@
 #define REPAIRS_AGAIN_MS UINT64_C(30000)    /* what could not be done is tried again */
 #define REPAIRS_QUIET_MS UINT64_C(600000)   /* no PLACED for so long: nobody spreads any more */
 #define REPAIRS_REFUSED_MS UINT64_C(600000) /* who took nothing is not asked */
+#define REPAIRS_OWN_NEW \
+    64 /* segments placed here and not looked for yet; more: all are looked for */
 #define REPAIRS_CHECK_MS (UINT64_C(24) * 3600 * 1000) /* own columns are looked for */
 #define REPAIRS_LEAVES 4096
 
@@ -67,7 +69,9 @@ void repairs_restore(struct repairs *r, struct bytes row); /* one that is not wh
 void repairs_look(struct repairs *r);
 /* A PLACED or OP of that member was folded. */
 void repairs_heard(struct repairs *r, uint16_t leaf);
-void repairs_own_soon(struct repairs *r); /* the own store is asked now, not within a day */
+/* The tree says where columns of a segment are: the own store is asked for those that are said to be here,
+ * for what was stored before may be lost since. */
+void repairs_own_placed(struct repairs *r, const uint8_t segment_id[32]);
 /* A column is known to be lost: told to all, then made again. */
 void repairs_lost(struct repairs *r, uint16_t holder, const uint8_t segment_id[32], uint8_t index);
 /* Moves columns to those who have few of a segment, once; whoever asks for it does it. */

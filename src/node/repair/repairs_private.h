@@ -74,6 +74,10 @@ struct repairs {
     bool own_more;
     bool own_asking;
     uint64_t own_ms;
+    uint8_t own_new[REPAIRS_OWN_NEW][32]; /* placed since: asked for first */
+    size_t own_new_n;
+    uint8_t own_id[32]; /* asked about */
+    bool own_is_new;
 };
 
 void repairs_release(struct repairs *r);

@@ -93,10 +93,6 @@ static void fold(struct shelf *s, uint64_t index, const struct opened *o)
     s->depots_ms = 0; /* a storage node may have come, or be signed for */
     shelf_bad_prune(s);
     if (s->repairs != NULL) repairs_heard(s->repairs, o->entry.leaf);
-    if (s->puts_before && s->repairs != NULL && o->entry.leaf == group_leaf(s->e->group)) {
-        repairs_own_soon(s->repairs); /* a disk may have lost what a put kept before the start */
-        s->puts_before = puts_any(s->puts);
-    }
     if (++s->since_snap >= SHELF_SNAP_EVERY) s->snap_wanted = true;
 }
 
@@ -470,7 +466,6 @@ enum status enclave_shelf_load(struct enclave *e)
     enclave_files_roster(e);
     count_held(s);
     TRY(puts_resume(s->puts));
-    s->puts_before = puts_any(s->puts);
     TRY(enclave_audit_load(e));
     st = repair_load(s);
 out:

@@ -102,7 +102,6 @@ struct shelf {
     struct hold *hold;
     struct puts *puts;
     struct repairs *repairs;
-    bool puts_before;    /* begun before this start, and not all over */
     struct dedup *dedup; /* NULL: not asked yet */
     struct keep_space s_out, s_puts;
     uint64_t own_number;

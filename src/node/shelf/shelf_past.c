@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /* Versions, trash, restore, retention, gc; keys of files wrapped anew. */
+#include "node/repair/repairs.h"
 #include "node/shelf/shelf.h"
 
 #include <stdio.h>
@@ -23,9 +24,16 @@ static bool wrap_opens(void *arg, const uint8_t version[32], struct bytes manife
     return good;
 }
 
+static void placed(void *arg, const uint8_t segment_id[32])
+{
+    struct shelf *s = arg;
+    if (s->repairs != NULL) repairs_own_placed(s->repairs, segment_id);
+}
+
 void shelf_tree_ready(struct shelf *s)
 {
     tree_on_wrap(s->tree, wrap_opens, s);
+    tree_on_placed(s->tree, placed, s);
 }
 
 /* ---- which version ---- */
