@@ -154,6 +154,30 @@ static uint64_t turn_ms(const struct repairs *r, const uint8_t segment_id[32])
 
 /* --- what there is to do ------------------------------------------------------------------- */
 
+static bool sent_in_vain(const struct repairs *r, const uint8_t id[32], uint8_t index,
+                         uint16_t holder, uint64_t now)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < REPAIRS_SENT; i++) {
+        const struct repairs_sent *s = &r->sent_lately[i];
+        n += s->at_ms != 0 && now - s->at_ms < REPAIRS_SENT_MS && s->index == index &&
+             s->holder == holder && memcmp(s->id, id, 32) == 0;
+    }
+    return n >= REPAIRS_SENT_MOST;
+}
+
+/* Leaves out what was sent in vain; it is looked at again later. */
+static void leave_out(const struct repairs *r, const uint8_t id[32], uint64_t now, struct plan *p)
+{
+    unsigned m = 0;
+    for (unsigned i = 0; i < p->placed; i++) {
+        if (sent_in_vain(r, id, p->index[i], p->to[i], now)) continue;
+        p->index[m] = p->index[i];
+        p->to[m++] = p->to[i];
+    }
+    p->placed = m;
+}
+
 /* What can be made again of a segment now. When parting only the own columns count; evened out is what
  * nothing else is due for. */
 static void plan_of(const struct repairs *r, const struct tree_segment *t, uint64_t now,
@@ -162,7 +186,10 @@ static void plan_of(const struct repairs *r, const struct tree_segment *t, uint6
     bool open = !r->parting && now - r->quiet_ms >= REPAIRS_QUIET_MS;
     plan_segment(r->holders, r->g, t->at, t->k, t->n, open, ret);
     if (r->evening && !r->parting && !ret->due) plan_even_out(r->holders, r->g, t->at, t->n, ret);
-    if (!r->parting) return;
+    if (!r->parting) {
+        leave_out(r, t->id, now, ret);
+        return;
+    }
     unsigned m = 0;
     unsigned due = 0;
     for (unsigned c = 0; c < t->n; c++) due += t->at[c] == r->env.own;
@@ -286,6 +313,9 @@ void repairs_lost(struct repairs *r, uint16_t holder, const uint8_t segment_id[3
 static void on_sent(void *arg, uint8_t index, uint16_t holder)
 {
     struct repairs *r = arg;
+    struct repairs_sent *s = &r->sent_lately[r->sent_at++ % REPAIRS_SENT];
+    *s = (struct repairs_sent){.index = index, .holder = holder, .at_ms = mono(r)};
+    memcpy(s->id, r->now.id, 32);
     r->fresh[index] = holder;
     r->any_fresh = true;
     r->done += r->now.rows * (uint64_t)SHARD_UNIT;

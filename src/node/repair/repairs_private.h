@@ -26,6 +26,18 @@ struct repairs_seen {
     X(M, LIST8, seen, REPAIRS_SEEN_ITEM, PLACE_HOLDERS_MAX)
 FIELDS_DECLARE(repairs_seen_row, REPAIRS_SEEN_FIELDS);
 
+/* A column that we made again. A holder whose disk takes shards and does not keep them is not given the same
+ * one for ever: so often in so long. */
+#define REPAIRS_SENT 512
+#define REPAIRS_SENT_MOST 3
+#define REPAIRS_SENT_MS (UINT64_C(3600) * 1000)
+struct repairs_sent {
+    uint8_t id[32];
+    uint8_t index;
+    uint16_t holder;
+    uint64_t at_ms; /* 0: none */
+};
+
 struct repairs {
     struct repairs_env env;
     bool dead;
@@ -65,6 +77,9 @@ struct repairs {
     uint64_t began_ms;
     uint64_t read, sent;
     uint64_t told_read, told_sent;
+
+    struct repairs_sent sent_lately[REPAIRS_SENT]; /* a ring */
+    size_t sent_at;
 
     /* repairs_own.c */
     uint8_t (*own)[32];
