@@ -121,8 +121,9 @@ bool check_is_bad(const struct check *c, const uint8_t id[32], uint16_t leaf, ui
 {
     for (size_t i = 0; i < c->n_bad; i++) {
         const struct check_bad *b = &c->bad[i];
-        if (b->at.leaf == leaf && b->at.index == index && !b->mended &&
-            memcmp(b->at.id, id, 32) == 0)
+        /* Told lost meanwhile: whoever had it. */
+        bool there = b->at.leaf == leaf || leaf == PLACE_LOST;
+        if (there && b->at.index == index && !b->mended && memcmp(b->at.id, id, 32) == 0)
             return true;
     }
     return false;

@@ -20,7 +20,7 @@ static bool on_segment(void *arg, const struct tree_segment *t)
     struct suffering *s = arg;
     unsigned good = 0, bad = 0;
     for (unsigned i = 0; i < t->n; i++) {
-        if (t->at[i] == PLACE_LOST || check_is_bad(s->c, t->id, t->at[i], (uint8_t)i))
+        if (check_is_bad(s->c, t->id, t->at[i], (uint8_t)i))
             bad++;
         else if (shelf_holds(s->c->e->shelf, t->at[i]))
             good++;
