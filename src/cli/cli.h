@@ -158,6 +158,8 @@ int cli_said(struct cli *c, char room[CLI_SAID_ROOM], const char **ret);
 /* files_verbs.c: a transfer on one line of stderr that is written over; end: the line is cleared. */
 void cli_progress(struct cli *c, const json_t *transfer);
 void cli_progress_end(const struct cli *c);
+/* As if it had been typed; text lives as long as the call. */
+void cli_set_param(struct cli *c, const char *name, const char *text);
 /* Watches the enclave's transfer of that kind until it is over (leave: until the enclave is gone). */
 int cli_watch(struct cli *c, const char *name, const char *kind);
 /* lines_verb.c: stdin, a message a line. */

@@ -194,7 +194,7 @@ static int check_source(struct cli *c, const char *local)
     return 0;
 }
 
-static void set_param(struct cli *c, const char *name, const char *text)
+void cli_set_param(struct cli *c, const char *name, const char *text)
 {
     for (size_t i = 0; i < c->op->n_params; i++)
         if (strcmp(c->op->params[i].name, name) == 0) c->params[i].text = text;
@@ -208,13 +208,13 @@ static int carry(struct cli *c, bool in)
         return cli_fail(c, 2, NULL, "what comes or goes through a pipe cannot be left to itself");
     int code = cli_stream_open(c, in, &s);
     if (code != 0) return code;
-    set_param(c, "local", s.path);
+    cli_set_param(c, "local", s.path);
     code = begin(c, in ? "put" : "get", NULL, 0);
     if (code == 0) code = wait_for(c);
     cli_progress_end(c);
     bool ended = code == 0 && !is(c->doc, "failed");
     bool carried = cli_stream_end(&s, ended);
-    set_param(c, "local", "-");
+    cli_set_param(c, "local", "-");
     if (code == 130) {
         cli_note(c, "It was broken off.");
         return 130;
@@ -279,8 +279,8 @@ static int read_range(struct cli *c)
                         text);
     snprintf(c->from, sizeof c->from, "%llu", a);
     snprintf(c->to, sizeof c->to, "%llu", b);
-    set_param(c, "from", c->from);
-    set_param(c, "to", c->to);
+    cli_set_param(c, "from", c->from);
+    cli_set_param(c, "to", c->to);
     return 0;
 }
 
@@ -295,7 +295,7 @@ int verb_get(struct cli *c)
     if (cli_param(c, "output") != NULL) {
         if (cli_param(c, "local") != NULL) return cli_fail(c, 2, NULL, "FILE is given twice");
         if (strcmp(cli_param(c, "output"), "-") != 0) own = cli_absolute(cli_param(c, "output"));
-        set_param(c, "local", own != NULL ? own : "-");
+        cli_set_param(c, "local", own != NULL ? own : "-");
     }
     const char *said = cli_param(c, "local");
     if (said != NULL && strcmp(said, "-") == 0) return carry(c, false);
@@ -307,7 +307,7 @@ int verb_get(struct cli *c)
         free(local);
         return code;
     }
-    set_param(c, "local", local);
+    cli_set_param(c, "local", local);
     code = begin(c, "get", NULL, 0);
     if (code == 0) code = follow(c);
     free(local);

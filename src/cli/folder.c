@@ -87,12 +87,6 @@ static void add(struct folder *f, const char *local, const char *path, const str
     f->total += it->size;
 }
 
-static void set_param(struct cli *c, const char *name, const char *text)
-{
-    for (size_t i = 0; i < c->op->n_params; i++)
-        if (strcmp(c->op->params[i].name, name) == 0) c->params[i].text = text;
-}
-
 /* "a/b"; NULL: no memory. */
 static char *joined(const char *dir, const char *name)
 {
@@ -139,7 +133,7 @@ static json_t *listing(struct folder *f, const char *path)
     json_t *all;
     size_t i;
     json_t *o;
-    set_param(f->c, "path", path);
+    cli_set_param(f->c, "path", path);
     if (cli_call_args(f->c, "ls", NULL, 0) != 0 || (all = json_object()) == NULL) return NULL;
     json_array_foreach(json_object_get(f->c->doc, "files"), i, o)
         json_object_set(all, cli_text(o, "path"), o);
@@ -219,7 +213,7 @@ static int list_tree(struct folder *f, const char *path, const char *local)
 {
     size_t i;
     json_t *o;
-    set_param(f->c, "path", path);
+    cli_set_param(f->c, "path", path);
     int code = cli_call_args(f->c, "ls", NULL, 0);
     if (code != 0) return code;
     json_t *doc = json_incref(f->c->doc);
@@ -265,8 +259,8 @@ static int begin(struct folder *f, struct item *it)
 {
     struct cli *c = f->c;
     int code = 0;
-    set_param(c, "local", it->local);
-    set_param(c, "path", it->path);
+    cli_set_param(c, "local", it->local);
+    cli_set_param(c, "path", it->path);
     if (it->directory) {
         it->over = true;
         if (f->put)
@@ -454,8 +448,8 @@ static int finish(struct folder *f, int code, const char *path)
     }
     free(f->p);
     json_decref(f->faults);
-    set_param(f->c, "local", NULL);
-    set_param(f->c, "path", NULL);
+    cli_set_param(f->c, "local", NULL);
+    cli_set_param(f->c, "path", NULL);
     return code;
 }
 

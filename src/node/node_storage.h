@@ -152,7 +152,7 @@ struct node_audit {
     size_t n_faults;
 };
 typedef void node_audit_visit(void *arg, const struct node_audit *a);
-/* The other members, as this one knows them. ST_PENDING: not inside yet. */
+/* The other holders, as this member knows them. ST_PENDING: not inside yet. */
 enum status node_audits(struct node *n, const char *enclave, node_audit_visit *visit,
                         void *arg) MUST_USE;
 /* One of them, with its faults. ST_USAGE: that is ourselves. */
